@@ -1,0 +1,171 @@
+//! RabbitMQ: one connection, one channel to publish on, one a consumer. What breaks is opened anew by whoever needs it next.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
+    types::FieldTable,
+    uri::AMQPUri,
+};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::{consumer::AmqpDeliveries, publish, topology::Topology};
+use crate::{
+    domain::Uuid,
+    ports::{Broker, BrokerError, Deliveries, Outgoing, Source},
+};
+
+/// How long anything on the broker may take before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
+const PREFETCH: u16 = 4000;
+/// The same of one partner queue: a few tickets side by side.
+const PARTNER_PREFETCH: u16 = 256;
+
+/// RabbitMQ.
+pub(super) struct Amqp {
+    uri: AMQPUri,
+    topology: Topology,
+    link: Mutex<Option<Link>>,
+}
+
+/// An open connection with its publishing channel, and the partner queues that are known to be there.
+struct Link {
+    connection: Arc<Connection>,
+    channel: Channel,
+    partners: HashSet<Uuid>,
+}
+
+impl std::fmt::Debug for Amqp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Amqp").field("host", &self.uri.authority.host).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn away(error: impl std::fmt::Display) -> BrokerError {
+    BrokerError::Away(error.to_string())
+}
+
+impl Amqp {
+    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, String> {
+        let mut uri: AMQPUri = url
+            .parse()
+            .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
+        uri.query.heartbeat.get_or_insert(20);
+        Ok(Self { uri, topology, link: Mutex::new(None) })
+    }
+
+    /// Runs something on an open link; a link that failed is not used again.
+    async fn open<'a>(&self, link: &'a mut Option<Link>) -> Result<&'a mut Link, BrokerError> {
+        if link.as_ref().is_some_and(|open| !open.connection.status().connected() || !open.channel.status().connected())
+        {
+            *link = None;
+        }
+        if link.is_none() {
+            *link = Some(timeout(PATIENCE, self.connect()).await.map_err(away)?.map_err(away)?);
+        }
+        link.as_mut().ok_or_else(|| away("not connected"))
+    }
+
+    async fn connect(&self) -> lapin::Result<Link> {
+        let properties = ConnectionProperties::default().with_connection_name("crossdesk".into());
+        let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+        let channel = connection.create_channel().await?;
+        self.topology.declare(&channel).await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Link { connection: Arc::new(connection), channel, partners: HashSet::new() })
+    }
+}
+
+impl Link {
+    async fn ensure_partner(&mut self, topology: &Topology, agreement: &Uuid) -> lapin::Result<()> {
+        if !self.partners.contains(agreement) {
+            topology.declare_partner(&self.channel, agreement).await?;
+            self.partners.insert(agreement.clone());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Broker for Amqp {
+    async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        let mut guard = self.link.lock().await;
+        let count = batch.len();
+        let channel = match self.open(&mut guard).await {
+            Ok(link) => link.channel.clone(),
+            Err(error) => return publish::all_failed(count, &error),
+        };
+        let mut partners = Vec::new();
+        for outgoing in &batch {
+            if let crate::ports::Destination::Partner(agreement) = &outgoing.destination {
+                partners.push(agreement.clone());
+            }
+        }
+        if let Some(link) = guard.as_mut() {
+            for agreement in partners {
+                if let Err(error) = link.ensure_partner(&self.topology, &agreement).await {
+                    *guard = None;
+                    return publish::all_failed(count, &away(error));
+                }
+            }
+        }
+        // The lock is held until the frames are on their way, so that batches keep their order; confirms come after.
+        let confirms = publish::start(&channel, &self.topology, batch);
+        drop(guard);
+        let results = match timeout(PATIENCE, publish::settle(confirms)).await {
+            Ok(results) => results,
+            Err(elapsed) => publish::all_failed(count, &away(elapsed)),
+        };
+        if results.iter().any(|result| matches!(result, Err(BrokerError::Away(_)))) {
+            *self.link.lock().await = None;
+        }
+        results
+    }
+
+    async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let mut guard = self.link.lock().await;
+        let link = self.open(&mut guard).await?;
+        let (queue, prefetch) = match &source {
+            Source::Events => (self.topology.events_queue.clone(), PREFETCH),
+            Source::Inbound => (self.topology.inbound_queue.clone(), PREFETCH),
+            Source::Partner(agreement) => {
+                link.ensure_partner(&self.topology, agreement).await.map_err(away)?;
+                (self.topology.partner_queue(agreement), PARTNER_PREFETCH)
+            }
+        };
+        let channel = link.connection.create_channel().await.map_err(away)?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(away)?;
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consumer =
+            channel.basic_consume(queue.into(), "".into(), options, arguments).await.map_err(away)?;
+        Ok(Box::new(AmqpDeliveries::new(channel, consumer)))
+    }
+
+    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+        let mut guard = self.link.lock().await;
+        self.open(&mut guard).await?.ensure_partner(&self.topology, agreement).await.map_err(away)
+    }
+
+    async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+        let mut guard = self.link.lock().await;
+        let link = self.open(&mut guard).await?;
+        link.partners.remove(agreement);
+        let queue = self.topology.partner_queue(agreement);
+        // A channel of its own: a queue that is not empty is refused, and that closes the channel.
+        let channel = link.connection.create_channel().await.map_err(away)?;
+        let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
+        channel.queue_delete(queue.into(), options).await.map(drop).map_err(away)
+    }
+
+    async fn ping(&self) -> Result<(), BrokerError> {
+        let mut guard = self.link.lock().await;
+        self.open(&mut guard).await.map(drop)
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,85 @@
+//! Deliveries of one RabbitMQ queue, in batches.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt};
+use lapin::{
+    Channel, Consumer,
+    message::Delivery,
+    options::BasicAckOptions,
+    types::{AMQPValue, FieldTable},
+};
+
+use super::amqp::away;
+use crate::ports::{BrokerError, Deliveries, Incoming};
+
+pub(super) struct AmqpDeliveries {
+    channel: Channel,
+    consumer: Consumer,
+}
+
+impl std::fmt::Debug for AmqpDeliveries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AmqpDeliveries").field("queue", &self.consumer.queue()).finish_non_exhaustive()
+    }
+}
+
+impl AmqpDeliveries {
+    pub(super) fn new(channel: Channel, consumer: Consumer) -> Self {
+        Self { channel, consumer }
+    }
+}
+
+#[async_trait]
+impl Deliveries for AmqpDeliveries {
+    async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError> {
+        let cancelled = || away("the broker ended the consumer");
+        let first = self.consumer.next().await.ok_or_else(cancelled)?.map_err(away)?;
+        let mut batch = vec![incoming(first)];
+        let begun = Instant::now();
+        while batch.len() < max {
+            let next = match self.consumer.next().now_or_never() {
+                Some(next) => next,
+                None => {
+                    let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { break };
+                    match tokio::time::timeout(left, self.consumer.next()).await {
+                        Ok(next) => next,
+                        Err(_elapsed) => break,
+                    }
+                }
+            };
+            batch.push(incoming(next.ok_or_else(cancelled)?.map_err(away)?));
+        }
+        // A stream that always has something ready never lets anybody else run by itself.
+        tokio::task::yield_now().await;
+        Ok(batch)
+    }
+
+    async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {
+        self.channel.basic_ack(through, BasicAckOptions { multiple: true }).await.map_err(away)
+    }
+}
+
+fn incoming(delivery: Delivery) -> Incoming {
+    let properties = delivery.properties;
+    let headers = properties.headers().clone().unwrap_or_default();
+    let correlation = properties.correlation_id().as_ref().map(ToString::to_string);
+    Incoming {
+        tag: delivery.delivery_tag,
+        id: properties.message_id().as_ref().map(ToString::to_string),
+        kind: properties.kind().as_ref().map(ToString::to_string),
+        subject: header(&headers, "x-ticket-sharing-uuid"),
+        token: header(&headers, "x-ticket-sharing-token"),
+        reply_to: properties.reply_to().as_ref().map(|queue| (queue.to_string(), correlation)),
+        body: delivery.data,
+    }
+}
+
+fn header(headers: &FieldTable, name: &str) -> Option<String> {
+    match headers.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,110 @@
+//! The broker inside this process: it hands over, and keeps nothing. The message rows are the truth, so a restart fills it
+//! again from them. The desk's events come over HTTP then, and its commands wait to be asked for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::{
+    domain::Uuid,
+    ports::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source},
+};
+
+/// What is in one queue: ids alone, since whoever takes one looks at its row.
+#[derive(Debug, Default)]
+struct Queue {
+    ids: Mutex<VecDeque<String>>,
+    arrived: Notify,
+}
+
+/// The broker inside this process.
+#[derive(Debug, Default)]
+pub(super) struct Embedded {
+    partners: Mutex<HashMap<Uuid, Arc<Queue>>>,
+}
+
+impl Embedded {
+    fn partner(&self, agreement: &Uuid) -> Arc<Queue> {
+        let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
+        partners.entry(agreement.clone()).or_default().clone()
+    }
+}
+
+#[async_trait]
+impl Broker for Embedded {
+    async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        let take = |outgoing: Outgoing| {
+            if let Destination::Partner(agreement) = &outgoing.destination {
+                let queue = self.partner(agreement);
+                queue.ids.lock().unwrap_or_else(PoisonError::into_inner).push_back(outgoing.id);
+                queue.arrived.notify_one();
+            }
+            Ok(())
+        };
+        batch.into_iter().map(take).collect()
+    }
+
+    async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let queue = match source {
+            Source::Partner(agreement) => self.partner(&agreement),
+            Source::Events | Source::Inbound => Arc::default(),
+        };
+        Ok(Box::new(Hand { queue, tag: 0 }))
+    }
+
+    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+        self.partner(agreement);
+        Ok(())
+    }
+
+    async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+        self.partners.lock().unwrap_or_else(PoisonError::into_inner).remove(agreement);
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug)]
+struct Hand {
+    queue: Arc<Queue>,
+    tag: u64,
+}
+
+#[async_trait]
+impl Deliveries for Hand {
+    async fn next(&mut self, max: usize, _linger: Duration) -> Result<Vec<Incoming>, BrokerError> {
+        loop {
+            let arrived = self.queue.arrived.notified();
+            let ids: Vec<String> = {
+                let mut waiting = self.queue.ids.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = waiting.len().min(max);
+                waiting.drain(..count).collect()
+            };
+            if ids.is_empty() {
+                arrived.await;
+                continue;
+            }
+            let number = |id| {
+                self.tag += 1;
+                Incoming { tag: self.tag, id: Some(id), ..Incoming::default() }
+            };
+            return Ok(ids.into_iter().map(number).collect());
+        }
+    }
+
+    async fn ack(&mut self, _through: u64) -> Result<(), BrokerError> {
+        Ok(())
+    }
+}

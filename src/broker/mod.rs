@@ -1,0 +1,24 @@
+//! The [`Broker`](crate::ports::Broker) on RabbitMQ, and embedded in this process.
+
+mod amqp;
+mod consumer;
+mod embedded;
+mod publish;
+mod topology;
+
+use std::sync::Arc;
+
+use crate::ports::Broker;
+
+pub use topology::{QueueType, Topology};
+
+/// The broker of a URL: `embedded`, `amqp://…` or `amqps://…`, without touching it yet.
+///
+/// # Errors
+/// What is wrong with the URL; no part of it that could hold a password is repeated.
+pub fn open(url: &str, topology: Topology) -> Result<Arc<dyn Broker>, String> {
+    if url == "embedded" {
+        return Ok(Arc::new(embedded::Embedded::default()));
+    }
+    Ok(Arc::new(amqp::Amqp::new(url, topology)?))
+}

@@ -1,0 +1,105 @@
+//! Publishing with confirms: mandatory, persistent, and only a bare ack counts.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use lapin::{
+    BasicProperties, Channel, Confirmation, PublisherConfirm,
+    options::BasicPublishOptions,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use super::{amqp::away, topology::Topology};
+use crate::ports::{BrokerError, Destination, Outgoing};
+
+type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+
+/// The same answer for every message of a batch.
+pub(super) fn all_failed(count: usize, error: &BrokerError) -> Vec<Result<(), BrokerError>> {
+    (0..count).map(|_| Err(away(error))).collect()
+}
+
+/// Queues the frames of a whole batch: each publish is polled once, which hands it to the I/O thread. Waiting for each in
+/// turn would wait for the socket each time.
+pub(super) fn start(channel: &Channel, topology: &Topology, batch: Vec<Outgoing>) -> Vec<Publishing> {
+    batch.into_iter().map(|outgoing| start_one(channel.clone(), topology, outgoing)).collect()
+}
+
+fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publishing {
+    let (exchange, key): (ShortString, ShortString) = match &outgoing.destination {
+        Destination::Partner(agreement) => (topology.partners_exchange.as_str().into(), agreement.as_str().into()),
+        Destination::Commands => (topology.commands_exchange.as_str().into(), outgoing.kind.into()),
+        Destination::Dead(_) => ("".into(), topology.dead_letter_queue.as_str().into()),
+        Destination::Reply(queue, ..) => ("".into(), queue.as_str().into()),
+    };
+    // Nobody may be left to hear an answer; everything else must find a queue.
+    let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let properties = properties(&outgoing);
+    let mut publishing: Publishing = Box::pin(async move {
+        channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
+    });
+    match publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => publishing,
+        Poll::Ready(done) => Box::pin(std::future::ready(done)),
+    }
+}
+
+fn properties(outgoing: &Outgoing) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    let mut header = |name: &str, value: &str| {
+        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    };
+    let mut content_type = "application/json";
+    let mut correlation = None;
+    match &outgoing.destination {
+        Destination::Partner(agreement) => {
+            header("x-ticket-sharing-uuid", &outgoing.subject);
+            header("x-ticket-sharing-agreement", agreement.as_str());
+        }
+        Destination::Commands => content_type = "application/cloudevents+json",
+        Destination::Dead(reason) => header("x-reason", reason),
+        Destination::Reply(_, id, status) => {
+            headers.insert("status".into(), AMQPValue::LongInt(i32::from(*status)));
+            correlation.clone_from(id);
+        }
+    }
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_content_type(content_type.into())
+        .with_message_id(outgoing.id.as_str().into())
+        .with_type(outgoing.kind.into())
+        .with_headers(headers);
+    match correlation {
+        Some(id) => properties.with_correlation_id(id.as_str().into()),
+        None => properties,
+    }
+}
+
+/// Waits for the broker's word on every message: the last first, since writes are in order, so that one wake-up covers the
+/// batch.
+pub(super) async fn settle(batch: Vec<Publishing>) -> Vec<Result<(), BrokerError>> {
+    let mut confirms = Vec::with_capacity(batch.len());
+    for publishing in batch.into_iter().rev() {
+        confirms.push(publishing.await);
+    }
+    let mut results = Vec::with_capacity(confirms.len());
+    for confirm in confirms.into_iter().rev() {
+        results.push(match confirm {
+            Ok(confirm) => match confirm.await {
+                Ok(Confirmation::Ack(None)) => Ok(()),
+                Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
+                    Err(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
+                }
+                Ok(Confirmation::Nack(None)) => Err(BrokerError::Refused("it said no".to_owned())),
+                Ok(Confirmation::NotRequested) => Err(away("confirms are off on this channel")),
+                Err(error) => Err(away(error)),
+            },
+            Err(error) => Err(away(error)),
+        });
+    }
+    results
+}

@@ -1,0 +1,102 @@
+//! What the desk is asked to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Comment, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value};
+
+/// A command for the desk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make a dummy user for somebody of the partner's.
+    CreateUser(NewUser),
+    /// Make a ticket for one that a partner shares.
+    CreateTicket(Box<TicketCommand>),
+    /// Change a ticket as the partner changed its own.
+    UpdateTicket(Box<TicketCommand>),
+    /// The share has ended; the ticket stays.
+    UnshareTicket {
+        /// The ticket.
+        uuid: Uuid,
+        /// Its id on the desk, where known.
+        id: Option<TicketId>,
+        /// The agreement.
+        agreement: (Uuid, String),
+        /// Who ended it, and why.
+        reason: String,
+    },
+    /// Send the ticket with all its comments.
+    FetchTicket {
+        /// The ticket.
+        uuid: Uuid,
+        /// Its id on the desk.
+        id: TicketId,
+    },
+    /// Something that a person should know.
+    Notice(Notice),
+}
+
+/// A dummy user to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUser {
+    /// The partner's name for them.
+    pub uuid: Uuid,
+    /// What to call them.
+    pub name: String,
+    /// What the partner shows; on this desk they are an end user.
+    pub role: Role,
+}
+
+/// What a ticket command carries: on creation everything, on a change only what changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TicketCommand {
+    /// The ticket.
+    pub uuid: Uuid,
+    /// Its id on the desk, where known.
+    pub id: Option<TicketId>,
+    /// The values to set.
+    pub properties: BTreeMap<Property, Value>,
+    /// The whole set of tags as it should be, where it changes.
+    pub tags: Option<BTreeSet<String>>,
+    /// What is new in it.
+    pub tags_added: BTreeSet<String>,
+    /// What is gone from it.
+    pub tags_removed: BTreeSet<String>,
+    /// Who asked (creation).
+    pub requester: Option<Person>,
+    /// Comments to add, in order.
+    pub comments: Vec<Comment>,
+    /// Who did it on the partner's side.
+    pub actor: Option<Person>,
+    /// Under which agreement: its uuid and name.
+    pub agreement: (Uuid, String),
+    /// Where the ticket first came from.
+    pub origin: Option<Origin>,
+    /// Custom fields that are left out, and why.
+    pub fields_not_synced: Vec<FieldNotSynced>,
+}
+
+/// A custom field that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldNotSynced {
+    /// Its title, as the partner writes it.
+    pub title: Title,
+    /// Why, as a code.
+    pub reason: Reason,
+    /// Why, in words.
+    pub detail: String,
+}
+
+/// Something that a person at the desk should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of thing: `agreement_invited`, `share_refused`, …
+    pub kind: &'static str,
+    /// What happened and what can be done, in a sentence.
+    pub text: String,
+    /// The agreement that it is about.
+    pub agreement: Option<(Uuid, String)>,
+    /// The ticket that it is about.
+    pub ticket: Option<(Uuid, Option<TicketId>)>,
+}

@@ -1,0 +1,37 @@
+//! What things are: tickets, comments, agreements, shares, messages. No I/O, no clock, no policy.
+//!
+//! Everything here is plain data that the engine reasons about, the wire writes and reads, and the store keeps. What may
+//! never go wrong is a type: a [`Comment`] cannot become public once it is private, an [`Agreement`] moves only along
+//! its life, an [`Uuid`] is opaque.
+
+mod agreement;
+mod command;
+mod comment;
+mod event;
+mod field;
+mod id;
+mod issue;
+mod message;
+mod person;
+mod property;
+mod share;
+mod ticket;
+mod time;
+mod update;
+
+pub use agreement::{
+    Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party, Profile, Terms,
+};
+pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
+pub use comment::{Attachment, Comment, Privacy};
+pub use event::{Completion, CompletionStatus, DeskEvent, EventBody, Revision, TicketEvent};
+pub use field::{Catalogue, CustomField, FieldType};
+pub use id::{MessageId, Namespace, TicketId, UserId, Uuid};
+pub use issue::{Issue, Reason};
+pub use message::{Channel, Contents, Message, MessageState, MessageType};
+pub use person::{Person, Role, User};
+pub use property::{Property, Title, Value};
+pub use share::{Agreed, Exchange, Share, ShareRole, ShareState, TagsExchange};
+pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket};
+pub use time::Timestamp;
+pub use update::{Extra, TicketUpdate};

@@ -1,0 +1,107 @@
+//! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
+
+use std::{cmp::Ordering, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Any JSON value: partners and desks put anything into a custom field.
+pub type Value = serde_json::Value;
+
+/// A custom field's title. Two titles are the same when they differ in letter case alone, as in Zendesk's ticket sharing.
+///
+/// ```
+/// use crossdesk::domain::Title;
+/// assert_eq!(Title::new("Camera model"), Title::new("CAMERA Model"));
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Title(String);
+
+impl Title {
+    /// Takes the title as written; white space around it does not count.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// The title as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn folded(&self) -> impl Iterator<Item = char> + '_ {
+        self.0.chars().flat_map(char::to_lowercase)
+    }
+}
+
+impl PartialEq for Title {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Title {}
+impl PartialOrd for Title {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Title {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+impl fmt::Display for Title {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A part of a ticket that holds one value. Tags and comments are sets, and are treated element by element elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Property {
+    /// One line that names the matter.
+    Subject,
+    /// `new open pending hold solved closed`.
+    Status,
+    /// The desk's own name for a status, as text.
+    CustomStatus,
+    /// `low normal high urgent`, or whatever the desk says.
+    Priority,
+    /// A custom field, by title.
+    Field(Title),
+}
+
+const FIELD: &str = "field:";
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subject => f.write_str("subject"),
+            Self::Status => f.write_str("status"),
+            Self::CustomStatus => f.write_str("custom_status"),
+            Self::Priority => f.write_str("priority"),
+            Self::Field(title) => write!(f, "{FIELD}{title}"),
+        }
+    }
+}
+
+impl Serialize for Property {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Property {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match text.as_str() {
+            "subject" => Self::Subject,
+            "status" => Self::Status,
+            "custom_status" => Self::CustomStatus,
+            "priority" => Self::Priority,
+            other => match other.strip_prefix(FIELD) {
+                Some(title) => Self::Field(Title::new(title)),
+                None => return Err(serde::de::Error::custom(format!("`{other}` is no part of a ticket"))),
+            },
+        })
+    }
+}

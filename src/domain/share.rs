@@ -1,0 +1,124 @@
+//! One ticket under one agreement, and what both sides last agreed about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Property, Uuid, Value};
+
+/// Whether this desk started the share or the partner did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareRole {
+    /// This desk shares its ticket.
+    Outgoing,
+    /// The partner shares its own.
+    Incoming,
+}
+
+/// How a share is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareState {
+    /// Changes cross.
+    Active,
+    /// The partner refused the ticket itself: nothing more is sent until a person decides.
+    Parked,
+    /// Nothing crosses any more.
+    Ended,
+}
+
+/// What one property last was between the two sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// As the wire said it.
+    pub wire: Value,
+    /// As it reads on this desk.
+    pub here: Value,
+    /// The number of our message that last told it; zero where the partner told it last.
+    #[serde(default)]
+    pub seq: i64,
+}
+
+/// What the tags last were between the two sides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsExchange {
+    /// As the wire said them.
+    pub wire: BTreeSet<String>,
+    /// As they read on this desk.
+    pub here: BTreeSet<String>,
+}
+
+/// What both sides last exchanged, part by part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// Property by property.
+    #[serde(default)]
+    pub properties: BTreeMap<Property, Exchange>,
+    /// The tags; `None` until they were told once.
+    #[serde(default)]
+    pub tags: Option<TagsExchange>,
+}
+
+/// One ticket under one agreement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// The ticket.
+    #[serde(skip, default = "nobody")]
+    pub ticket: Uuid,
+    /// The agreement.
+    #[serde(skip, default = "nobody")]
+    pub agreement: Uuid,
+    /// Who started it.
+    pub role: ShareRole,
+    /// How it is doing.
+    pub state: ShareState,
+    /// Whether the partner has been told of the ticket at all (outgoing), or has told us (incoming).
+    pub begun: bool,
+    /// The number of our last message.
+    #[serde(default)]
+    pub seq: i64,
+    /// The number of the partner's last message that was applied, where it numbers them.
+    #[serde(default)]
+    pub partner_seq: i64,
+    /// Comments of the ticket up to this number have been sent or came from there.
+    #[serde(default)]
+    pub comments_sent: i64,
+    /// What both sides last exchanged.
+    #[serde(default)]
+    pub agreed: Agreed,
+    /// The partner's own id of the ticket, where it told us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner_ticket: Option<String>,
+    /// Why it is parked or ended, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+fn nobody() -> Uuid {
+    Uuid::new("")
+}
+
+impl Share {
+    /// A share about to begin.
+    pub fn new(ticket: Uuid, agreement: Uuid, role: ShareRole) -> Self {
+        Self {
+            ticket,
+            agreement,
+            role,
+            state: ShareState::Active,
+            begun: false,
+            seq: 0,
+            partner_seq: 0,
+            comments_sent: 0,
+            agreed: Agreed::default(),
+            partner_ticket: None,
+            reason: None,
+        }
+    }
+
+    /// Whether changes cross.
+    pub fn is_active(&self) -> bool {
+        self.state == ShareState::Active
+    }
+}

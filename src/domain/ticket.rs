@@ -1,0 +1,185 @@
+//! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Comment, Person, Property, Revision, TicketId, Timestamp, Uuid, Value};
+
+/// Where a ticket first came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The desk's name.
+    pub desk: String,
+    /// The ticket's number there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_id: Option<String>,
+    /// A link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A command that the desk has not answered yet: the values that it set are expected to come back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenCommand {
+    /// Its number among the ticket's messages.
+    pub n: i64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The agreement whose partner caused it.
+    pub agreement: Uuid,
+    /// Whether it creates the ticket.
+    #[serde(default)]
+    pub creates: bool,
+    /// The values that it sets, as far as they have not come back.
+    #[serde(default)]
+    pub properties: BTreeMap<Property, Value>,
+    /// Tags that it adds, as far as they have not come back.
+    #[serde(default)]
+    pub tags_added: BTreeSet<String>,
+    /// Tags that it removes, as far as they have not gone.
+    #[serde(default)]
+    pub tags_removed: BTreeSet<String>,
+    /// Comments that it adds, as far as the desk's ids for them are not known.
+    #[serde(default)]
+    pub comments: Vec<Comment>,
+}
+
+/// What the desk said of parts that an open command sets: it counts once that command is answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Values, each with the revision that brought it.
+    #[serde(default)]
+    pub properties: BTreeMap<Property, (Value, Revision)>,
+    /// Comments that may be ours coming back.
+    #[serde(default)]
+    pub comments: Vec<Comment>,
+}
+
+impl Held {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.properties.is_empty() && self.comments.is_empty()
+    }
+}
+
+/// A comment of a shared ticket, with its place and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredComment {
+    /// Its number among the ticket's comments, from 1.
+    pub n: i64,
+    /// The agreement that brought it; `None`: written on this desk.
+    pub from: Option<Uuid>,
+    /// The comment.
+    pub comment: Comment,
+}
+
+/// A shared ticket. Its state moves by the desk's own events only; what partners change is in the open commands until then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The network's name, kept over all hops.
+    #[serde(skip, default = "nobody")]
+    pub uuid: Uuid,
+    /// The desk's id, once it is known.
+    #[serde(skip)]
+    pub id: Option<TicketId>,
+    /// Counts its writes, so that two writers cannot undo each other.
+    #[serde(skip)]
+    pub version: i64,
+    /// When something that waits must be settled.
+    #[serde(skip)]
+    pub due_at: Option<Timestamp>,
+    /// A partner's ticket, made here by a command.
+    #[serde(default)]
+    pub received: bool,
+    /// The newest event that was applied.
+    #[serde(default)]
+    pub revision: Revision,
+    /// Whether the desk has ever told its state.
+    #[serde(default)]
+    pub known: bool,
+    /// Its parts as the desk last told them.
+    #[serde(default)]
+    pub properties: BTreeMap<Property, Value>,
+    /// Its tags as the desk last told them.
+    #[serde(default)]
+    pub tags: BTreeSet<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<Person>,
+    /// When it came to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// How many comments it has had.
+    #[serde(default)]
+    pub comments: i64,
+    /// How many messages it has had.
+    #[serde(default)]
+    pub messages: i64,
+    /// Where it first came from; `None`: from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// How many desks it has crossed to get here.
+    #[serde(default)]
+    pub hops: u32,
+    /// Commands that the desk has not answered yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenCommand>,
+    /// What waits for them.
+    #[serde(default, skip_serializing_if = "Held::is_empty")]
+    pub held: Held,
+}
+
+fn nobody() -> Uuid {
+    Uuid::new("")
+}
+
+impl Ticket {
+    /// A ticket of which nothing is known but its name.
+    pub fn new(uuid: Uuid) -> Self {
+        Self {
+            uuid,
+            id: None,
+            version: 0,
+            due_at: None,
+            received: false,
+            revision: Revision::default(),
+            known: false,
+            properties: BTreeMap::new(),
+            tags: BTreeSet::new(),
+            requester: None,
+            created_at: None,
+            comments: 0,
+            messages: 0,
+            origin: None,
+            hops: 0,
+            open: Vec::new(),
+            held: Held::default(),
+        }
+    }
+
+    /// What a property is or is about to be: the newest value that an open command sets, else what the desk last told.
+    pub fn effective(&self, property: &Property) -> Option<&Value> {
+        let expected = self.open.iter().rev().find_map(|command| command.properties.get(property));
+        expected.or_else(|| self.properties.get(property))
+    }
+
+    /// All properties as they are or are about to be.
+    pub fn effective_properties(&self) -> BTreeMap<Property, Value> {
+        let mut all = self.properties.clone();
+        for command in &self.open {
+            all.extend(command.properties.iter().map(|(property, value)| (property.clone(), value.clone())));
+        }
+        all
+    }
+
+    /// The tags as they are or are about to be.
+    pub fn effective_tags(&self) -> BTreeSet<String> {
+        let mut tags = self.tags.clone();
+        for command in &self.open {
+            tags.retain(|tag| !command.tags_removed.contains(tag));
+            tags.extend(command.tags_added.iter().cloned());
+        }
+        tags
+    }
+}

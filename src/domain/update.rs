@@ -1,0 +1,70 @@
+//! A ticket as it travels between two sides, in either direction: the whole of it, or what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Comment, Origin, Person, Property, Timestamp, Uuid, Value};
+
+/// What one crossdesk tells another beside the protocol; others ignore it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    /// The number of this message in the share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i64>,
+    /// The number of the other side's last message that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<i64>,
+    /// Tags that are new.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_added: BTreeSet<String>,
+    /// Tags that are gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_removed: BTreeSet<String>,
+    /// Where the ticket first came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// How many desks it has crossed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops: Option<u32>,
+}
+
+/// A ticket, or a change of one, as the protocol carries it. What is absent is unchanged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TicketUpdate {
+    /// The ticket.
+    pub uuid: Uuid,
+    /// The writer's own id of it.
+    pub original_id: Option<String>,
+    /// Subject, status, custom status and custom fields, as the wire says them.
+    pub properties: BTreeMap<Property, Value>,
+    /// The whole set of tags.
+    pub tags: Option<BTreeSet<String>>,
+    /// Who asked.
+    pub requester: Option<Person>,
+    /// Who made the change.
+    pub actor: Option<Person>,
+    /// When the ticket came to be.
+    pub requested_at: Option<Timestamp>,
+    /// Comments, in order; known ones may be repeated.
+    pub comments: Vec<Comment>,
+    /// What only a crossdesk tells and understands.
+    pub extra: Option<Extra>,
+}
+
+impl TicketUpdate {
+    /// An update that says nothing yet.
+    pub fn new(uuid: Uuid) -> Self {
+        Self {
+            uuid,
+            original_id: None,
+            properties: BTreeMap::new(),
+            tags: None,
+            requester: None,
+            actor: None,
+            requested_at: None,
+            comments: Vec::new(),
+            extra: None,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One ticket with all that is known of it: what every decision about it starts from and leaves behind.
+
+use std::collections::HashMap;
+
+use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid};
+
+/// What the engine needs to know of a ticket's comments: not all of them, only those that a change or a share speaks of.
+#[derive(Clone, Debug, Default)]
+pub struct Comments {
+    /// Comments that are known, of those asked for.
+    pub known: HashMap<Uuid, Option<String>>,
+    /// The desk's ids of known ones.
+    pub ids: HashMap<String, Uuid>,
+    /// Comments that some active share has not seen, in order.
+    pub unsent: Vec<StoredComment>,
+    /// New ones, to be kept.
+    pub added: Vec<StoredComment>,
+    /// Ids that the desk gave to known ones, to be kept.
+    pub learnt: HashMap<Uuid, String>,
+}
+
+/// One ticket with its shares, its comments as far as needed, and its messages that no partner has answered.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Its shares, ended ones too.
+    pub shares: Vec<Share>,
+    /// Its comments, as far as they matter.
+    pub comments: Comments,
+    /// What is on its way to partners: agreement and contents.
+    pub unanswered: Vec<(Uuid, Contents)>,
+    loaded: Option<Box<(Ticket, Vec<Share>)>>,
+}
+
+impl Case {
+    /// The case of a ticket that was never shared.
+    pub fn new(uuid: Uuid) -> Self {
+        Self {
+            ticket: Ticket::new(uuid),
+            shares: Vec::new(),
+            comments: Comments::default(),
+            unanswered: Vec::new(),
+            loaded: None,
+        }
+    }
+
+    /// The case as the store has it.
+    pub fn loaded(ticket: Ticket, shares: Vec<Share>) -> Self {
+        let mut case = Self::new(ticket.uuid.clone());
+        case.loaded = Some(Box::new((ticket.clone(), shares.clone())));
+        case.ticket = ticket;
+        case.shares = shares;
+        case
+    }
+
+    /// Whether the store has it.
+    pub fn is_stored(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    /// Whether anything of it must be written.
+    pub fn has_changed(&self) -> bool {
+        let rows = match &self.loaded {
+            Some(loaded) => loaded.0 != self.ticket || loaded.1 != self.shares,
+            None => true,
+        };
+        rows || !self.comments.added.is_empty() || !self.comments.learnt.is_empty()
+    }
+
+    /// The shares that differ from what the store has.
+    pub fn changed_shares(&self) -> impl Iterator<Item = &Share> {
+        let before = self.loaded.as_deref().map_or(&[][..], |loaded| &loaded.1);
+        self.shares.iter().filter(move |share| !before.contains(share))
+    }
+
+    /// The share under an agreement.
+    pub fn share(&self, agreement: &Uuid) -> Option<&Share> {
+        self.shares.iter().find(|share| share.agreement == *agreement)
+    }
+
+    /// The share under an agreement, to change it.
+    pub fn share_mut(&mut self, agreement: &Uuid) -> Option<&mut Share> {
+        self.shares.iter_mut().find(|share| share.agreement == *agreement)
+    }
+
+    /// The outgoing share that is not ended; a ticket has one at most.
+    pub fn outgoing(&self) -> Option<&Share> {
+        use crate::domain::ShareState::Ended;
+        self.shares.iter().find(|share| share.role == ShareRole::Outgoing && share.state != Ended)
+    }
+
+    /// The next message id of this ticket.
+    pub(super) fn next_message(&mut self) -> MessageId {
+        self.ticket.messages += 1;
+        MessageId { owner: self.ticket.uuid.clone(), n: self.ticket.messages }
+    }
+
+    /// Takes a comment in: it is the ticket's next, and no share but `from` has seen it.
+    pub(super) fn add_comment(&mut self, comment: crate::domain::Comment, from: Option<Uuid>) {
+        self.ticket.comments += 1;
+        self.comments.known.insert(comment.uuid.clone(), comment.id.clone());
+        if let Some(id) = &comment.id {
+            self.comments.ids.insert(id.clone(), comment.uuid.clone());
+        }
+        let stored = StoredComment { n: self.ticket.comments, from, comment };
+        self.comments.unsent.push(stored.clone());
+        self.comments.added.push(stored);
+    }
+
+    /// Keeps the desk's id of a known comment.
+    pub(super) fn learn_comment(&mut self, uuid: &Uuid, id: &str) {
+        if self.comments.ids.get(id) != Some(uuid) {
+            self.comments.ids.insert(id.to_owned(), uuid.clone());
+            self.comments.known.insert(uuid.clone(), Some(id.to_owned()));
+            self.comments.learnt.insert(uuid.clone(), id.to_owned());
+        }
+        for command in &mut self.ticket.open {
+            command.comments.retain(|comment| comment.uuid != *uuid);
+        }
+    }
+
+    /// Notes a message of this ticket that its partner has not answered yet.
+    pub fn note_unanswered(&mut self, message: &Message) {
+        if let Some(agreement) = &message.agreement {
+            self.unanswered.push((agreement.clone(), message.contents.clone()));
+        }
+    }
+}

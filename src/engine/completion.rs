@@ -1,0 +1,185 @@
+//! The desk answers a command, or is not heard of it in time.
+
+use crate::domain::{
+    Comment, Completion, CompletionStatus, OpenCommand, Person, Reason, Revision, ShareState, Timestamp, Uuid,
+};
+
+use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo};
+
+/// The desk has done a command, or could not.
+pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) -> Decision {
+    let mut decision = Decision::default();
+    for user in ctx.users.values() {
+        if let Some(id) = completion.users.get(&user.uuid)
+            && user.id.as_ref() != Some(id)
+        {
+            decision.users.push(crate::domain::User { id: Some(id.clone()), ..user.clone() });
+        }
+    }
+    for (uuid, id) in &completion.comments {
+        case.learn_comment(uuid, id);
+    }
+    if let Some(id) = &completion.ticket_id {
+        case.ticket.id.get_or_insert_with(|| id.clone());
+    }
+    let at = case.ticket.open.iter().position(|command| command.n == completion.command_id.n);
+    let Some(command) = at.map(|at| case.ticket.open.remove(at)) else {
+        decision.outcome = if decision.users.is_empty() { Outcome::Unchanged } else { Outcome::Applied };
+        return decision;
+    };
+    decision.outcome = Outcome::Applied;
+    match completion.status {
+        CompletionStatus::Done => {
+            settle(case, command, Some(completion));
+            case.ticket.revision = case.ticket.revision.or_newer(completion.revision);
+        }
+        CompletionStatus::Failed => failed(&mut decision, case, command, completion, ctx),
+    }
+    release(case, ctx);
+    diff::all_shares(&mut decision, case, None, ctx);
+    decision
+}
+
+/// Settles the commands that the desk should have answered by now: they are taken as done, and what waited counts.
+///
+/// A command that creates a ticket is waited for without limit: without its answer the ticket has no number here.
+pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
+    let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+    let limit = ctx.now.minus(ctx.desk.command_timeout);
+    while let Some(at) = case.ticket.open.iter().position(|command| command.at <= limit && !command.creates) {
+        let command = case.ticket.open.remove(at);
+        settle(case, command, None);
+    }
+    release(case, ctx);
+    diff::all_shares(&mut decision, case, None, ctx);
+    decision
+}
+
+/// When the next open command runs out.
+pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
+    let waiting = case.ticket.open.iter().filter(|command| !command.creates);
+    waiting.map(|command| command.at).min().map(|at| at.plus(ctx.desk.command_timeout))
+}
+
+/// The desk did it: what it set is so, unless the desk has meanwhile said otherwise.
+fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
+    let done_at = answer.map_or(Revision::default(), |completion| completion.revision);
+    for (property, value) in command.properties {
+        if case.ticket.open.iter().any(|other| other.n < command.n && other.properties.contains_key(&property)) {
+            for older in case.ticket.open.iter_mut().filter(|other| other.n < command.n) {
+                older.properties.remove(&property);
+            }
+        }
+        match case.ticket.held.properties.remove(&property) {
+            Some((said, at)) => {
+                case.ticket.properties.insert(property.clone(), said.clone());
+                if matches!((at.number, done_at.number), (Some(at), Some(done)) if at <= done) {
+                    echo::reads_here(case, &property, &value, &said);
+                }
+            }
+            None => {
+                case.ticket.properties.insert(property, value);
+            }
+        }
+    }
+    case.ticket.tags.retain(|tag| !command.tags_removed.contains(tag));
+    case.ticket.tags.extend(command.tags_added);
+    for ours in command.comments {
+        recognise(case, &ours);
+    }
+}
+
+/// Finds, among the comments that wait, the one that is ours coming back: by author, words and privacy.
+fn recognise(case: &mut Case, ours: &Comment) {
+    let found = case.ticket.held.comments.iter().position(|held| {
+        held.privacy() == ours.privacy() && echo::same_words(&held.body, &ours.body) && same_author(held, ours)
+    });
+    if let Some(at) = found {
+        let held = case.ticket.held.comments.remove(at);
+        case.learn_comment(&ours.uuid, held.id.as_deref().unwrap_or_default());
+    }
+}
+
+fn same_author(held: &Comment, ours: &Comment) -> bool {
+    let Person { id, name, .. } = &ours.author;
+    (id.is_some() && held.author.id == *id) || held.author.name == *name || held.author.uuid == ours.author.uuid
+}
+
+/// The desk could not: the partner's value stays agreed on the wire, reads here as what the desk has, and is an issue.
+fn failed(
+    decision: &mut Decision,
+    case: &mut Case,
+    command: OpenCommand,
+    completion: &Completion,
+    ctx: &Context<'_>,
+) {
+    let words = completion.error.as_deref().unwrap_or("the desk gave no reason");
+    let agreement = command.agreement;
+    if command.creates {
+        decision.issue(case, &agreement, "ticket", Reason::CommandFailed, words, ctx);
+        let text = format!("the desk could not create ticket {}: {words}", case.ticket.uuid);
+        decision.notice(case, &agreement, "command_failed", text.clone(), ctx);
+        end_refused(decision, case, &agreement, text, ctx);
+        return;
+    }
+    for (property, value) in command.properties {
+        let held = case.ticket.held.properties.remove(&property);
+        let has = case.ticket.effective(&property).cloned().unwrap_or_default();
+        if let Some(exchange) =
+            case.share_mut(&agreement).and_then(|share| share.agreed.properties.get_mut(&property))
+            && exchange.here == value
+        {
+            exchange.here = has;
+        }
+        if let Some((said, _)) = held {
+            case.ticket.properties.insert(property.clone(), said);
+        }
+        let detail = format!("the desk could not set {property} to {value}: {words}");
+        decision.issue(case, &agreement, &property, Reason::CommandFailed, detail, ctx);
+    }
+    if let Some(tags) = case.share_mut(&agreement).and_then(|share| share.agreed.tags.as_mut()) {
+        tags.here.retain(|tag| !command.tags_added.contains(tag));
+        tags.here.extend(command.tags_removed);
+    }
+    for comment in command.comments {
+        let subject = format!("comment:{}", comment.uuid);
+        let detail = format!("the desk could not add the comment: {words}");
+        decision.issue(case, &agreement, subject, Reason::CommandFailed, detail, ctx);
+    }
+}
+
+fn end_refused(decision: &mut Decision, case: &mut Case, agreement: &Uuid, reason: String, ctx: &Context<'_>) {
+    if let Some(share) = case.share_mut(agreement) {
+        share.state = ShareState::Ended;
+        share.reason = Some(reason);
+    }
+    let id = case.next_message();
+    decision.messages.push(Draft {
+        id,
+        agreement: Some(agreement.clone()),
+        content: Content::Partner(PartnerMessage::Unshare),
+        contents: crate::domain::Contents::default(),
+        event_at: ctx.event_at,
+    });
+}
+
+/// Lets go what nothing is waited for any more.
+fn release(case: &mut Case, ctx: &Context<'_>) {
+    let open = &case.ticket.open;
+    let free: Vec<_> = case.ticket.held.properties.keys().cloned().collect();
+    let free = free.into_iter().filter(|p| !open.iter().any(|command| command.properties.contains_key(p)));
+    for property in free.collect::<Vec<_>>() {
+        if let Some((said, _)) = case.ticket.held.properties.remove(&property) {
+            case.ticket.properties.insert(property, said);
+        }
+    }
+    if !case.ticket.open.iter().any(|command| !command.comments.is_empty()) {
+        for comment in std::mem::take(&mut case.ticket.held.comments) {
+            let id = comment.id.clone().unwrap_or_default();
+            if !case.comments.known.contains_key(&comment.uuid) && !case.comments.ids.contains_key(&id) {
+                case.add_comment(comment, None);
+            }
+        }
+    }
+    case.ticket.due_at = next_due(case, ctx);
+}

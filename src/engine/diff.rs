@@ -1,0 +1,156 @@
+//! The one way that anything leaves for a partner: what the ticket is now, against what that share last agreed.
+//!
+//! No difference, no message. It does not matter where a change came from; a received ticket that is shared on needs
+//! nothing of its own.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Share, ShareRole, TagsExchange,
+    TicketUpdate, Value,
+};
+
+use super::{Case, Content, Context, Decision, Draft, PartnerMessage, status};
+
+/// Sends every active share what it does not have yet.
+pub(super) fn all_shares(decision: &mut Decision, case: &mut Case, actor: Option<&Person>, ctx: &Context<'_>) {
+    let mut shares = std::mem::take(&mut case.shares);
+    for share in &mut shares {
+        let Some(agreement) = ctx.agreements.get(&share.agreement) else { continue };
+        if !share.is_active() || !agreement.is_accepted() || !(case.ticket.known || case.ticket.received) {
+            continue;
+        }
+        let create = !share.begun;
+        if let Some((update, contents)) = difference(case, share, agreement, actor, ctx) {
+            let id = case.next_message();
+            let update = Box::new(update);
+            let message = if create { PartnerMessage::Create(update) } else { PartnerMessage::Update(update) };
+            case.unanswered.push((agreement.uuid.clone(), contents.clone()));
+            decision.messages.push(Draft {
+                id,
+                agreement: Some(agreement.uuid.clone()),
+                content: Content::Partner(message),
+                contents,
+                event_at: ctx.event_at,
+            });
+        }
+    }
+    case.shares = shares;
+}
+
+/// Whether the terms let a property cross under an agreement.
+pub(super) fn crosses(property: &Property, agreement: &Agreement, begun: bool) -> bool {
+    match property {
+        Property::Subject => true,
+        Property::Status | Property::CustomStatus => {
+            !begun || agreement.terms.comments == CommentTerms::PublicAndPrivate
+        }
+        Property::Priority => false,
+        Property::Field(_) => agreement.terms.sync_custom_fields,
+    }
+}
+
+/// What a comment may at most be when the receiver wrote it.
+pub(super) fn comment_limit(agreement: &Agreement, written_by_receiver: bool) -> Privacy {
+    if written_by_receiver && agreement.terms.comments == CommentTerms::PrivateOnly {
+        Privacy::Private
+    } else {
+        Privacy::Public
+    }
+}
+
+fn difference(
+    case: &Case,
+    share: &mut Share,
+    agreement: &Agreement,
+    actor: Option<&Person>,
+    ctx: &Context<'_>,
+) -> Option<(TicketUpdate, Contents)> {
+    let ticket = &case.ticket;
+    let create = !share.begun;
+    let seq = share.seq + 1;
+    let mut update = TicketUpdate::new(ticket.uuid.clone());
+    let mut contents = Contents { seq, ..Contents::default() };
+
+    for (property, here) in ticket.effective_properties() {
+        if !crosses(&property, agreement, share.begun) {
+            continue;
+        }
+        let last = share.agreed.properties.get(&property);
+        let unsaid = last.is_none() && here.is_null();
+        if unsaid || last.is_some_and(|last| last.here == here) {
+            continue;
+        }
+        let wire = to_wire(&property, &here, agreement);
+        let silent = last.is_some_and(|last| last.wire == wire)
+            || (wire.is_null() && !matches!(property, Property::Field(_)));
+        let told_in = if silent { last.map_or(0, |last| last.seq) } else { seq };
+        share.agreed.properties.insert(property.clone(), Exchange { wire: wire.clone(), here, seq: told_in });
+        if !silent {
+            contents.properties.push(property.clone());
+            update.properties.insert(property, wire);
+        }
+    }
+
+    let mut extra = Extra { seq: Some(seq), seen: Some(share.partner_seq), ..Extra::default() };
+    if agreement.terms.sync_tags {
+        tags(&ticket.effective_tags(), share, &mut update, &mut extra);
+        contents.tags = update.tags.is_some();
+    }
+
+    let limit = comment_limit(agreement, share.role == ShareRole::Incoming);
+    let fresh = case.comments.unsent.iter().filter(|stored| stored.n > share.comments_sent);
+    for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
+        contents.first_comment.get_or_insert(stored.n);
+        let mut comment = stored.comment.clone();
+        comment.limit(limit);
+        update.comments.push(comment);
+    }
+    share.comments_sent = ticket.comments;
+
+    if !create && contents.properties.is_empty() && !contents.tags && update.comments.is_empty() {
+        return None;
+    }
+    share.seq = seq;
+    if seq == 1 {
+        update.original_id = ticket.id.as_ref().map(ToString::to_string);
+        extra.origin = Some(ticket.origin.clone().unwrap_or_else(|| our_origin(case, ctx)));
+    }
+    if create {
+        share.begun = true;
+        update.requester.clone_from(&ticket.requester);
+        update.requested_at = ticket.created_at;
+        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
+        extra.hops = Some(ticket.hops + 1);
+    }
+    update.actor = actor.cloned();
+    update.extra = Some(extra);
+    Some((update, contents))
+}
+
+fn to_wire(property: &Property, here: &Value, agreement: &Agreement) -> Value {
+    match (property, here) {
+        (Property::Status, Value::String(word)) => Value::from(status::to_wire(word, agreement)),
+        _ => here.clone(),
+    }
+}
+
+fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, extra: &mut Extra) {
+    let last = share.agreed.tags.clone().unwrap_or_default();
+    let added: BTreeSet<String> = here.difference(&last.here).cloned().collect();
+    let removed: BTreeSet<String> = last.here.difference(here).cloned().collect();
+    if added.is_empty() && removed.is_empty() {
+        return;
+    }
+    let wire: BTreeSet<String> = last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
+    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone() });
+    update.tags = Some(wire);
+    extra.tags_added = added;
+    extra.tags_removed = removed;
+}
+
+fn our_origin(case: &Case, ctx: &Context<'_>) -> Origin {
+    let ticket_id = case.ticket.id.as_ref().map(ToString::to_string);
+    let url = ctx.desk.ticket_url.as_ref().zip(ticket_id.as_ref()).map(|(url, id)| url.replace("{id}", id));
+    Origin { desk: ctx.desk.name.clone(), ticket_id, url }
+}

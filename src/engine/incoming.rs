@@ -1,0 +1,358 @@
+//! A partner shares a ticket, changes one, or unshares it.
+//!
+//! What the terms do not let cross is dropped first; the rest is compared with what the share last agreed, and what is
+//! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{
+    Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Privacy, Property, Reason, Share,
+    ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Uuid, Value,
+};
+
+use super::{Case, Context, Decision, Outcome, Refusal, completion, diff, field, people, status};
+
+/// A partner shares a ticket; saying so again is taken as an update.
+///
+/// # Errors
+/// A [`Refusal`]: 403 where the agreement is not in force or the partner is not its sender, 422 for a ticket that is
+/// already here by another way (it came home, or came twice).
+pub fn ticket_created(
+    case: &mut Case,
+    agreement: &Agreement,
+    update: &TicketUpdate,
+    ctx: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    in_force(agreement)?;
+    if agreement.direction == Direction::Outbound {
+        let reason = "only the sender of an agreement shares tickets under it; make an agreement of your own";
+        return Err(Refusal::new(403, reason));
+    }
+    let uuid = &case.ticket.uuid;
+    if case.is_stored() && !case.ticket.received {
+        return Err(Refusal::new(422, format!("ticket {uuid} is this desk's own: a ticket cannot be shared home")));
+    }
+    let elsewhere = |share: &&Share| share.agreement != agreement.uuid && share.state != ShareState::Ended;
+    if case.shares.iter().any(|share| elsewhere(&share)) {
+        return Err(Refusal::new(422, format!("ticket {uuid} is already here under another agreement")));
+    }
+    match case.share_mut(&agreement.uuid) {
+        Some(share) if share.state != ShareState::Ended => {}
+        Some(share) => {
+            *share = Share::new(share.ticket.clone(), share.agreement.clone(), ShareRole::Incoming);
+        }
+        None => {
+            let share = Share::new(case.ticket.uuid.clone(), agreement.uuid.clone(), ShareRole::Incoming);
+            case.shares.push(share);
+        }
+    }
+    case.ticket.received = true;
+    Ok(apply(case, agreement, update, ctx))
+}
+
+/// A partner changes a shared ticket.
+///
+/// # Errors
+/// A [`Refusal`]: 403 where the agreement is not in force, 404 where the ticket is not shared under it, 410 where it no
+/// longer is.
+pub fn ticket_updated(
+    case: &mut Case,
+    agreement: &Agreement,
+    update: &TicketUpdate,
+    ctx: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    in_force(agreement)?;
+    shared_under(case, agreement)?;
+    Ok(apply(case, agreement, update, ctx))
+}
+
+/// A partner ends a share; doing so again is fine.
+///
+/// # Errors
+/// A [`Refusal`]: 403 where the agreement is not in force, 404 where the ticket is not shared under it.
+pub fn ticket_unshared(case: &mut Case, agreement: &Agreement, ctx: &Context<'_>) -> Result<Decision, Refusal> {
+    in_force(agreement)?;
+    let mut decision = Decision::default();
+    match shared_under(case, agreement) {
+        Err(refusal) if refusal.status == 410 => return Ok(decision),
+        other => other?,
+    }
+    let reason = format!("{} unshared it", agreement.name);
+    if let Some(share) = case.share_mut(&agreement.uuid) {
+        share.state = ShareState::Ended;
+        share.reason = Some(reason.clone());
+    }
+    let command = Command::UnshareTicket {
+        uuid: case.ticket.uuid.clone(),
+        id: case.ticket.id.clone(),
+        agreement: (agreement.uuid.clone(), agreement.name.clone()),
+        reason,
+    };
+    decision.command(case, &agreement.uuid, command, ctx);
+    decision.withdraw.push(agreement.uuid.clone());
+    decision.outcome = Outcome::Applied;
+    Ok(decision)
+}
+
+/// Whether tickets cross under an agreement.
+///
+/// # Errors
+/// 403 with where it stands.
+pub fn in_force(agreement: &Agreement) -> Result<(), Refusal> {
+    if agreement.is_accepted() {
+        return Ok(());
+    }
+    Err(Refusal::new(403, format!("agreement {} is {}", agreement.uuid, agreement.status.as_str())))
+}
+
+/// Whether a ticket is shared under an agreement, now.
+///
+/// # Errors
+/// 404 where it never was, 410 where it no longer is.
+pub fn shared_under(case: &Case, agreement: &Agreement) -> Result<(), Refusal> {
+    match case.share(&agreement.uuid) {
+        Some(share) if share.state == ShareState::Ended => {
+            Err(Refusal::new(410, format!("ticket {} is no longer shared", case.ticket.uuid)))
+        }
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(404, format!("no ticket {} under this agreement", case.ticket.uuid))),
+    }
+}
+
+/// What an update asks of the desk, while it is being worked out.
+#[derive(Default)]
+struct Wanted {
+    properties: BTreeMap<Property, Value>,
+    tags_added: BTreeSet<String>,
+    tags_removed: BTreeSet<String>,
+    fields_not_synced: Vec<FieldNotSynced>,
+}
+
+fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Context<'_>) -> Decision {
+    let mut decision = Decision::default();
+    let creates = case.ticket.id.is_none() && case.ticket.received && case.ticket.open.iter().all(|c| !c.creates);
+    let wanted = values(&mut decision, case, agreement, update, ctx);
+    if creates {
+        if let Some(requester) = &update.requester {
+            case.ticket.requester =
+                Some(people::resolve(&mut decision, case, &agreement.uuid, requester, ctx));
+        }
+        case.ticket.created_at = update.requested_at;
+        case.ticket.origin = update.extra.as_ref().and_then(|extra| extra.origin.clone());
+        case.ticket.hops = update.extra.as_ref().and_then(|extra| extra.hops).unwrap_or(1);
+    }
+    let comments = comments(&mut decision, case, agreement, update, ctx);
+    let actor = update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
+
+    let tags = !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty();
+    if creates || tags || !wanted.properties.is_empty() || !comments.is_empty() || !wanted.fields_not_synced.is_empty() {
+        let mut command = TicketCommand {
+            uuid: case.ticket.uuid.clone(),
+            id: case.ticket.id.clone(),
+            properties: wanted.properties.clone(),
+            tags: None,
+            tags_added: wanted.tags_added.clone(),
+            tags_removed: wanted.tags_removed.clone(),
+            requester: case.ticket.requester.clone().filter(|_| creates),
+            comments: comments.clone(),
+            actor: actor.clone(),
+            agreement: (agreement.uuid.clone(), agreement.name.clone()),
+            origin: case.ticket.origin.clone().filter(|_| creates),
+            fields_not_synced: wanted.fields_not_synced,
+        };
+        let mut open = OpenCommand {
+            n: 0,
+            at: ctx.now,
+            agreement: agreement.uuid.clone(),
+            creates,
+            properties: wanted.properties,
+            tags_added: wanted.tags_added,
+            tags_removed: wanted.tags_removed,
+            comments,
+        };
+        let mut after = case.ticket.effective_tags();
+        after.retain(|tag| !open.tags_removed.contains(tag));
+        after.extend(open.tags_added.iter().cloned());
+        command.tags = (tags || creates).then_some(after);
+        let command = Box::new(command);
+        let command = if creates { Command::CreateTicket(command) } else { Command::UpdateTicket(command) };
+        open.n = decision.command(case, &agreement.uuid, command, ctx);
+        case.ticket.open.push(open);
+        case.ticket.due_at = completion::next_due(case, ctx);
+        decision.outcome = Outcome::Applied;
+    }
+    diff::all_shares(&mut decision, case, actor.as_ref(), ctx);
+    decision
+}
+
+/// The values and tags of an update that are new and may cross, noted as agreed.
+fn values(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Agreement,
+    update: &TicketUpdate,
+    ctx: &Context<'_>,
+) -> Wanted {
+    let mut wanted = Wanted::default();
+    let Some(mut share) = case.share(&agreement.uuid).cloned() else { return wanted };
+    let begun = share.begun;
+    let extra = update.extra.as_ref();
+    let fresh = extra.and_then(|extra| extra.seq).is_none_or(|seq| seq > share.partner_seq);
+    if let Some(id) = &update.original_id {
+        share.partner_ticket = Some(id.clone());
+    }
+    if fresh {
+        share.partner_seq = extra.and_then(|extra| extra.seq).unwrap_or(share.partner_seq);
+        for (property, wire) in &update.properties {
+            let last = share.agreed.properties.get(property);
+            if last.is_some_and(|last| last.wire == *wire) || (last.is_none() && wire.is_null()) {
+                continue;
+            }
+            if crosses_over(case, &share, property, extra) {
+                let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
+                decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
+                if extra.is_none() {
+                    share.agreed.properties.remove(property);
+                }
+                continue;
+            }
+            match reading(property, wire, agreement, begun, ctx) {
+                Reading::Ignored => {}
+                Reading::Is(here) => {
+                    resolve_issue(decision, case, agreement, property, last.is_some(), ctx);
+                    if case.ticket.effective(property).unwrap_or(&Value::Null) != &here {
+                        wanted.properties.insert(property.clone(), here.clone());
+                    }
+                    let exchange = Exchange { wire: wire.clone(), here, seq: 0 };
+                    share.agreed.properties.insert(property.clone(), exchange);
+                }
+                Reading::Unfit(unfit) => {
+                    let here = case.ticket.effective(property).cloned().unwrap_or_default();
+                    let exchange = Exchange { wire: wire.clone(), here, seq: 0 };
+                    share.agreed.properties.insert(property.clone(), exchange);
+                    decision.issue(case, &agreement.uuid, property, unfit.reason, unfit.detail.clone(), ctx);
+                    wanted.fields_not_synced.push(unfit);
+                }
+            }
+        }
+        tags(case, &mut share, agreement, update, &mut wanted);
+    }
+    share.begun = true;
+    if let Some(kept) = case.share_mut(&agreement.uuid) {
+        *kept = share;
+    }
+    wanted
+}
+
+/// A value that fits now ends the issue that it once was.
+fn resolve_issue(
+    decision: &mut Decision,
+    case: &Case,
+    agreement: &Agreement,
+    property: &Property,
+    had_before: bool,
+    ctx: &Context<'_>,
+) {
+    if had_before && matches!(property, Property::Field(_)) {
+        decision.issue(case, &agreement.uuid, property, Reason::IncompatibleType, "it fits now", ctx);
+        if let Some(issue) = decision.issues.last_mut() {
+            issue.resolved_at = Some(ctx.now);
+        }
+    }
+}
+
+/// Whether the partner changed a property without having seen our own change of it, and ours stands: on the sender's side.
+fn crosses_over(case: &Case, share: &Share, property: &Property, extra: Option<&Extra>) -> bool {
+    let Some(last) = share.agreed.properties.get(property) else { return false };
+    let unseen = match extra.and_then(|extra| extra.seen) {
+        Some(seen) => last.seq > seen,
+        None => case.unanswered.iter().any(|(agreement, contents)| {
+            *agreement == share.agreement && last.seq > 0 && contents.seq == last.seq
+        }),
+    };
+    unseen && share.role == ShareRole::Outgoing
+}
+
+enum Reading {
+    /// It reads so on this desk.
+    Is(Value),
+    /// It may not cross, or says nothing.
+    Ignored,
+    /// A custom field that is left out.
+    Unfit(FieldNotSynced),
+}
+
+fn reading(property: &Property, wire: &Value, agreement: &Agreement, begun: bool, ctx: &Context<'_>) -> Reading {
+    if let Property::Field(title) = property {
+        let left_out =
+            |reason, detail| Reading::Unfit(FieldNotSynced { title: title.clone(), reason, detail });
+        if !agreement.terms.sync_custom_fields {
+            return left_out(Reason::NotShared, "the agreement does not share custom fields".to_owned());
+        }
+        return match field::fit(ctx.catalogue, title, wire) {
+            Ok(here) => Reading::Is(here),
+            Err(unfit) => left_out(unfit.reason, unfit.detail),
+        };
+    }
+    if wire.is_null() || !diff::crosses(property, agreement, begun) {
+        return Reading::Ignored;
+    }
+    match (property, wire) {
+        (Property::Status, Value::String(word)) => {
+            // A word that no desk here has is an open ticket at least, when it is new; later it changes nothing.
+            let unknown = if begun { None } else { Some("open") };
+            status::from_wire(word, agreement).or(unknown).map_or(Reading::Ignored, |s| Reading::Is(Value::from(s)))
+        }
+        (_, Value::String(_)) => Reading::Is(wire.clone()),
+        _ => Reading::Ignored,
+    }
+}
+
+fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUpdate, wanted: &mut Wanted) {
+    let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
+    let last = share.agreed.tags.clone().unwrap_or_default();
+    let (added, mut removed) = match &update.extra {
+        Some(extra) if extra.seq.is_some() => (extra.tags_added.clone(), extra.tags_removed.clone()),
+        _ => (
+            incoming.difference(&last.wire).cloned().collect(),
+            last.wire.difference(incoming).cloned().collect::<BTreeSet<_>>(),
+        ),
+    };
+    // A partner that has not answered our own change of tags yet may not have it: what it lacks is not removed by it.
+    let unanswered = |(to, contents): &(Uuid, crate::domain::Contents)| *to == share.agreement && contents.tags;
+    if update.extra.is_none() && case.unanswered.iter().any(unanswered) {
+        removed.clear();
+    }
+    let has = case.ticket.effective_tags();
+    let merge = |set: &BTreeSet<String>| -> BTreeSet<String> {
+        set.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect()
+    };
+    share.agreed.tags = Some(TagsExchange { wire: merge(&last.wire), here: merge(&last.here) });
+    wanted.tags_added = added.difference(&has).cloned().collect();
+    wanted.tags_removed = removed.intersection(&has).cloned().collect();
+}
+
+/// The comments of an update that are new, taken in and named for the desk.
+fn comments(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Agreement,
+    update: &TicketUpdate,
+    ctx: &Context<'_>,
+) -> Vec<crate::domain::Comment> {
+    let by_receiver = agreement.direction == Direction::Outbound;
+    let limit: Privacy = diff::comment_limit(agreement, by_receiver);
+    let mut new = Vec::new();
+    for comment in &update.comments {
+        if case.comments.known.contains_key(&comment.uuid) {
+            continue;
+        }
+        let mut comment = comment.clone();
+        comment.id = None;
+        comment.limit(limit);
+        comment.author = people::resolve(decision, case, &agreement.uuid, &comment.author, ctx);
+        case.add_comment(comment.clone(), Some(agreement.uuid.clone()));
+        new.push(comment);
+    }
+    new
+}

@@ -1,0 +1,34 @@
+//! What to do about a change. Pure: a case (one ticket with all that is known of it) and a change make a [`Decision`].
+//!
+//! The engine reads no clock, no database and no network; the time, the agreements and the people it needs are in the
+//! [`Context`]. The same case and the same change always make the same decision, so the flow may decide anew whenever
+//! somebody else was faster.
+//!
+//! | change | where |
+//! |---|---|
+//! | the desk says how a ticket stands | [`outgoing`] |
+//! | a partner shares, changes or unshares a ticket | [`incoming`] |
+//! | the desk answers a command, or never does | [`completion`] |
+//! | somebody starts or ends a share | [`sharing`] |
+//! | a partner refuses a message | [`refusal`] |
+//! | an agreement is made, answered or ended | [`agreement`] |
+
+pub mod agreement;
+mod case;
+pub mod completion;
+mod decision;
+mod diff;
+mod echo;
+pub mod field;
+pub mod incoming;
+pub mod outgoing;
+mod people;
+pub mod refusal;
+pub mod rules;
+pub mod sharing;
+mod snapshot;
+pub mod status;
+
+pub use case::{Case, Comments};
+pub use decision::{Content, Context, Decision, Desk, Draft, Outcome, PartnerMessage, Refusal};
+pub use snapshot::Snapshot;

@@ -1,0 +1,39 @@
+//! Who somebody of a partner's is on this desk: our own requester, or a dummy user.
+
+use crate::domain::{Command, NewUser, Person, User, Uuid};
+
+use super::{Case, Context, Decision};
+
+/// The person as the desk should see them; a stranger becomes a dummy user first.
+///
+/// A uuid proves nothing, since anybody can compute it: only the requester of our own ticket is recognised as himself, and
+/// a dummy stands for the same person under the same agreement alone.
+pub(super) fn resolve(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Uuid,
+    person: &Person,
+    ctx: &Context<'_>,
+) -> Person {
+    if let Some(ours) = &case.ticket.requester
+        && !case.ticket.received
+        && ours.uuid == person.uuid
+    {
+        return ours.clone();
+    }
+    let key = (agreement.clone(), person.uuid.clone());
+    let met = decision.users.iter().find(|user| user.agreement == key.0 && user.uuid == key.1);
+    if let Some(known) = ctx.users.get(&key).or(met) {
+        return Person { id: known.id.clone(), ..person.clone() };
+    }
+    let user = NewUser { uuid: person.uuid.clone(), name: person.name.clone(), role: person.role };
+    decision.command(case, agreement, Command::CreateUser(user), ctx);
+    decision.users.push(User {
+        agreement: key.0,
+        uuid: key.1,
+        id: None,
+        name: person.name.clone(),
+        role: person.role,
+    });
+    Person { id: None, ..person.clone() }
+}

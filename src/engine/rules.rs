@@ -1,0 +1,81 @@
+//! Sharing rules: conditions in CEL over a desk event; the first that holds names the agreement to share under.
+
+use cel::{Context, Program};
+use serde_json::json;
+
+use crate::domain::{Property, TicketEvent, Value};
+
+/// A rule, its condition compiled.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it is called.
+    pub name: String,
+    /// The agreement to share under, by uuid or name.
+    pub share_with: String,
+    program: Program,
+}
+
+impl Rule {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// What is wrong with the condition, in one line.
+    pub fn new(name: &str, when: &str, share_with: &str) -> Result<Self, String> {
+        let program = Program::compile(when).map_err(|error| {
+            let text = error.to_string();
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+        })?;
+        Ok(Self { name: name.to_owned(), share_with: share_with.to_owned(), program })
+    }
+}
+
+/// The first rule whose condition holds for an event. A condition that cannot be evaluated (a member that is not there)
+/// does not hold. A rule never touches what came in by an agreement.
+pub fn first_match<'a>(rules: &'a [Rule], event: &TicketEvent) -> Option<&'a Rule> {
+    if rules.is_empty() || event.via.as_deref() == Some("ticket_sharing") {
+        return None;
+    }
+    let mut context = Context::default();
+    let via = event.via.clone().unwrap_or_default();
+    for (name, value) in [("ticket", ticket(event)), ("comment", comment(event)), ("actor", actor(event))] {
+        context.add_variable(name, value).ok()?;
+    }
+    context.add_variable("via", via).ok()?;
+    rules.iter().find(|rule| rule.program.execute(&context) == Ok(cel::Value::Bool(true)))
+}
+
+fn ticket(event: &TicketEvent) -> Value {
+    let get = |property| event.properties.get(&property).cloned().unwrap_or_else(|| Value::from(""));
+    let fields: serde_json::Map<String, Value> = event
+        .properties
+        .iter()
+        .filter_map(|(property, value)| match property {
+            Property::Field(title) => Some((title.as_str().to_owned(), value.clone())),
+            _ => None,
+        })
+        .collect();
+    json!({
+        "id": event.id, "subject": get(Property::Subject), "status": get(Property::Status),
+        "custom_status": get(Property::CustomStatus), "priority": get(Property::Priority),
+        "tags": event.tags.clone().unwrap_or_default(), "custom_fields": fields,
+        "via": event.via.clone().unwrap_or_default(),
+        "requester": event.requester.as_ref().map_or_else(|| json!({"id": "", "name": ""}), |r| json!({"id": r.id, "name": r.name})),
+    })
+}
+
+fn comment(event: &TicketEvent) -> Value {
+    let newest = event.comments.last().map(|(comment, _)| comment);
+    newest.map_or_else(
+        || json!({"body": "", "public": false}),
+        |comment| {
+            json!({"body": comment.body, "public": comment.privacy().is_public(), "author": {"name": comment.author.name}})
+        },
+    )
+}
+
+fn actor(event: &TicketEvent) -> Value {
+    event.actor.as_ref().map_or_else(
+        || json!({"id": "", "name": "", "role": ""}),
+        |actor| json!({"id": actor.id, "name": actor.name, "role": actor.role}),
+    )
+}

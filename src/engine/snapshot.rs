@@ -1,0 +1,38 @@
+//! What the store knew when a batch began, and what the batch has made of it so far.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::{Agreement, Catalogue, TicketId, User, Uuid};
+
+use super::Case;
+
+/// Everything that the changes of one batch speak of.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Cases by ticket uuid.
+    pub cases: HashMap<Uuid, Case>,
+    /// The uuids of the desk's ids.
+    pub desk_ids: HashMap<TicketId, Uuid>,
+    /// Agreements by uuid: those named and those of every share.
+    pub agreements: HashMap<Uuid, Agreement>,
+    /// People of partners that are known, by agreement and uuid.
+    pub users: HashMap<(Uuid, Uuid), User>,
+    /// Events that were applied already.
+    pub seen: HashSet<String>,
+    /// The desk's custom fields.
+    pub catalogue: Catalogue,
+    /// Whether invites are declined at once.
+    pub decline_all_invites: bool,
+}
+
+impl Snapshot {
+    /// An agreement by uuid, or the accepted outbound one of this name.
+    pub fn agreement(&self, uuid_or_name: &str) -> Option<&Agreement> {
+        use crate::domain::Direction::Outbound;
+        self.agreements.get(&Uuid::new(uuid_or_name)).or_else(|| {
+            let mut named: Vec<_> = self.agreements.values().filter(|a| a.name == uuid_or_name).collect();
+            named.sort_by_key(|a| (!a.is_accepted(), a.direction != Outbound, a.uuid.clone()));
+            named.first().copied()
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! One request to a partner, in its dialect.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{
+    Client, Response,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+    redirect,
+};
+use url::Url;
+
+use super::address::{Allowed, CheckedResolver};
+use crate::{
+    domain::Profile,
+    ports::{Answer, Call, CallError, Method, Partner},
+};
+
+/// How many redirects are followed.
+const REDIRECTS: usize = 2;
+/// How much of an answer is read: enough for the reason of a refusal.
+const WORDS: usize = 2048;
+
+/// Calls partners over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpPartner {
+    client: Client,
+    allowed: Allowed,
+}
+
+impl HttpPartner {
+    /// A caller that gives every request this long.
+    ///
+    /// # Errors
+    /// Where the system's certificates cannot be read.
+    pub fn new(timeout: Duration, allowed: Allowed) -> Result<Self, String> {
+        let client = Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(CheckedResolver(allowed)))
+            .user_agent(concat!("crossdesk/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, allowed })
+    }
+
+    async fn send(&self, call: &Call, url: Url) -> Result<Response, CallError> {
+        let method = match call.method {
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+            Method::Get => reqwest::Method::GET,
+        };
+        let mut request = self.client.request(method, url).headers(headers(call)?);
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
+        }
+        // The URL is taken out of the words: they may end in a log.
+        request.send().await.map_err(|error| CallError::Unreachable(chain(&error.without_url())))
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn headers(call: &Call) -> Result<HeaderMap, CallError> {
+    let mut headers = HeaderMap::new();
+    let content_type = match call.profile {
+        Profile::Standard => "application/json",
+        Profile::RequestTracker => "text/x-json; charset=\"UTF-8\"",
+    };
+    if call.body.is_some() || call.method == Method::Delete {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert("x-ticket-sharing-version", HeaderValue::from_static("1"));
+    if let Some((agreement, key)) = &call.token {
+        let mut token = HeaderValue::from_str(&format!("{agreement}:{}", key.reveal())).map_err(|_| {
+            CallError::Forbidden("the agreement's uuid or access key cannot stand in a header".to_owned())
+        })?;
+        token.set_sensitive(true);
+        headers.insert("x-ticket-sharing-token", token);
+    }
+    Ok(headers)
+}
+
+/// Where a redirect may lead: the same host, or its https; anywhere else the token would be given away.
+fn follow(from: &Url, response: &Response) -> Option<Url> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let to = from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()?;
+    let same_host = to.host() == from.host();
+    let upgrade = from.scheme() == "http" && to.scheme() == "https";
+    let same_place = to.scheme() == from.scheme() && to.port_or_known_default() == from.port_or_known_default();
+    (same_host && (same_place || upgrade)).then_some(to)
+}
+
+async fn answer(mut response: Response) -> Answer {
+    let status = response.status().as_u16();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header(RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let is_page = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+    let mut bytes = Vec::new();
+    // An answer that breaks off is an answer all the same: its status has come.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() >= WORDS {
+            bytes.truncate(WORDS);
+            break;
+        }
+    }
+    let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    Answer { status, is_page: is_page && !text.trim().is_empty(), text, retry_after }
+}
+
+#[async_trait]
+impl Partner for HttpPartner {
+    async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        let address = format!("{}/{}/{}", call.base.trim_end_matches('/'), call.collection, call.uuid);
+        let mut url = self.allowed.check(&address).map_err(CallError::Forbidden)?;
+        let mut response = self.send(call, url.clone()).await?;
+        for _ in 0..REDIRECTS {
+            let Some(next) = follow(&url, &response) else { break };
+            url = self.allowed.check(next.as_str()).map_err(CallError::Forbidden)?;
+            response = self.send(call, url.clone()).await?;
+        }
+        Ok(answer(response).await)
+    }
+
+    fn permits(&self, url: &str) -> Result<(), String> {
+        self.allowed.check(url).map(drop)
+    }
+}

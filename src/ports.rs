@@ -1,0 +1,397 @@
+//! What the flow needs of the world: a [`Store`], a [`Broker`] and [`Partner`]s. Adapters implement these; none knows another.
+//!
+//! The rules that every adapter keeps:
+//! - [`Store::apply`] is one transaction: all of it is safe afterwards, or none of it happened.
+//! - [`Broker::publish`] says `Ok` only when the broker has taken the message for good.
+//! - Errors say whether trying again can help, and never carry a secret.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share, StoredComment, Ticket, TicketId, Timestamp,
+        User, Uuid,
+    },
+    engine::Snapshot,
+};
+
+/// The shared secret of an agreement. It prints as dots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey(String);
+
+impl AccessKey {
+    /// Takes the key.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key itself: for comparing and for the wire, never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKey(…)")
+    }
+}
+
+// === Store ===
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote first; decide anew.
+    #[error("another writer was faster")]
+    Conflict,
+    /// The database cannot be reached or is busy; try later.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// The database refuses, or holds what cannot be read: a bug, or a database of another version.
+    #[error("the database refused: {0}")]
+    Broken(String),
+}
+
+impl StoreError {
+    /// Whether trying again can help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Conflict | Self::Away(_))
+    }
+}
+
+/// What a batch of changes speaks of.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Tickets by the desk's id.
+    pub desk_ids: Vec<TicketId>,
+    /// Tickets by uuid.
+    pub tickets: Vec<Uuid>,
+    /// Agreements by uuid or name; those of every share come by themselves.
+    pub agreements: Vec<String>,
+    /// Comments that may be known: of which ticket, uuid, and the desk's id where it has one.
+    pub comments: Vec<(TicketRef, Uuid, Option<String>)>,
+    /// People by uuid.
+    pub users: Vec<Uuid>,
+    /// Events that may have been applied.
+    pub events: Vec<String>,
+    /// Whether unanswered messages matter (partners' changes).
+    pub unanswered: bool,
+}
+
+/// A ticket as a change names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketRef {
+    /// By the desk's id.
+    Desk(TicketId),
+    /// By uuid.
+    Network(Uuid),
+}
+
+/// Messages that need no longer be sent, of those that were never tried.
+#[derive(Clone, Debug)]
+pub struct Withdraw {
+    /// Of one ticket only.
+    pub ticket: Option<Uuid>,
+    /// The agreement.
+    pub agreement: Uuid,
+}
+
+/// How far a message has come.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Which message.
+    pub id: MessageId,
+    /// Its state now.
+    pub state: MessageState,
+    /// How often its receiver was tried.
+    pub attempts: u32,
+    /// When it may be tried again.
+    pub due_at: Option<Timestamp>,
+    /// What the receiver said.
+    pub error: Option<String>,
+}
+
+/// Everything that one batch writes, in the order in which it is written.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// The time of the batch.
+    pub now: Timestamp,
+    /// Agreements, each with the version that was read.
+    pub agreements: Vec<Agreement>,
+    /// Keys of agreements that are new or changed.
+    pub access_keys: Vec<(Uuid, AccessKey)>,
+    /// Tickets, each with the version that was read.
+    pub tickets: Vec<Ticket>,
+    /// Shares that changed.
+    pub shares: Vec<Share>,
+    /// New comments, each with its ticket.
+    pub comments: Vec<(Uuid, StoredComment)>,
+    /// The desk's ids of known comments: ticket, comment, id.
+    pub learnt: Vec<(Uuid, Uuid, String)>,
+    /// People met, or whose id is now known.
+    pub users: Vec<User>,
+    /// Issues opened or resolved.
+    pub issues: Vec<Issue>,
+    /// Messages that need no longer be sent.
+    pub withdraw: Vec<Withdraw>,
+    /// New messages.
+    pub messages: Vec<Message>,
+    /// How far older messages have come.
+    pub marks: Vec<Mark>,
+    /// Messages, by order of the store, that the broker has taken.
+    pub published: Vec<i64>,
+    /// Events that are applied with this.
+    pub seen: Vec<String>,
+    /// Events that wait until their ticket is known: its id and the event's bytes.
+    pub waiting: Vec<(TicketId, String)>,
+    /// Tickets whose waiting events have been looked at.
+    pub released: Vec<TicketId>,
+    /// The desk's new catalogue.
+    pub catalogue: Option<Catalogue>,
+    /// Whether invites are declined from now on.
+    pub decline_all_invites: Option<bool>,
+}
+
+/// A ticket with its shares, for lists and pages.
+#[derive(Clone, Debug)]
+pub struct TicketView {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Its shares.
+    pub shares: Vec<Share>,
+    /// Its issues, resolved ones too.
+    pub issues: Vec<Issue>,
+}
+
+/// Which messages are wanted.
+#[derive(Clone, Debug)]
+pub enum MessageFilter {
+    /// Not yet with the broker, after this order.
+    Pending(i64),
+    /// On their way to partners, by the broker's account or not, after this order: what an embedded broker must hand over again.
+    Undelivered(i64),
+    /// On their way to one partner and tried before.
+    Retrying(Uuid),
+    /// For the desk, not answered.
+    Commands,
+    /// Parked, after this order.
+    Parked(i64),
+    /// Of one ticket or agreement.
+    Of(Uuid),
+    /// These.
+    Ids(Vec<MessageId>),
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages not yet with the broker.
+    pub pending: i64,
+    /// Messages parked.
+    pub parked: i64,
+}
+
+/// Where everything is kept.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Connects, and brings the tables up to date.
+    async fn prepare(&self) -> Result<(), StoreError>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Reads everything that a batch speaks of.
+    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError>;
+    /// Writes a batch, in one transaction; returns the new messages' places in the store's order.
+    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError>;
+    /// Messages, oldest first.
+    async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError>;
+    /// Tickets that something has waited for long enough.
+    async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+    /// Events that wait until their ticket is known.
+    async fn waiting(&self, ticket: &TicketId) -> Result<Vec<String>, StoreError>;
+    /// The key of an agreement.
+    async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError>;
+    /// All agreements, newest first.
+    async fn agreements(&self) -> Result<Vec<Agreement>, StoreError>;
+    /// Tickets in the order of their uuids, after this one; those of one agreement, where it is named.
+    async fn tickets(
+        &self,
+        after: Option<&Uuid>,
+        agreement: Option<&Uuid>,
+        limit: i64,
+    ) -> Result<Vec<TicketView>, StoreError>;
+    /// One ticket, by uuid or by the desk's id.
+    async fn ticket(&self, id: &str) -> Result<Option<TicketView>, StoreError>;
+    /// All comments of a ticket, in order.
+    async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError>;
+    /// How much waits.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+    /// Forgets what ended before this time, a limited number at once; returns how many.
+    async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
+}
+
+// === Broker ===
+
+/// Why the broker did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// It cannot be reached; try later.
+    #[error("the broker is away: {0}")]
+    Away(String),
+    /// It did not take the message: no queue for it, or it said no.
+    #[error("the broker did not take the message: {0}")]
+    Refused(String),
+}
+
+/// Where a published message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The queue of an agreement.
+    Partner(Uuid),
+    /// The desk's commands.
+    Commands,
+    /// The dead-letter queue, with the reason.
+    Dead(String),
+    /// The queue that an inbound message asked the answer on: its name, the correlation id, the status.
+    Reply(String, Option<String>, u16),
+}
+
+/// A message as the broker carries it.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub destination: Destination,
+    /// Unique, and the same on every retry.
+    pub id: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// The object it is about.
+    pub subject: String,
+    /// The JSON.
+    pub body: String,
+}
+
+/// A queue that this daemon drains.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The desk's events.
+    Events,
+    /// Bridges' messages.
+    Inbound,
+    /// What goes to one partner.
+    Partner(Uuid),
+}
+
+/// A message taken from a queue and not yet acknowledged.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    /// Its place in this consumer's deliveries.
+    pub tag: u64,
+    /// Its id, where it has one.
+    pub id: Option<String>,
+    /// Its type, where it has one.
+    pub kind: Option<String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// `x-ticket-sharing-uuid`.
+    pub subject: Option<String>,
+    /// `x-ticket-sharing-token`.
+    pub token: Option<String>,
+    /// Where an answer is wanted: queue and correlation id.
+    pub reply_to: Option<(String, Option<String>)>,
+}
+
+/// Deliveries of one queue.
+#[async_trait]
+pub trait Deliveries: fmt::Debug + Send {
+    /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more.
+    async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError>;
+    /// Acknowledges everything up to this tag.
+    async fn ack(&mut self, through: u64) -> Result<(), BrokerError>;
+}
+
+/// Hands messages over.
+#[async_trait]
+pub trait Broker: fmt::Debug + Send + Sync {
+    /// Publishes in order; the answer to each says whether it is taken for good.
+    async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
+    /// Starts to take from a queue.
+    async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError>;
+    /// Makes the queue of an agreement.
+    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
+    /// Removes the queue of an agreement, if nothing is in it.
+    async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), BrokerError>;
+    /// Whether its queues outlive this process; otherwise the rows are handed over again at start.
+    fn is_durable(&self) -> bool;
+}
+
+// === Partner ===
+
+/// What is asked of a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Make it.
+    Post,
+    /// Change it.
+    Put,
+    /// End it.
+    Delete,
+    /// Tell it.
+    Get,
+}
+
+/// A request to a partner.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What is asked.
+    pub method: Method,
+    /// The partner's sharing URL.
+    pub base: String,
+    /// `agreements` or `tickets`.
+    pub collection: &'static str,
+    /// The object.
+    pub uuid: Uuid,
+    /// The JSON, where there is one.
+    pub body: Option<String>,
+    /// Agreement and key, for the token; an invite carries none in the standard dialect.
+    pub token: Option<(Uuid, AccessKey)>,
+    /// The dialect.
+    pub profile: Profile,
+}
+
+/// A partner's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The first words of the body.
+    pub text: String,
+    /// Whether the body is a page rather than data: Request Tracker says so of its internal failures, with a 200.
+    pub is_page: bool,
+    /// How long the partner wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why no answer came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It could not be reached, or did not answer in time.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The address is not allowed, or is none.
+    #[error("{0}")]
+    Forbidden(String),
+}
+
+/// Calls partners.
+#[async_trait]
+pub trait Partner: fmt::Debug + Send + Sync {
+    /// Makes one request. Redirects are followed, twice at most.
+    async fn call(&self, call: &Call) -> Result<Answer, CallError>;
+    /// Whether a URL may be called at all, judged by its text.
+    fn permits(&self, url: &str) -> Result<(), String>;
+}

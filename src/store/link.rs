@@ -1,0 +1,120 @@
+//! What one database does for the store: run statements, and transactions given as lists of them.
+
+use std::{borrow::Cow, fmt};
+
+use async_trait::async_trait;
+
+use crate::ports::StoreError;
+
+/// One value, going in or coming out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Null,
+    Int(i64),
+    Text(String),
+}
+
+/// The type of a column of [`Rows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Int,
+    Text,
+}
+
+/// Many rows that travel in one statement, where it says `{rows}`: a table called `r` with these columns.
+#[derive(Clone, Debug)]
+pub(super) struct Rows {
+    pub columns: &'static [(&'static str, Type)],
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A statement: SQL that both databases read, with `$1`… for its arguments, or `{rows}`.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    pub sql: &'static str,
+    pub args: Vec<Cell>,
+    pub rows: Option<Rows>,
+    /// How many rows it must touch; otherwise somebody else was faster, and the transaction is undone.
+    pub expect: Option<u64>,
+}
+
+impl Statement {
+    /// A statement with arguments.
+    pub(super) fn new(sql: &'static str, args: Vec<Cell>) -> Self {
+        Self { sql, args, rows: None, expect: None }
+    }
+
+    /// A statement over many rows.
+    pub(super) fn rows(sql: &'static str, columns: &'static [(&'static str, Type)], rows: Vec<Vec<Cell>>) -> Self {
+        Self { sql, args: Vec::new(), rows: Some(Rows { columns, rows }), expect: None }
+    }
+
+    /// It must touch as many rows as it has.
+    pub(super) fn all(mut self) -> Self {
+        self.expect = self.rows.as_ref().and_then(|rows| u64::try_from(rows.rows.len()).ok());
+        self
+    }
+
+    /// Whether it gives rows back.
+    pub(super) fn gives_rows(&self) -> bool {
+        self.sql.starts_with("select") || self.sql.contains(" returning ")
+    }
+
+    /// The text for one database, given what it writes for the rows.
+    pub(super) fn text(&self, rows: impl FnOnce(&Rows) -> String) -> Cow<'static, str> {
+        match &self.rows {
+            Some(given) => Cow::Owned(self.sql.replace("{rows}", &rows(given))),
+            None => Cow::Borrowed(self.sql),
+        }
+    }
+}
+
+/// A row that came back.
+pub(super) type Row = Vec<Cell>;
+
+/// One database.
+#[async_trait]
+pub(super) trait Link: fmt::Debug + Send + Sync {
+    /// Connects, and runs the migrations that are missing.
+    async fn prepare(&self) -> Result<(), StoreError>;
+    /// Runs a statement that only reads.
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
+    /// Runs statements in one transaction; returns what each gave back.
+    async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError>;
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+impl From<bool> for Cell {
+    fn from(value: bool) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<String> for Cell {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<&str> for Cell {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl From<&crate::domain::Uuid> for Cell {
+    fn from(value: &crate::domain::Uuid) -> Self {
+        Self::Text(value.as_str().to_owned())
+    }
+}
+impl From<crate::domain::Timestamp> for Cell {
+    fn from(value: crate::domain::Timestamp) -> Self {
+        Self::Int(value.millis())
+    }
+}
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

@@ -1,0 +1,35 @@
+//! The [`Store`](crate::ports::Store) on SQLite and PostgreSQL.
+//!
+//! One [`SqlStore`](sql::SqlStore) says everything in SQL that both databases read alike; a [`Link`](link::Link) a database
+//! knows its connection and the two things that differ: how many rows travel in one statement, and how a row is read.
+//! A transaction is data, a list of statements, so none can stay open while somebody waits for the network.
+
+mod agreement;
+mod apply;
+mod error;
+mod link;
+mod message;
+mod postgres;
+mod read;
+mod row;
+mod snapshot;
+mod sql;
+mod sqlite;
+
+use std::sync::Arc;
+
+use crate::ports::Store;
+
+/// Opens the store of a URL, `sqlite:PATH` or `postgres://…`, without touching it yet.
+///
+/// # Errors
+/// What is wrong with the URL; no part of it that could hold a password is repeated.
+pub fn open(url: &str) -> Result<Arc<dyn Store>, String> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    let link: Arc<dyn link::Link> = match scheme {
+        Some("sqlite") => Arc::new(sqlite::Sqlite::new(url)?),
+        Some("postgres" | "postgresql") => Arc::new(postgres::Postgres::new(url)?),
+        _ => return Err("the URL of a store begins with sqlite: or postgres:".to_owned()),
+    };
+    Ok(Arc::new(sql::SqlStore::new(link)))
+}

@@ -1,0 +1,86 @@
+//! Reading for people: lists, one ticket with everything, counts.
+
+use std::collections::HashMap;
+
+use super::{
+    link::{Cell, Link, Statement, Type},
+    row::Reader,
+    snapshot::{read_share, read_ticket},
+};
+use crate::{
+    domain::{Issue, Reason, Share, Ticket, Uuid},
+    ports::{Counts, StoreError, TicketView},
+};
+
+pub(super) async fn tickets(
+    link: &dyn Link,
+    after: Option<&Uuid>,
+    agreement: Option<&Uuid>,
+    limit: i64,
+) -> Result<Vec<TicketView>, StoreError> {
+    let after: Cell = after.map(Uuid::as_str).unwrap_or_default().into();
+    let statement = match agreement {
+        None => {
+            let sql = "select uuid, id, version, due_at, doc from ticket where uuid > $1 order by uuid limit $2";
+            Statement::new(sql, vec![after, limit.into()])
+        }
+        Some(agreement) => {
+            let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from share s join ticket t on t.uuid = s.ticket \
+                where s.agreement = $3 and s.ticket > $1 order by s.ticket limit $2";
+            Statement::new(sql, vec![after, limit.into(), agreement.into()])
+        }
+    };
+    let rows = link.query(statement).await?;
+    views(link, rows.into_iter().map(read_ticket).collect::<Result<_, _>>()?).await
+}
+
+pub(super) async fn ticket(link: &dyn Link, id: &str) -> Result<Option<TicketView>, StoreError> {
+    let sql = "select uuid, id, version, due_at, doc from ticket where id = $1 or uuid = $1 limit 1";
+    let rows = link.query(Statement::new(sql, vec![id.into()])).await?;
+    let tickets = rows.into_iter().map(read_ticket).collect::<Result<_, _>>()?;
+    Ok(views(link, tickets).await?.pop())
+}
+
+async fn views(link: &dyn Link, tickets: Vec<Ticket>) -> Result<Vec<TicketView>, StoreError> {
+    const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
+    if tickets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<Vec<Cell>> = tickets.iter().map(|ticket| vec![(&ticket.uuid).into()]).collect();
+    let sql = "select s.ticket, s.agreement, s.doc from share s join {rows} on s.ticket = r.wanted order by s.agreement";
+    let mut shares: HashMap<Uuid, Vec<Share>> = HashMap::new();
+    for row in link.query(Statement::rows(sql, KEY, keys.clone())).await? {
+        let share = read_share(row)?;
+        shares.entry(share.ticket.clone()).or_default().push(share);
+    }
+    let sql = "select i.ticket, i.agreement, i.subject, i.reason, i.detail, i.opened_at, i.resolved_at from issue i \
+        join {rows} on i.ticket = r.wanted order by i.opened_at";
+    let mut issues: HashMap<Uuid, Vec<Issue>> = HashMap::new();
+    for row in link.query(Statement::rows(sql, KEY, keys)).await? {
+        let mut row = Reader::new("issue", row);
+        let issue = Issue {
+            ticket: row.uuid()?,
+            agreement: row.uuid()?,
+            subject: row.text()?,
+            reason: Reason::parse(&row.text()?).unwrap_or(Reason::PartnerRefused),
+            detail: row.text()?,
+            opened_at: row.time()?,
+            resolved_at: row.optional_time(),
+        };
+        issues.entry(issue.ticket.clone()).or_default().push(issue);
+    }
+    let view = |ticket: Ticket| TicketView {
+        shares: shares.remove(&ticket.uuid).unwrap_or_default(),
+        issues: issues.remove(&ticket.uuid).unwrap_or_default(),
+        ticket,
+    };
+    Ok(tickets.into_iter().map(view).collect())
+}
+
+pub(super) async fn counts(link: &dyn Link) -> Result<Counts, StoreError> {
+    let sql = "select (select count(*) from message where state = 'pending'), \
+        (select count(*) from message where state = 'parked')";
+    let mut rows = link.query(Statement::new(sql, Vec::new())).await?;
+    let mut row = Reader::new("message", rows.pop().unwrap_or_default());
+    Ok(Counts { pending: row.int()?, parked: row.int()? })
+}

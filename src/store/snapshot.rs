@@ -1,0 +1,231 @@
+//! Reading everything that a batch speaks of, in a handful of statements however large the batch.
+
+use std::collections::HashSet;
+
+use super::{
+    agreement,
+    link::{Cell, Link, Row, Statement, Type},
+    row::Reader,
+};
+use crate::{
+    domain::{Contents, MessageId, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
+    engine::{Case, Snapshot},
+    ports::{Scope, StoreError, TicketRef},
+};
+
+const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
+
+fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>) -> Statement {
+    Statement::rows(sql, KEY, keys.into_iter().map(|key| vec![key.into()]).collect())
+}
+
+pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
+    let mut snapshot = Snapshot::default();
+    tickets(link, scope, &mut snapshot).await?;
+    if !snapshot.cases.is_empty() {
+        shares(link, &mut snapshot).await?;
+        comments(link, scope, &mut snapshot).await?;
+        if scope.unanswered {
+            unanswered(link, &mut snapshot).await?;
+        }
+    }
+    agreements(link, scope, &mut snapshot).await?;
+    users(link, scope, &mut snapshot).await?;
+    if !scope.events.is_empty() {
+        let events = one_column("select s.key from seen s join {rows} on s.key = r.wanted", scope.events.iter().map(String::as_str));
+        for row in link.query(events).await? {
+            snapshot.seen.insert(Reader::new("seen", row).text()?);
+        }
+    }
+    settings(link, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+pub(super) fn read_ticket(row: Row) -> Result<Ticket, StoreError> {
+    let mut row = Reader::new("ticket", row);
+    let uuid = row.uuid()?;
+    let id = row.optional_text().map(TicketId::new);
+    let version = row.int()?;
+    let due_at = row.optional_time();
+    Ok(Ticket { uuid, id, version, due_at, ..row.json()? })
+}
+
+pub(super) fn read_share(row: Row) -> Result<Share, StoreError> {
+    let mut row = Reader::new("share", row);
+    let ticket = row.uuid()?;
+    let agreement = row.uuid()?;
+    Ok(Share { ticket, agreement, ..row.json()? })
+}
+
+async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    if !scope.desk_ids.is_empty() {
+        let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.id = r.wanted";
+        rows.extend(link.query(one_column(sql, scope.desk_ids.iter().map(TicketId::as_str))).await?);
+    }
+    if !scope.tickets.is_empty() {
+        let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.uuid = r.wanted";
+        rows.extend(link.query(one_column(sql, &scope.tickets)).await?);
+    }
+    for row in rows {
+        let ticket = read_ticket(row)?;
+        if let Some(id) = &ticket.id {
+            snapshot.desk_ids.insert(id.clone(), ticket.uuid.clone());
+        }
+        snapshot.cases.insert(ticket.uuid.clone(), Case::loaded(ticket, Vec::new()));
+    }
+    Ok(())
+}
+
+async fn shares(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let sql = "select s.ticket, s.agreement, s.doc from share s join {rows} on s.ticket = r.wanted order by s.ticket, s.agreement";
+    let mut shares: std::collections::HashMap<Uuid, Vec<Share>> = std::collections::HashMap::new();
+    for row in link.query(one_column(sql, snapshot.cases.keys())).await? {
+        let share = read_share(row)?;
+        shares.entry(share.ticket.clone()).or_default().push(share);
+    }
+    for (uuid, shares) in shares {
+        if let Some(case) = snapshot.cases.remove(&uuid) {
+            snapshot.cases.insert(uuid, Case::loaded(case.ticket, shares));
+        }
+    }
+    Ok(())
+}
+
+fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
+    let mut row = Reader::new("comment", row);
+    let ticket = row.uuid()?;
+    let n = row.int()?;
+    let id = row.optional_text();
+    let from = row.optional_text().map(Uuid::new);
+    let mut comment: crate::domain::Comment = row.json()?;
+    comment.id = id.or(comment.id);
+    Ok((ticket, StoredComment { n, from, comment }))
+}
+
+pub(super) async fn all_comments(link: &dyn Link, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
+    let sql = "select ticket, n, id, origin, doc from comment where ticket = $1 order by n";
+    let rows = link.query(Statement::new(sql, vec![ticket.into()])).await?;
+    rows.into_iter().map(|row| read_comment(row).map(|(_, comment)| comment)).collect()
+}
+
+async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    if !scope.comments.is_empty() {
+        known_comments(link, scope, snapshot).await?;
+    }
+    // Only tickets that have comments which some share has not seen: hardly ever any.
+    let behind = snapshot.cases.values().filter(|case| {
+        case.shares.iter().any(|share| {
+            share.state != crate::domain::ShareState::Ended && share.comments_sent < case.ticket.comments
+        })
+    });
+    let behind: Vec<Uuid> = behind.map(|case| case.ticket.uuid.clone()).collect();
+    if behind.is_empty() {
+        return Ok(());
+    }
+    let sql = "select c.ticket, c.n, c.id, c.origin, c.doc from comment c join {rows} on c.ticket = r.wanted order by c.ticket, c.n";
+    for row in link.query(one_column(sql, &behind)).await? {
+        let (ticket, stored) = read_comment(row)?;
+        if let Some(case) = snapshot.cases.get_mut(&ticket) {
+            case.comments.unsent.push(stored);
+        }
+    }
+    Ok(())
+}
+
+async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
+    let by_uuid = "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
+    let by_id = "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
+        where c.origin is not null and c.id is not null";
+    let mut rows = Vec::new();
+    for (ticket, uuid, id) in &scope.comments {
+        let ticket = match ticket {
+            TicketRef::Desk(id) => snapshot.desk_ids.get(id),
+            TicketRef::Network(uuid) => Some(uuid),
+        };
+        let case = ticket.and_then(|ticket| snapshot.cases.get(ticket));
+        if let Some(ticket) = case.map(|case| &case.ticket).filter(|ticket| ticket.comments > 0) {
+            rows.push(vec![(&ticket.uuid).into(), uuid.into(), id.clone().into()]);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    for sql in [by_uuid, by_id] {
+        for row in link.query(Statement::rows(sql, WANTED, rows.clone())).await? {
+            let mut row = Reader::new("comment", row);
+            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
+            if let Some(case) = snapshot.cases.get_mut(&ticket) {
+                if let Some(id) = &id {
+                    case.comments.ids.insert(id.clone(), uuid.clone());
+                }
+                case.comments.known.insert(uuid, id);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn unanswered(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let sql = "select m.owner, m.agreement, m.contents from message m join {rows} on m.owner = r.wanted \
+        where m.state in ('pending', 'published') and m.kind like 'ticket.%'";
+    for row in link.query(one_column(sql, snapshot.cases.keys())).await? {
+        let mut row = Reader::new("message", row);
+        let (owner, agreement) = (row.uuid()?, row.uuid()?);
+        let contents: Contents = row.json()?;
+        if let Some(case) = snapshot.cases.get_mut(&owner) {
+            case.unanswered.push((agreement, contents));
+        }
+    }
+    Ok(())
+}
+
+async fn agreements(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut wanted: HashSet<String> = scope.agreements.iter().cloned().collect();
+    let shares = snapshot.cases.values().flat_map(|case| &case.shares);
+    wanted.extend(shares.map(|share| share.agreement.to_string()));
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let rows = wanted.into_iter().map(|wanted| vec![wanted.into()]).collect();
+    for row in link.query(Statement::rows(agreement::NAMED, agreement::WANTED, rows)).await? {
+        let agreement = agreement::read(row)?;
+        snapshot.agreements.insert(agreement.uuid.clone(), agreement);
+    }
+    Ok(())
+}
+
+async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    if scope.users.is_empty() {
+        return Ok(());
+    }
+    let sql = "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
+    for row in link.query(one_column(sql, &scope.users)).await? {
+        let mut row = Reader::new("person", row);
+        let (uuid, agreement) = (row.uuid()?, row.uuid()?);
+        let id = row.optional_text().map(UserId::new);
+        let user =
+            User { uuid: uuid.clone(), agreement: agreement.clone(), id, name: row.text()?, role: row.word()? };
+        snapshot.users.insert((agreement, uuid), user);
+    }
+    Ok(())
+}
+
+async fn settings(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    for row in link.query(Statement::new("select key, value from setting", Vec::new())).await? {
+        let mut row = Reader::new("setting", row);
+        match row.text()?.as_str() {
+            "catalogue" => snapshot.catalogue = row.json()?,
+            "decline_all_invites" => snapshot.decline_all_invites = row.json()?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The id of a message from its owner and number, as two columns.
+pub(super) fn read_id(reader: &mut Reader) -> Result<(i64, MessageId), StoreError> {
+    let seq = reader.int()?;
+    Ok((seq, MessageId { owner: reader.uuid()?, n: reader.int()? }))
+}

@@ -1,0 +1,120 @@
+//! The store itself: each verb of the port in a line or two.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    agreement, apply,
+    link::{Cell, Link, Statement},
+    message, read,
+    row::Reader,
+    snapshot,
+};
+use crate::{
+    domain::{Agreement, Message, StoredComment, TicketId, Timestamp, Uuid},
+    engine::Snapshot,
+    ports::{AccessKey, Counts, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
+};
+
+/// The store on one database.
+#[derive(Debug)]
+pub(super) struct SqlStore {
+    link: Arc<dyn Link>,
+}
+
+impl SqlStore {
+    pub(super) fn new(link: Arc<dyn Link>) -> Self {
+        Self { link }
+    }
+
+    async fn rows(&self, sql: &'static str, args: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        self.link.query(Statement::new(sql, args)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.link.prepare().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.rows("select 1 from setting limit 1", Vec::new()).await.map(drop)
+    }
+
+    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
+        snapshot::read(self.link.as_ref(), scope).await
+    }
+
+    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
+        let (statements, place) = apply::statements(writes);
+        let mut results = self.link.transact(statements).await?;
+        let Some(rows) = place.map(|place| results.swap_remove(place)) else { return Ok(Vec::new()) };
+        let places: std::collections::HashMap<_, _> = rows
+            .into_iter()
+            .map(|row| snapshot::read_id(&mut Reader::new("message", row)).map(|(seq, id)| (id, seq)))
+            .collect::<Result<_, _>>()?;
+        Ok(writes.messages.iter().filter_map(|message| places.get(&message.id).copied()).collect())
+    }
+
+    async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
+        let rows = self.link.query(message::select(filter, limit)).await?;
+        rows.into_iter().map(message::read).collect()
+    }
+
+    async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "select uuid from ticket where due_at is not null and due_at <= $1 order by due_at limit $2";
+        let rows = self.rows(sql, vec![now.into(), limit.into()]).await?;
+        rows.into_iter().map(|row| Reader::new("ticket", row).uuid()).collect()
+    }
+
+    async fn waiting(&self, ticket: &TicketId) -> Result<Vec<String>, StoreError> {
+        let sql = "select body from waiting_event where ticket = $1 order by seq";
+        let rows = self.rows(sql, vec![ticket.as_str().into()]).await?;
+        rows.into_iter().map(|row| Reader::new("waiting_event", row).text()).collect()
+    }
+
+    async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError> {
+        let rows = self.link.query(agreement::read_key(agreement)).await?;
+        let key = rows.into_iter().next().map(|row| Reader::new("agreement", row).text()).transpose()?;
+        Ok(key.map(AccessKey::new))
+    }
+
+    async fn agreements(&self) -> Result<Vec<Agreement>, StoreError> {
+        self.rows(agreement::ALL, Vec::new()).await?.into_iter().map(agreement::read).collect()
+    }
+
+    async fn tickets(
+        &self,
+        after: Option<&Uuid>,
+        agreement: Option<&Uuid>,
+        limit: i64,
+    ) -> Result<Vec<TicketView>, StoreError> {
+        read::tickets(self.link.as_ref(), after, agreement, limit).await
+    }
+
+    async fn ticket(&self, id: &str) -> Result<Option<TicketView>, StoreError> {
+        read::ticket(self.link.as_ref(), id).await
+    }
+
+    async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
+        snapshot::all_comments(self.link.as_ref(), ticket).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        read::counts(self.link.as_ref()).await
+    }
+
+    async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        let args = || vec![Cell::from(before), Cell::from(limit)];
+        let messages = "delete from message where seq in (select seq from message where updated_at < $1 \
+            and state in ('published', 'delivered', 'withdrawn') order by updated_at limit $2) returning seq";
+        let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
+        let waiting =
+            "delete from waiting_event where seq in (select seq from waiting_event where at < $1 limit $2) returning seq";
+        let statements = [messages, seen, waiting].map(|sql| Statement::new(sql, args()));
+        let gone = self.link.transact(statements.to_vec()).await?;
+        Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
+    }
+}

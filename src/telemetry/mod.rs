@@ -1,0 +1,7 @@
+//! What the daemon tells its operators: log lines and metrics, each thing in one place.
+
+mod logs;
+pub mod metric;
+
+pub use logs::start as start_logs;
+pub use metric::{Recorder, install};

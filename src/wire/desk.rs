@@ -1,0 +1,314 @@
+//! What the desk says: CloudEvents 1.0 in structured mode.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Error, date, text};
+use crate::{
+    domain::{
+        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId, Namespace,
+        Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Uuid, Value,
+    },
+    engine::status::STATUSES,
+};
+
+/// An event of the desk.
+#[derive(Deserialize, JsonSchema)]
+struct Envelope<'a> {
+    /// Always `1.0`.
+    specversion: String,
+    /// With `source`, names the event.
+    #[serde(deserialize_with = "text::id")]
+    id: String,
+    /// Who says it.
+    source: String,
+    /// What it tells, `helpdesk.…`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// When it happened, RFC 3339.
+    #[serde(default)]
+    time: Option<String>,
+    /// The rest, by type.
+    #[serde(borrow, default)]
+    #[schemars(with = "Data")]
+    data: Option<&'a RawValue>,
+}
+
+/// What the types of events carry; each type has some of these.
+#[derive(Deserialize, JsonSchema)]
+struct Data {
+    #[serde(default)]
+    ticket: Option<TicketForm>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    comments: Vec<CommentForm>,
+    /// `comments` are all that the ticket has.
+    #[serde(default)]
+    comments_complete: bool,
+    #[serde(default)]
+    actor: Option<PersonForm>,
+    /// The command that caused the event.
+    #[serde(default)]
+    command_id: Option<String>,
+    /// Uuid or name of the agreement to share under.
+    #[serde(default)]
+    agreement: Option<String>,
+    #[serde(default)]
+    into: Option<IdForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct IdForm {
+    #[serde(deserialize_with = "text::id")]
+    id: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct TicketForm {
+    #[serde(deserialize_with = "text::id")]
+    id: String,
+    #[serde(default)]
+    uuid: Option<Uuid>,
+    #[serde(default)]
+    revision: Option<i64>,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    custom_status: Option<String>,
+    #[serde(default)]
+    priority: Option<String>,
+    #[serde(default)]
+    tags: Option<BTreeSet<String>>,
+    #[serde(default)]
+    requester: Option<PersonForm>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    custom_fields: Vec<FieldForm>,
+    #[serde(default)]
+    via: Option<String>,
+    #[serde(default)]
+    created_at: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FieldForm {
+    title: String,
+    #[serde(default)]
+    value: Value,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PersonForm {
+    #[serde(deserialize_with = "text::id")]
+    id: String,
+    #[serde(default)]
+    uuid: Option<Uuid>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    role: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CommentForm {
+    #[serde(deserialize_with = "text::id")]
+    id: String,
+    #[serde(default)]
+    uuid: Option<Uuid>,
+    #[serde(default)]
+    author: Option<PersonForm>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    html_body: Option<String>,
+    /// Absent is private.
+    #[serde(default)]
+    public: Option<bool>,
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    attachments: Vec<AttachmentForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AttachmentForm {
+    url: String,
+    filename: String,
+    #[serde(default)]
+    content_type: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CompletionForm {
+    command_id: String,
+    status: String,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    revision: Option<i64>,
+    #[serde(default, deserialize_with = "text::optional_id")]
+    ticket_id: Option<String>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    users: BTreeMap<Uuid, Value>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    comments: BTreeMap<Uuid, Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FieldsForm {
+    fields: Vec<CustomField>,
+}
+
+/// The JSON Schema of what the desk says.
+pub fn schema() -> Value {
+    schemars::schema_for!(Envelope<'_>).to_value()
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// What is wrong with it: not JSON, not a CloudEvent 1.0, of an unknown type, or without what its type needs.
+pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
+    let value: &RawValue =
+        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not JSON: {error}")))?;
+    let envelope: Envelope<'_> =
+        serde_json::from_str(value.get()).map_err(|error| Error::new(format!("not a CloudEvent: {error}")))?;
+    if envelope.specversion != "1.0" {
+        let version = &envelope.specversion;
+        return Err(Error::new(format!("not a CloudEvent 1.0: specversion is \"{version}\"")));
+    }
+    if envelope.id.is_empty() || envelope.source.is_empty() {
+        return Err(Error::new("not a CloudEvent: id and source must not be empty"));
+    }
+    let time = match &envelope.time {
+        Some(text) => {
+            Some(date::parse(text).ok_or_else(|| Error::new(format!("time \"{text}\" is no RFC 3339 instant")))?)
+        }
+        None => None,
+    };
+    let raw = envelope.data.ok_or_else(|| Error::new("data is missing"))?;
+    let body = match envelope.kind.as_str() {
+        "helpdesk.command.completed" => EventBody::Completed(completion(data(raw)?, time)?),
+        "helpdesk.fields.changed" => EventBody::Fields(data::<FieldsForm>(raw)?.fields),
+        "helpdesk.ticket.changed" => EventBody::Changed(ticket(data(raw)?, time, ours)?.0),
+        "helpdesk.ticket.shared" => {
+            let (event, data) = ticket(data(raw)?, time, ours)?;
+            let agreement = data.agreement.filter(|agreement| !agreement.is_empty());
+            EventBody::Shared(event, agreement.ok_or_else(|| Error::new("data.agreement is missing"))?)
+        }
+        "helpdesk.ticket.unshared" => EventBody::Unshared(ticket_id(&data(raw)?)?),
+        "helpdesk.ticket.deleted" => EventBody::Deleted(ticket_id(&data(raw)?)?),
+        "helpdesk.ticket.merged" => {
+            let data: Data = data(raw)?;
+            let into = data.into.as_ref().map(|into| TicketId::new(into.id.clone()));
+            EventBody::Merged(ticket_id(&data)?, into.ok_or_else(|| Error::new("data.into.id is missing"))?)
+        }
+        other => return Err(Error::new(format!("events of type \"{other}\" are unknown here"))),
+    };
+    Ok(DeskEvent { key: format!("{} {}", envelope.source, envelope.id), time, body })
+}
+
+fn data<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.into_inner());
+        let path = if path == "." { String::new() } else { format!(".{path}") };
+        Error::new(format!("data{path}: {inner}"))
+    })
+}
+
+fn ticket_id(data: &Data) -> Result<TicketId, Error> {
+    let id = data.ticket.as_ref().map(|ticket| ticket.id.trim()).filter(|id| !id.is_empty());
+    id.map(TicketId::new).ok_or_else(|| Error::new("data.ticket.id is missing"))
+}
+
+fn ticket(
+    mut data: Data,
+    time: Option<crate::domain::Timestamp>,
+    ours: &Namespace,
+) -> Result<(TicketEvent, Data), Error> {
+    let id = ticket_id(&data)?;
+    let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
+    let mut properties = BTreeMap::new();
+    let mut put = |property, text: Option<String>| text.map(|text| properties.insert(property, Value::from(text)));
+    if let Some(status) = &form.status
+        && !STATUSES.contains(&status.as_str())
+    {
+        let known = STATUSES.join(" ");
+        return Err(Error::new(format!("data.ticket.status \"{status}\" is none of: {known}")));
+    }
+    put(Property::Subject, form.subject);
+    put(Property::Status, form.status);
+    put(Property::CustomStatus, form.custom_status);
+    put(Property::Priority, form.priority);
+    for field in form.custom_fields {
+        properties.insert(Property::Field(Title::new(&field.title)), field.value);
+    }
+    let event = TicketEvent {
+        id,
+        uuid: form.uuid,
+        revision: Revision { number: form.revision, time },
+        properties,
+        tags: form.tags,
+        requester: form.requester.map(|form| person(form, ours)),
+        via: form.via,
+        created_at: form.created_at.as_deref().and_then(date::parse),
+        comments: std::mem::take(&mut data.comments).into_iter().map(|form| comment(form, ours)).collect(),
+        comments_complete: data.comments_complete,
+        actor: data.actor.take().map(|form| person(form, ours)),
+        command_id: data.command_id.as_deref().and_then(MessageId::parse),
+    };
+    Ok((event, data))
+}
+
+fn person(form: PersonForm, ours: &Namespace) -> Person {
+    let uuid = form.uuid.unwrap_or_else(|| ours.user(&form.id));
+    let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
+    Person { uuid, name: form.name.unwrap_or_else(|| form.id.clone()), id: Some(UserId::new(form.id)), role }
+}
+
+fn comment(form: CommentForm, ours: &Namespace) -> (Comment, bool) {
+    let named = form.uuid.is_some();
+    let uuid = form.uuid.unwrap_or_else(|| ours.comment(&form.id));
+    let author = form.author.map_or_else(
+        || Person { uuid: ours.user(""), id: None, name: "Unknown".to_owned(), role: Role::EndUser },
+        |form| person(form, ours),
+    );
+    let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
+    comment.id = Some(form.id);
+    comment.html_body = form.html_body;
+    comment.authored_at = form.created_at.as_deref().and_then(date::parse);
+    comment.attachments = form
+        .attachments
+        .into_iter()
+        .map(|form| Attachment { url: form.url, filename: form.filename, content_type: form.content_type })
+        .collect();
+    (comment, named)
+}
+
+fn completion(form: CompletionForm, time: Option<crate::domain::Timestamp>) -> Result<Completion, Error> {
+    let command_id = MessageId::parse(&form.command_id)
+        .ok_or_else(|| Error::new(format!("data.command_id \"{}\" is none of this daemon's", form.command_id)))?;
+    let status = match form.status.as_str() {
+        "done" => CompletionStatus::Done,
+        "failed" => CompletionStatus::Failed,
+        other => return Err(Error::new(format!("data.status \"{other}\" is neither done nor failed"))),
+    };
+    let id = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Ok(Completion {
+        command_id,
+        status,
+        error: form.error,
+        revision: Revision { number: form.revision, time: time.filter(|_| form.revision.is_some()) },
+        ticket_id: form.ticket_id.map(TicketId::new),
+        users: form.users.iter().filter_map(|(uuid, v)| Some((uuid.clone(), UserId::new(id(v)?)))).collect(),
+        comments: form.comments.iter().filter_map(|(uuid, v)| Some((uuid.clone(), id(v)?))).collect(),
+    })
+}

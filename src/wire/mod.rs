@@ -1,0 +1,45 @@
+//! Bytes and domain, one file a party: what the desk says and hears, what partners say and hear.
+//!
+//! Reading is tolerant where implementations in the world differ, and strict where a guess could lose or leak something;
+//! writing says only what is set.
+
+pub mod date;
+pub mod desk;
+pub mod desk_command;
+pub mod nhd;
+mod nhd_form;
+mod text;
+
+use crate::{
+    domain::Agreement,
+    engine::{Content, Desk, Draft, PartnerMessage},
+};
+
+/// Bytes that cannot be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Error {
+    /// What is wrong, and where.
+    pub reason: String,
+}
+
+impl Error {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// The body of a message, as it goes out. No access key is in it: an invite gets its key when it is delivered.
+///
+/// `agreement` is the one under which the draft goes; a command about no agreement has none.
+pub fn encode(draft: &Draft, agreement: Option<&Agreement>, desk: &Desk, now: crate::domain::Timestamp) -> String {
+    match (&draft.content, agreement) {
+        (Content::Command(command), _) => desk_command::encode(&draft.id, command, &desk.sharing_url, now),
+        (Content::Partner(PartnerMessage::Invite), Some(agreement)) => nhd::invite(agreement, desk),
+        (Content::Partner(PartnerMessage::Agreement(change)), Some(agreement)) => {
+            nhd::agreement_change(agreement, change)
+        }
+        (Content::Partner(PartnerMessage::Create(update) | PartnerMessage::Update(update)), _) => nhd::ticket(update),
+        (Content::Partner(_), _) => format!("{{\"uuid\":{}}}", serde_json::Value::from(draft.id.owner.as_str())),
+    }
+}

@@ -1,0 +1,207 @@
+//! What partners say and hear: the Networked Help Desk protocol 1.0, in all dialects that are known of it.
+
+use super::{
+    Error, date,
+    nhd_form::{ActorForm, AgreementForm, AttachmentForm, CommentForm, FieldsForm, TicketForm},
+};
+use crate::{
+    domain::{
+        Agreement, AgreementChange, AgreementStatus, Attachment, CommentTerms, Comment, Direction, Person, Privacy, Property,
+        Role, Terms, TicketUpdate, Title, Uuid, Value,
+    },
+    engine::{Desk, agreement::Told},
+};
+
+/// Reads an agreement.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
+    let form: AgreementForm =
+        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not an agreement: {error}")))?;
+    let status = match form.status.as_deref().filter(|status| !status.is_empty()) {
+        None => None,
+        Some("pending") => Some(AgreementStatus::Pending),
+        Some("accepted") => Some(AgreementStatus::Accepted),
+        Some("declined") => Some(AgreementStatus::Declined),
+        Some("inactive") => Some(AgreementStatus::Inactive),
+        Some(other) => return Err(Error::new(format!("an agreement cannot be \"{other}\""))),
+    };
+    Ok(Told {
+        uuid: form.uuid,
+        name: form.name,
+        sender_url: form.sender_url,
+        receiver_url: form.receiver_url,
+        access_key: form.access_key,
+        status,
+        allows_public_comments: form.allows_public_comments,
+        sync_tags: form.sync_tags,
+        sync_custom_fields: form.sync_custom_fields,
+    })
+}
+
+/// Reads a ticket or a change of one. `uuid` is the one in the path, which the body may repeat.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
+    let form: TicketForm =
+        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not a ticket: {error}")))?;
+    if form.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(uuid.as_str())) {
+        return Err(Error::new(format!("the uuid in the body is not {uuid}, the one in the path")));
+    }
+    let mut update = TicketUpdate::new(uuid.clone());
+    let mut put = |property, text: Option<String>| text.map(|text| update.properties.insert(property, Value::from(text)));
+    put(Property::Subject, form.subject);
+    put(Property::Status, form.status);
+    put(Property::CustomStatus, form.custom_status);
+    if let Some(FieldsForm::ByTitle(fields)) = form.custom_fields {
+        for (title, value) in fields {
+            update.properties.insert(Property::Field(Title::new(&title)), value);
+        }
+    }
+    update.original_id = form.original_id;
+    update.tags = form.tags;
+    update.requester = form.requester.and_then(person);
+    update.actor = form.current_actor.and_then(person);
+    update.requested_at = form.requested_at.as_ref().and_then(Value::as_str).and_then(date::parse);
+    update.comments = form.comments.unwrap_or_default().into_iter().map(comment).collect::<Result<_, _>>()?;
+    update.extra = form.crossdesk;
+    Ok(update)
+}
+
+fn person(form: ActorForm) -> Option<Person> {
+    let uuid = form.uuid.filter(|uuid| !uuid.as_str().is_empty()).or_else(|| form.name.clone().map(Uuid::new))?;
+    let name = form.name.filter(|name| !name.is_empty()).unwrap_or_else(|| uuid.to_string());
+    let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
+    Some(Person { uuid, id: None, name, role })
+}
+
+fn comment(form: CommentForm) -> Result<Comment, Error> {
+    let uuid = form.uuid.filter(|uuid| !uuid.as_str().is_empty());
+    let uuid = uuid.ok_or_else(|| Error::new("a comment has no uuid, so it could not be told from its repetitions"))?;
+    let nobody = || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".to_owned(), role: Role::EndUser };
+    let author = form.author.and_then(person).unwrap_or_else(nobody);
+    let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
+    comment.html_body = form.html_body;
+    comment.authored_at = form.authored_at.as_ref().and_then(Value::as_str).and_then(date::parse);
+    let attachment = |form: AttachmentForm| Attachment {
+        url: form.url,
+        filename: form.filename,
+        content_type: form.content_type,
+    };
+    comment.attachments = form.attachments.unwrap_or_default().into_iter().map(attachment).collect();
+    Ok(comment)
+}
+
+/// Writes a ticket or a change of one: only what is set.
+pub fn ticket(update: &TicketUpdate) -> String {
+    let text = |property| update.properties.get(&property).and_then(Value::as_str).map(str::to_owned);
+    let fields = update.properties.iter().filter_map(|(property, value)| match property {
+        Property::Field(title) => Some((title.as_str().to_owned(), value.clone())),
+        _ => None,
+    });
+    let fields: std::collections::BTreeMap<_, _> = fields.collect();
+    let form = TicketForm {
+        uuid: Some(update.uuid.clone()),
+        subject: text(Property::Subject),
+        requested_at: update.requested_at.map(|at| Value::from(date::to_wire(at))),
+        status: text(Property::Status),
+        custom_status: text(Property::CustomStatus),
+        requester: update.requester.as_ref().map(actor),
+        current_actor: update.actor.as_ref().map(actor),
+        comments: (!update.comments.is_empty()).then(|| update.comments.iter().map(write_comment).collect()),
+        tags: update.tags.clone(),
+        original_id: update.original_id.clone(),
+        custom_fields: (!fields.is_empty()).then_some(FieldsForm::ByTitle(fields)),
+        crossdesk: update.extra.clone(),
+    };
+    serde_json::to_string(&form).unwrap_or_default()
+}
+
+fn actor(person: &Person) -> ActorForm {
+    let role = match person.role {
+        Role::Agent => "agent",
+        Role::EndUser => "end-user",
+    };
+    ActorForm { uuid: Some(person.uuid.clone()), name: Some(person.name.clone()), role: Some(role.to_owned()) }
+}
+
+fn write_comment(comment: &Comment) -> CommentForm {
+    let attachment = |a: &Attachment| AttachmentForm {
+        url: a.url.clone(),
+        filename: a.filename.clone(),
+        content_type: a.content_type.clone(),
+    };
+    let attachments: Vec<_> = comment.attachments.iter().map(attachment).collect();
+    CommentForm {
+        uuid: Some(comment.uuid.clone()),
+        author: Some(actor(&comment.author)),
+        body: Some(comment.body.clone()),
+        html_body: comment.html_body.clone(),
+        authored_at: comment.authored_at.map(|at| Value::from(date::to_wire(at))),
+        public: Some(comment.privacy().is_public()),
+        attachments: (!attachments.is_empty()).then_some(attachments),
+    }
+}
+
+/// Writes an invite, without its access key: that is put in when it is delivered ([`with_access_key`]).
+pub fn invite(agreement: &Agreement, desk: &Desk) -> String {
+    let form = AgreementForm {
+        name: Some(desk.name.clone()),
+        sender_url: Some(desk.sharing_url.clone()),
+        receiver_url: agreement.url.clone(),
+        ..agreement_form(agreement)
+    };
+    serde_json::to_string(&form).unwrap_or_default()
+}
+
+/// Writes an agreement as it stands, for whoever asks: without its access key.
+pub fn agreement(agreement: &Agreement, desk: &Desk) -> String {
+    let (sender_url, receiver_url, name) = match agreement.direction {
+        Direction::Outbound => (Some(desk.sharing_url.clone()), agreement.url.clone(), desk.name.clone()),
+        Direction::Inbound => (agreement.url.clone(), Some(desk.sharing_url.clone()), agreement.name.clone()),
+    };
+    let form = AgreementForm { name: Some(name), sender_url, receiver_url, ..agreement_form(agreement) };
+    serde_json::to_string(&form).unwrap_or_default()
+}
+
+fn agreement_form(agreement: &Agreement) -> AgreementForm {
+    AgreementForm {
+        uuid: Some(agreement.uuid.clone()),
+        status: Some(agreement.status.as_str().to_owned()),
+        deactivated_by: agreement.deactivated_by.map(|party| party.as_str().to_owned()),
+        ..terms_form(agreement.terms)
+    }
+}
+
+fn terms_form(terms: Terms) -> AgreementForm {
+    AgreementForm {
+        allows_public_comments: Some(terms.comments == CommentTerms::PublicAndPrivate),
+        sync_tags: Some(terms.sync_tags),
+        sync_custom_fields: Some(terms.sync_custom_fields),
+        ..AgreementForm::default()
+    }
+}
+
+/// Writes what changed of an agreement, and nothing else: Request Tracker takes every other member for a change.
+pub fn agreement_change(agreement: &Agreement, change: &AgreementChange) -> String {
+    let form = AgreementForm {
+        uuid: Some(agreement.uuid.clone()),
+        status: change.status.map(|status| status.as_str().to_owned()),
+        deactivated_by: change.deactivated_by.map(|party| party.as_str().to_owned()),
+        ..change.terms.map(terms_form).unwrap_or_default()
+    };
+    serde_json::to_string(&form).unwrap_or_default()
+}
+
+/// The body of an invite with its access key, for the one request that carries it.
+pub fn with_access_key(body: &str, access_key: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(Value::Object(mut object)) => {
+            object.insert("access_key".to_owned(), Value::from(access_key));
+            Value::Object(object).to_string()
+        }
+        _ => body.to_owned(),
+    }
+}
