@@ -1,8 +1,12 @@
 //! x
+pub mod app;
 pub mod broker;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod flow;
+pub mod http;
 pub mod partner;
 pub mod ports;
 pub mod retry;

@@ -173,8 +173,10 @@ pub enum MessageFilter {
     Pending(i64),
     /// On their way to partners, by the broker's account or not, after this order: what an embedded broker must hand over again.
     Undelivered(i64),
-    /// On their way to one partner and tried before.
+    /// On their way to one partner, taken from its queue before, and to be tried again.
     Retrying(Uuid),
+    /// On their way to one partner.
+    Open(Uuid),
     /// For the desk, not answered.
     Commands,
     /// Parked, after this order.
@@ -305,7 +307,7 @@ pub struct Incoming {
 
 /// Deliveries of one queue.
 #[async_trait]
-pub trait Deliveries: fmt::Debug + Send {
+pub trait Deliveries: fmt::Debug + Send + Sync {
     /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more.
     async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError>;
     /// Acknowledges everything up to this tag.

@@ -90,6 +90,11 @@ impl Ruling {
     }
 }
 
+/// The agreement as it is, with nothing to say to anybody.
+pub fn unchanged(agreement: Agreement) -> Ruling {
+    Ruling::of(agreement)
+}
+
 /// An invite that this desk sends.
 #[derive(Clone, Debug)]
 pub struct Invite {

@@ -9,7 +9,8 @@ use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, di
 /// The desk has done a command, or could not.
 pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();
-    for user in ctx.users.values() {
+    let partners = case.shares.iter().map(|share| &share.agreement).collect::<Vec<_>>();
+    for user in ctx.users.values().filter(|user| partners.contains(&&user.agreement)) {
         if let Some(id) = completion.users.get(&user.uuid)
             && user.id.as_ref() != Some(id)
         {

@@ -29,7 +29,7 @@ pub fn ticket_created(
         return Err(Refusal::new(403, reason));
     }
     let uuid = &case.ticket.uuid;
-    if case.is_stored() && !case.ticket.received {
+    if !case.ticket.received && case.ticket.id.is_some() {
         return Err(Refusal::new(422, format!("ticket {uuid} is this desk's own: a ticket cannot be shared home")));
     }
     let elsewhere = |share: &&Share| share.agreement != agreement.uuid && share.state != ShareState::Ended;
@@ -355,4 +355,24 @@ fn comments(
         new.push(comment);
     }
     new
+}
+
+/// A shared ticket as this side last said it, for a partner that asks.
+pub fn as_shared(case: &Case, agreement: &Agreement, comments: Vec<crate::domain::StoredComment>) -> TicketUpdate {
+    let mut update = TicketUpdate::new(case.ticket.uuid.clone());
+    let Some(share) = case.share(&agreement.uuid) else { return update };
+    let exchanged = share.agreed.properties.iter().filter(|(_, exchange)| !exchange.wire.is_null());
+    update.properties = exchanged.map(|(property, exchange)| (property.clone(), exchange.wire.clone())).collect();
+    update.tags = share.agreed.tags.as_ref().map(|tags| tags.wire.clone());
+    update.requester.clone_from(&case.ticket.requester);
+    update.requested_at = case.ticket.created_at;
+    update.original_id = case.ticket.id.as_ref().map(ToString::to_string);
+    let by_us = share.role == ShareRole::Incoming;
+    for stored in comments.into_iter().filter(|stored| stored.n <= share.comments_sent) {
+        let mut comment = stored.comment;
+        let ours = stored.from.as_ref() != Some(&agreement.uuid);
+        comment.limit(diff::comment_limit(agreement, ours == by_us));
+        update.comments.push(comment);
+    }
+    update
 }

@@ -19,10 +19,10 @@ pub struct Snapshot {
     pub users: HashMap<(Uuid, Uuid), User>,
     /// Events that were applied already.
     pub seen: HashSet<String>,
-    /// The desk's custom fields.
-    pub catalogue: Catalogue,
-    /// Whether invites are declined at once.
-    pub decline_all_invites: bool,
+    /// The desk's custom fields, where it has sent them.
+    pub catalogue: Option<Catalogue>,
+    /// Whether invites are declined at once, where somebody has said so.
+    pub decline_all_invites: Option<bool>,
 }
 
 impl Snapshot {

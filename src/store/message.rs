@@ -36,8 +36,15 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         ),
         MessageFilter::Retrying(agreement) => with(
             select!(
-                "where m.agreement = $1 and m.state in ('pending', 'published') and m.attempts > 0 \
+                "where m.agreement = $1 and m.state in ('pending', 'published') and m.due_at is not null \
                  and m.kind not like 'crossdesk.%' order by m.seq limit $2"
+            ),
+            (&agreement).into(),
+        ),
+        MessageFilter::Open(agreement) => with(
+            select!(
+                "where m.agreement = $1 and m.state in ('pending', 'published') and m.kind not like 'crossdesk.%' \
+                 order by m.seq limit $2"
             ),
             (&agreement).into(),
         ),

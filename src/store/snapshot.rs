@@ -216,8 +216,8 @@ async fn settings(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreE
     for row in link.query(Statement::new("select key, value from setting", Vec::new())).await? {
         let mut row = Reader::new("setting", row);
         match row.text()?.as_str() {
-            "catalogue" => snapshot.catalogue = row.json()?,
-            "decline_all_invites" => snapshot.decline_all_invites = row.json()?,
+            "catalogue" => snapshot.catalogue = Some(row.json()?),
+            "decline_all_invites" => snapshot.decline_all_invites = Some(row.json()?),
             _ => {}
         }
     }

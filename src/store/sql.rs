@@ -40,7 +40,7 @@ impl Store for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.rows("select 1 from setting limit 1", Vec::new()).await.map(drop)
+        self.rows("select 1", Vec::new()).await.map(drop)
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {

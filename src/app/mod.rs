@@ -1,0 +1,213 @@
+//! Wiring and life of a daemon: everything is made here, from the configuration, and ends here.
+
+mod token;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use token::{admin_token, token_path};
+
+use crate::{
+    broker,
+    clock::SystemClock,
+    config::{Config, DeclaredAgreement},
+    domain::{Agreement, Catalogue, Namespace, Timestamp},
+    engine::{Desk, rules::Rule},
+    flow::{Change, Inbound, InboundQueue, Intake, Options, Pipeline, Relay, Roster, Sweep},
+    http,
+    partner::{Allowed, HttpPartner},
+    ports::AccessKey,
+    retry::Policy,
+    store,
+    telemetry::{self, Outage},
+};
+
+/// How long a daemon that is told to stop may take to finish what it holds.
+const DRAIN: Duration = Duration::from_secs(9);
+/// Changes that make a full batch.
+const BATCH: usize = 1000;
+/// How long a busy pipeline waits for a batch to fill.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    /// Where partners reach it.
+    pub partners: SocketAddr,
+    /// Where admins reach it.
+    pub admins: SocketAddr,
+    /// The admins' token.
+    pub token: AccessKey,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    writer: JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts a daemon. What cannot be reached yet is retried in the background.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, or a configuration that cannot be used.
+    pub async fn start(config: &Config) -> Result<Self> {
+        let bind = async |address: SocketAddr, key: &str| {
+            TcpListener::bind(address).await.map_err(|error| anyhow!("{key} {address} cannot be bound: {error}"))
+        };
+        let partners = bind(config.http.listen, "http.listen").await?;
+        let admins = bind(config.admin.listen, "admin.listen").await?;
+        Self::start_on(config, partners, admins).await
+    }
+
+    /// Starts a daemon on listeners that are bound already.
+    ///
+    /// # Errors
+    /// A configuration that cannot be used.
+    pub async fn start_on(config: &Config, partners: TcpListener, admins: TcpListener) -> Result<Self> {
+        install_tls();
+        let token = admin_token(config)?;
+        let options = options(config)?;
+        let (pipeline, writer) = Pipeline::new(options.clone());
+        let context = Arc::new(http::Context {
+            options: options.clone(),
+            pipeline: pipeline.clone(),
+            inbound: Inbound::new(options.clone(), pipeline.clone()),
+            intake: Intake::new(options.clone(), pipeline.clone()),
+            token: token.clone(),
+            recorder: telemetry::install().map_err(|error| anyhow!(error))?,
+        });
+        let daemon = Self {
+            partners: partners.local_addr().context("the partners' listener has no address")?,
+            admins: admins.local_addr().context("the admins' listener has no address")?,
+            token,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            writer: tokio::spawn(writer.run()),
+        };
+        daemon.serve(partners, http::partners(context.clone()));
+        daemon.serve(admins, http::admins(context));
+        let declared = declared(config, options.clock.now());
+        daemon.tasks.spawn(work(options, pipeline, declared, daemon.stop.clone()));
+        tracing::info!(partners = %daemon.partners, admins = %daemon.admins, "crossdesk is running");
+        Ok(daemon)
+    }
+
+    fn serve(&self, listener: TcpListener, router: axum::Router) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(error = %error, "a listener failed");
+            }
+        });
+    }
+
+    /// Stops: takes nothing more in, finishes what it holds, within ten seconds.
+    pub async fn stop(self) {
+        tracing::info!("stopping: what is held is finished first");
+        self.stop.cancel();
+        self.tasks.close();
+        let drained = tokio::time::timeout(DRAIN, async {
+            self.tasks.wait().await;
+            // Every pipeline is gone with its task, so the writer ends when all is written.
+            self.writer.await
+        });
+        if drained.await.is_err() {
+            tracing::warn!("not all was finished in time; the rest is taken up at the next start");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// One TLS provider for the whole process; the second daemon of a process finds it there.
+pub fn install_tls() {
+    let _installed_already = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The ports and settings of the flow.
+///
+/// # Errors
+/// A configuration that cannot be used.
+pub fn options(config: &Config) -> Result<Options> {
+    let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
+    let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
+    let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
+    let rules = config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
+    let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
+    Ok(Options {
+        store: store::open(&config.store.url).map_err(|error| anyhow!("store.url: {error}"))?,
+        broker: broker::open(&config.broker.url, config.broker.topology())
+            .map_err(|error| anyhow!("broker.url: {error}"))?,
+        partner: Arc::new(partner),
+        clock: Arc::new(SystemClock),
+        desk: Arc::new(Desk {
+            name: config.desk.name.clone(),
+            namespace: Namespace::of(&sharing_url),
+            sharing_url,
+            ticket_url: Some(config.desk.ticket_url.clone()).filter(|url| !url.is_empty()),
+            command_timeout: config.desk.command_timeout(),
+        }),
+        catalogue: Arc::new(Catalogue::new(config.desk.fields.clone())),
+        rules: Arc::new(rules),
+        decline_all_invites: config.desk.decline_all_invites,
+        retry: Policy { initial: config.delivery.retry.initial(), max: config.delivery.retry.max() },
+        give_up_after: config.delivery.retry.give_up_after(),
+        side_by_side: config.delivery.side_by_side,
+        batch: BATCH,
+        linger: LINGER,
+        keep: config.store.keep(),
+    })
+}
+
+/// Agreements of the configuration, each with its key.
+fn declared(config: &Config, now: Timestamp) -> Vec<Change> {
+    let agreement = |declared: &DeclaredAgreement| Agreement {
+        uuid: declared.uuid.clone(),
+        name: declared.name.clone(),
+        direction: declared.direction,
+        kind: declared.kind,
+        url: declared.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        status: declared.status,
+        deactivated_by: None,
+        reason: None,
+        terms: declared.terms,
+        profile: declared.profile,
+        accepting: false,
+        declared: true,
+        created_at: now,
+        updated_at: now,
+        messages: 0,
+        version: 0,
+    };
+    let change = |declared| Change::Declare(Box::new((agreement(declared), declared.access_key.clone())));
+    config.agreements.iter().map(change).collect()
+}
+
+/// Brings the store up, then runs everything that works on it until it is told to stop.
+async fn work(options: Options, pipeline: Pipeline, declared: Vec<Change>, stop: CancellationToken) {
+    let outage = Outage::of("the database");
+    let mut waits = Policy::RECONNECT.waits();
+    while let Err(error) = options.store.prepare().await {
+        outage.failed(&error);
+        tokio::select! {
+            () = tokio::time::sleep(waits.next_wait()) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+    outage.works();
+    if !declared.is_empty() {
+        for answer in pipeline.submit(declared).await {
+            if let Err(refusal) = answer {
+                tracing::error!(reason = refusal.reason, "a declared agreement could not be applied");
+            }
+        }
+    }
+    tokio::join!(
+        Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        InboundQueue::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        Sweep::new(options, pipeline).run(stop),
+    );
+}

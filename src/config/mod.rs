@@ -1,0 +1,13 @@
+//! The settings: one file in TOML, any key overridden by the environment, every key with a default.
+//!
+//! Loading takes the text and the variables as arguments, so tests never touch the process' environment. Every error names
+//! the file or the variable, the key, and the mend.
+
+mod environment;
+mod load;
+mod sections;
+mod validate;
+
+pub use environment::environment;
+pub use load::{Error, from_file, load, schema};
+pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Log, Retry, Rule, Store};

@@ -1,0 +1,134 @@
+//! What types alone cannot say: a configuration that passes here can be run.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::sections::{Config, DeclaredAgreement};
+use crate::{
+    domain::{Kind, Namespace},
+    engine::rules::Rule,
+};
+
+type Check = Result<(), (String, String)>;
+
+fn wrong(key: impl Into<String>, why: impl Into<String>) -> Check {
+    Err((key.into(), why.into()))
+}
+
+/// Finds the first value that cannot be used: its key, and why.
+pub(super) fn check(config: &Config) -> Check {
+    if config.desk.name.trim().is_empty() {
+        return wrong("desk.name", "is empty; partners see it on an invite");
+    }
+    match Url::parse(&config.desk.sharing_url) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+        _ => return wrong("desk.sharing_url", "must be a URL such as https://desk.example/sharing"),
+    }
+    for (key, text) in [
+        ("desk.command_timeout", &config.desk.command_timeout),
+        ("store.keep", &config.store.keep),
+        ("delivery.timeout", &config.delivery.timeout),
+        ("delivery.retry.initial", &config.delivery.retry.initial),
+        ("delivery.retry.max", &config.delivery.retry.max),
+        ("delivery.retry.give_up_after", &config.delivery.retry.give_up_after),
+    ] {
+        match humantime::parse_duration(text) {
+            Ok(duration) if !duration.is_zero() => {}
+            _ => return wrong(key, format!("\"{text}\" is no duration; write it like 10s, 5m or 72h")),
+        }
+    }
+    if config.delivery.retry.initial() > config.delivery.retry.max() {
+        return wrong("delivery.retry.initial", "is longer than delivery.retry.max");
+    }
+    if !(1..=256).contains(&config.delivery.side_by_side) {
+        return wrong("delivery.side_by_side", "must be between 1 and 256");
+    }
+    if config.http.listen == config.admin.listen && config.http.listen.port() != 0 {
+        return wrong("admin.listen", "is the same as http.listen; the two listeners need a port each");
+    }
+    crate::store::open(&config.store.url).map(drop).or_else(|why| wrong("store.url", why))?;
+    crate::broker::open(&config.broker.url, config.broker.topology()).map(drop).or_else(|why| wrong("broker.url", why))?;
+    for (at, rule) in config.rules.iter().enumerate() {
+        Rule::new(&rule.name, &rule.when, &rule.share_with)
+            .map(drop)
+            .or_else(|why| wrong(format!("rules[{at}].when"), format!("rule \"{}\": {why}", rule.name)))?;
+    }
+    config.agreements.iter().enumerate().try_for_each(|(at, agreement)| declared(at, agreement))
+}
+
+fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
+    let key = |name: &str| format!("agreements[{at}].{name}");
+    let hex40 = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !hex40(agreement.uuid.as_str()) {
+        let example = Namespace::of("desk.example/sharing").agreement("1");
+        return wrong(key("uuid"), format!("must be 40 hex digits, such as {example}"));
+    }
+    if !hex40(&agreement.access_key) {
+        return wrong(key("access_key"), "must be 40 hex digits; make one with: openssl rand -hex 20");
+    }
+    match (agreement.kind, &agreement.url) {
+        (Kind::Jira, _) => wrong(key("kind"), "jira is not built yet; use a bridge of kind queue"),
+        (Kind::Queue, Some(_)) => wrong(key("url"), "a partner of kind queue has none: its bridge takes the queue"),
+        (Kind::Queue, None) => Ok(()),
+        (_, Some(url)) if Url::parse(url).is_ok_and(|url| url.host().is_some()) => Ok(()),
+        _ => wrong(key("url"), "must be the partner's sharing URL"),
+    }
+}
+
+fn duration(text: &str) -> Duration {
+    // Checked above before anything is run; the fallback is never seen.
+    humantime::parse_duration(text).unwrap_or(Duration::from_secs(10))
+}
+
+impl super::Retry {
+    /// The first wait.
+    pub fn initial(&self) -> Duration {
+        duration(&self.initial)
+    }
+    /// The longest wait.
+    pub fn max(&self) -> Duration {
+        duration(&self.max)
+    }
+    /// After this long a message is parked.
+    pub fn give_up_after(&self) -> Duration {
+        duration(&self.give_up_after)
+    }
+}
+
+impl super::Desk {
+    /// After how long an unanswered command is taken as done.
+    pub fn command_timeout(&self) -> Duration {
+        duration(&self.command_timeout)
+    }
+}
+
+impl super::Delivery {
+    /// How long a partner has to answer.
+    pub fn timeout(&self) -> Duration {
+        duration(&self.timeout)
+    }
+}
+
+impl super::Store {
+    /// How long messages are kept after they ended.
+    pub fn keep(&self) -> Duration {
+        duration(&self.keep)
+    }
+}
+
+impl super::Broker {
+    /// The names of everything on the broker.
+    pub fn topology(&self) -> crate::broker::Topology {
+        crate::broker::Topology {
+            queue_type: self.queue_type,
+            events_exchange: self.events_exchange.clone(),
+            events_queue: self.events_queue.clone(),
+            commands_exchange: self.commands_exchange.clone(),
+            commands_queue: self.commands_queue.clone(),
+            partners_exchange: self.partners_exchange.clone(),
+            inbound_queue: self.inbound_queue.clone(),
+            dead_letter_queue: self.dead_letter_queue.clone(),
+        }
+    }
+}

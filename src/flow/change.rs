@@ -1,0 +1,141 @@
+//! Everything that can happen, as data: what the pipeline takes.
+
+use crate::{
+    domain::{
+        Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms, TicketId, TicketUpdate,
+        Timestamp, Uuid,
+    },
+    engine::{
+        Outcome, Refusal,
+        agreement::{Invite, Told},
+    },
+};
+
+/// What a partner does to a ticket.
+#[derive(Clone, Debug)]
+pub enum TicketAction {
+    /// Shares it.
+    Create(Box<TicketUpdate>),
+    /// Changes it.
+    Update(Box<TicketUpdate>),
+    /// Ends the share.
+    Unshare,
+}
+
+/// What somebody here does to an agreement.
+#[derive(Clone, Debug)]
+pub enum AgreementAction {
+    /// Says yes to an invite.
+    Accept,
+    /// Says no to it, or ends it.
+    End(AgreementStatus),
+    /// Changes its terms, or what it is called here.
+    Edit {
+        /// The new terms.
+        terms: Option<Terms>,
+        /// The new name.
+        name: Option<String>,
+    },
+    /// Its partner turned out to speak this dialect.
+    Speak(Profile),
+}
+
+/// How an attempt to deliver ended.
+#[derive(Clone, Debug)]
+pub enum Attempted {
+    /// The partner has it.
+    Delivered,
+    /// To be tried again then.
+    Later {
+        /// When.
+        due_at: Timestamp,
+        /// What came of it.
+        error: Option<String>,
+    },
+    /// Refused for good, or given up.
+    Parked(String),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The desk says something.
+    Event {
+        /// What it says.
+        event: Box<DeskEvent>,
+        /// The bytes, for events that have to wait.
+        raw: String,
+    },
+    /// Something came in that cannot be processed.
+    Dead {
+        /// What it was meant to be.
+        kind: MessageType,
+        /// What came.
+        body: String,
+        /// Why it cannot be processed.
+        reason: String,
+    },
+    /// A partner does something to a ticket.
+    Ticket {
+        /// Under which agreement.
+        agreement: Uuid,
+        /// Which ticket.
+        ticket: Uuid,
+        /// What.
+        action: TicketAction,
+    },
+    /// A partner invites this desk.
+    Invited {
+        /// The agreement.
+        uuid: Uuid,
+        /// What it says.
+        told: Box<Told>,
+    },
+    /// A partner changes an agreement.
+    Told {
+        /// The agreement.
+        uuid: Uuid,
+        /// What it says.
+        told: Box<Told>,
+        /// The key as it was when the partner was let in.
+        known_key: String,
+    },
+    /// Somebody here invites a partner.
+    Invite(Box<Invite>),
+    /// The configuration declares an agreement.
+    Declare(Box<(Agreement, String)>),
+    /// Somebody here does something to an agreement.
+    Agreement(Uuid, AgreementAction),
+    /// Somebody here shares a ticket.
+    Share(TicketId, String),
+    /// Somebody here ends a share.
+    Unshare(TicketId),
+    /// A message was tried.
+    Attempt(Box<Message>, Attempted),
+    /// The broker has taken messages: by their place in the store's order.
+    Published(Vec<i64>),
+    /// Dead letters are in their queue, and wait for a person.
+    Buried(Vec<MessageId>),
+    /// A ticket has waited long enough.
+    Due(Uuid),
+    /// A person wants a parked message tried again.
+    Replay(Box<Message>),
+    /// A person wants a parked message forgotten.
+    Drop(Box<Message>),
+    /// Whether invites are declined from now on.
+    DeclineAll(bool),
+}
+
+/// What came of a change.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// What became of an event.
+    pub outcome: Outcome,
+    /// Something is new.
+    pub created: bool,
+    /// The agreement as it now is.
+    pub agreement: Option<Agreement>,
+}
+
+/// What came of a change, or why nothing did.
+pub type Answer = Result<Done, Refusal>;

@@ -1,0 +1,324 @@
+//! Changes laid over a snapshot, one after the other: each finds its case, the engine decides, the batch keeps it.
+
+use super::{
+    change::{Answer, Attempted, Change, Done, TicketAction},
+    options::Options,
+    writes::Batch,
+};
+use crate::{
+    domain::{
+        Channel, Completion, DeskEvent, EventBody, MessageId, MessageState, MessageType, TicketEvent, TicketId, Timestamp,
+        Uuid,
+    },
+    engine::{Case, Context, Decision, Outcome, Refusal, Snapshot, completion, incoming, outgoing, refusal, rules, sharing},
+    ports::Mark,
+    wire,
+};
+
+impl Batch<'_> {
+    /// Folds one change in.
+    pub(super) fn fold(&mut self, change: &Change) -> Answer {
+        match change {
+            Change::Event { event, raw } => self.event(event, raw),
+            Change::Dead { kind, body, reason } => {
+                let seed = format!("{} {} {body}", self.now.millis(), self.writes.messages.len());
+                let owner = self.options.desk.namespace.agreement(&seed);
+                self.dead(MessageId { owner, n: 1 }, None, *kind, body.clone(), reason.clone());
+                Ok(Done { outcome: Outcome::Rejected, ..Done::default() })
+            }
+            Change::Ticket { agreement, ticket, action } => self.partner(agreement, ticket, action),
+            Change::Share(ticket, agreement) => self.share(ticket, agreement),
+            Change::Unshare(ticket) => {
+                let case = self.known(ticket).ok_or_else(|| not_shared(ticket))?;
+                let end = |case: &mut Case, ctx: &Context<'_>| sharing::unshare(case, "unshared by this desk", ctx);
+                self.decide_or_refuse(case, None, end).map(done)
+            }
+            Change::Attempt(message, attempted) => self.attempt(message, attempted),
+            Change::Published(seqs) => {
+                self.writes.published.extend(seqs);
+                Ok(Done::default())
+            }
+            Change::Buried(ids) => {
+                let mark = |id: &MessageId| Mark {
+                    id: id.clone(),
+                    state: MessageState::Parked,
+                    attempts: 0,
+                    due_at: None,
+                    error: None,
+                };
+                self.writes.marks.extend(ids.iter().map(mark));
+                Ok(Done::default())
+            }
+            Change::Due(ticket) => match self.snapshot.cases.remove(ticket) {
+                Some(case) => Ok(done(self.decide(case, None, completion::timed_out))),
+                None => Ok(Done::default()),
+            },
+            Change::Replay(message) => self.replay(message),
+            Change::Drop(message) => {
+                self.mark(message, MessageState::Withdrawn, message.error.clone());
+                Ok(Done::default())
+            }
+            Change::DeclineAll(decline) => {
+                self.writes.decline_all_invites = Some(*decline);
+                self.snapshot.decline_all_invites = Some(*decline);
+                Ok(Done::default())
+            }
+            other => self.fold_agreement(other),
+        }
+    }
+
+    /// Takes the case of one of the desk's tickets out, where there is one.
+    fn known(&mut self, id: &TicketId) -> Option<Case> {
+        let uuid = self.snapshot.desk_ids.get(id)?;
+        self.snapshot.cases.remove(uuid)
+    }
+
+    fn known_or_new(&mut self, id: &TicketId) -> Case {
+        self.known(id).unwrap_or_else(|| {
+            let mut case = Case::new(self.options.desk.namespace.ticket(id));
+            case.ticket.id = Some(id.clone());
+            case
+        })
+    }
+
+    fn event(&mut self, event: &DeskEvent, raw: &str) -> Answer {
+        if self.snapshot.seen.contains(&event.key) {
+            return Ok(Done::default());
+        }
+        let at = event.time;
+        let answer = match &event.body {
+            EventBody::Changed(ticket) => self.changed(ticket, at, raw),
+            EventBody::Shared(ticket, agreement) => self.shared(ticket, agreement, at),
+            EventBody::Unshared(id) => match self.known(id) {
+                Some(case) => Ok(done(self.decide(case, at, |case, ctx| {
+                    sharing::unshare(case, "unshared by an agent", ctx).unwrap_or_default()
+                }))),
+                None => Ok(unshared()),
+            },
+            EventBody::Deleted(id) => self.gone(id, "was deleted", at),
+            EventBody::Merged(id, into) => self.gone(id, &format!("was merged into {into}"), at),
+            EventBody::Fields(fields) => {
+                self.set_catalogue(crate::domain::Catalogue::new(fields.clone()));
+                Ok(applied())
+            }
+            EventBody::Completed(completion) => self.completed(completion, at),
+        };
+        if let Ok(done) = &answer
+            && matches!(done.outcome, Outcome::Applied | Outcome::Rejected)
+        {
+            self.snapshot.seen.insert(event.key.clone());
+            self.writes.seen.push(event.key.clone());
+        }
+        answer
+    }
+
+    fn changed(&mut self, event: &TicketEvent, at: Option<Timestamp>, raw: &str) -> Answer {
+        let named = event.uuid.as_ref().and_then(|uuid| self.snapshot.cases.remove(uuid));
+        if let Some(case) = named.or_else(|| self.known(&event.id)) {
+            let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
+            tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
+            return Ok(done(decision));
+        }
+        if event.via.as_deref() == Some("ticket_sharing") {
+            // A command of ours made it; its completion will say which ticket it is.
+            self.writes.waiting.push((event.id.clone(), raw.to_owned()));
+            return Ok(Done::default());
+        }
+        let options = self.options;
+        let Some(rule) = rules::first_match(&options.rules, event) else { return Ok(unshared()) };
+        match self.start_share(event, &rule.share_with, at) {
+            Ok(done) => Ok(done),
+            Err(refusal) => {
+                tracing::warn!(ticket.id = %event.id, rule = rule.name, reason = refusal.reason, "a rule could not share");
+                Ok(unshared())
+            }
+        }
+    }
+
+    fn start_share(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let case = self.known_or_new(&event.id);
+        let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, Some(event), ctx);
+        self.decide_or_refuse(case, at, share).map(done)
+    }
+
+    fn shared(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
+        let refusal = match self.start_share(event, wanted, at) {
+            Err(refusal) => refusal,
+            done => return done,
+        };
+        // An event has nobody to answer to: the refusal is kept with the ticket, and told as a notice.
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let case = self.known_or_new(&event.id);
+        let why = refusal.reason;
+        let refused = |case: &mut Case, ctx: &Context<'_>| sharing::refused(case, agreement.as_ref(), wanted, &why, ctx);
+        Ok(done(self.decide(case, at, refused)))
+    }
+
+    fn share(&mut self, ticket: &TicketId, wanted: &str) -> Answer {
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let case = self.known_or_new(ticket);
+        if case.outgoing().is_some() {
+            let reason = format!("ticket {ticket} has an outgoing share already");
+            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+            return Err(Refusal::new(409, reason));
+        }
+        let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, None, ctx);
+        self.decide_or_refuse(case, None, share).map(done)
+    }
+
+    fn gone(&mut self, id: &TicketId, why: &str, at: Option<Timestamp>) -> Answer {
+        match self.known(id) {
+            Some(case) => Ok(done(self.decide(case, at, |case, ctx| sharing::gone(case, why, ctx)))),
+            None => Ok(unshared()),
+        }
+    }
+
+    fn completed(&mut self, completion: &Completion, at: Option<Timestamp>) -> Answer {
+        let state = MessageState::Delivered;
+        self.writes.marks.push(Mark {
+            id: completion.command_id.clone(),
+            state,
+            attempts: 1,
+            due_at: None,
+            error: completion.error.clone(),
+        });
+        let Some(mut case) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+            return Ok(applied());
+        };
+        if let Some(id) = &completion.ticket_id {
+            case.ticket.id.get_or_insert_with(|| id.clone());
+            let waiting = self.waiting.remove(id).unwrap_or_default();
+            if !waiting.is_empty() {
+                self.writes.released.push(id.clone());
+            }
+            // What the desk said before it told the number is what it made of the command, the first of it for certain.
+            let mut caused_by = Some(completion.command_id.clone());
+            for raw in waiting {
+                if let Ok(event) = wire::desk::decode(raw.as_bytes(), &self.options.desk.namespace)
+                    && let EventBody::Changed(mut ticket) = event.body
+                {
+                    ticket.command_id = ticket.command_id.or(caused_by.take());
+                    self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
+                    let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+                        return Ok(applied());
+                    };
+                    case = next;
+                }
+            }
+        }
+        self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
+        Ok(applied())
+    }
+
+    fn partner(&mut self, agreement: &Uuid, ticket: &Uuid, action: &TicketAction) -> Answer {
+        let agreement = self.snapshot.agreements.get(agreement).cloned();
+        let agreement = agreement.ok_or_else(|| Refusal::new(403, "the agreement is gone"))?;
+        let known = self.snapshot.cases.remove(ticket);
+        let created = known.as_ref().is_none_or(|case| {
+            case.share(&agreement.uuid).is_none_or(|share| share.state == crate::domain::ShareState::Ended)
+        }) && matches!(action, TicketAction::Create(_));
+        let case = known.unwrap_or_else(|| Case::new(ticket.clone()));
+        let apply = |case: &mut Case, ctx: &Context<'_>| match action {
+            TicketAction::Create(update) => incoming::ticket_created(case, &agreement, update, ctx),
+            TicketAction::Update(update) => incoming::ticket_updated(case, &agreement, update, ctx),
+            TicketAction::Unshare => incoming::ticket_unshared(case, &agreement, ctx),
+        };
+        let decision = self.decide_or_refuse(case, None, apply)?;
+        Ok(Done { outcome: decision.outcome, created, agreement: None })
+    }
+
+    pub(super) fn mark(&mut self, message: &crate::domain::Message, state: MessageState, error: Option<String>) {
+        let (id, attempts) = (message.id.clone(), message.attempts);
+        self.writes.marks.push(Mark { id, state, attempts, due_at: None, error });
+    }
+
+    fn attempt(&mut self, message: &crate::domain::Message, attempted: &Attempted) -> Answer {
+        match attempted {
+            Attempted::Delivered => self.mark(message, MessageState::Delivered, None),
+            Attempted::Later { due_at, error } => self.writes.marks.push(Mark {
+                id: message.id.clone(),
+                state: MessageState::Published,
+                attempts: message.attempts,
+                due_at: Some(*due_at),
+                error: error.clone(),
+            }),
+            Attempted::Parked(reason) => self.mark(message, MessageState::Parked, Some(reason.clone())),
+        }
+        if message.kind.is_about_agreement() {
+            return self.attempted_agreement(message, attempted);
+        }
+        if let (Attempted::Parked(reason), Some(agreement)) = (attempted, &message.agreement)
+            && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
+        {
+            self.decide(case, message.event_at, |case, ctx| {
+                refusal::refused(case, agreement, message.kind, &message.contents, reason, ctx)
+            });
+            self.bury(message, reason);
+        }
+        Ok(Done::default())
+    }
+
+    /// A copy of a parked message for the dead-letter queue.
+    fn bury(&mut self, message: &crate::domain::Message, reason: &str) {
+        if let Some(mut case) = self.snapshot.cases.remove(&message.id.owner) {
+            case.ticket.messages += 1;
+            let id = MessageId { owner: case.ticket.uuid.clone(), n: case.ticket.messages };
+            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+            let agreement = message.agreement.clone();
+            self.dead(id, agreement, MessageType::DeadPartner, message.body.clone(), reason.to_owned());
+        }
+    }
+
+    fn replay(&mut self, message: &crate::domain::Message) -> Answer {
+        match message.kind.channel() {
+            Channel::Dead => {
+                self.mark(message, MessageState::Withdrawn, message.error.clone());
+                match wire::desk::decode(message.body.as_bytes(), &self.options.desk.namespace) {
+                    Ok(event) if message.kind == MessageType::DeadEvent => self.event(&event, &message.body),
+                    Ok(_) => Err(Refusal::new(422, "a bridge's message is sent again by its bridge")),
+                    Err(error) => Err(Refusal::new(422, format!("it still cannot be processed: {error}"))),
+                }
+            }
+            _ if message.kind.is_about_agreement() => self.replay_agreement(message),
+            _ => {
+                self.mark(message, MessageState::Withdrawn, message.error.clone());
+                let (Some(agreement), Some(case)) =
+                    (message.agreement.clone(), self.snapshot.cases.remove(&message.id.owner))
+                else {
+                    return Err(Refusal::new(409, "its ticket is gone"));
+                };
+                Ok(done(self.decide(case, None, |case, ctx| refusal::replayed(case, &agreement, ctx))))
+            }
+        }
+    }
+}
+
+/// What an event would do: the messages that it would send. Nothing is written.
+pub fn preview(options: &Options, snapshot: Snapshot, event: &DeskEvent) -> (Outcome, Vec<crate::domain::Message>) {
+    let mut batch = Batch::new(options, snapshot, std::collections::HashMap::new());
+    let outcome = batch.event(event, "").map_or(Outcome::Rejected, |done| done.outcome);
+    (outcome, batch.finish().writes.messages)
+}
+
+fn done(decision: Decision) -> Done {
+    Done { outcome: decision.outcome, ..Done::default() }
+}
+
+fn applied() -> Done {
+    Done { outcome: Outcome::Applied, ..Done::default() }
+}
+
+fn unshared() -> Done {
+    Done { outcome: Outcome::Unshared, ..Done::default() }
+}
+
+fn not_shared(ticket: &TicketId) -> Refusal {
+    Refusal::new(409, format!("ticket {ticket} is not shared"))
+}
+
+fn no_agreement(wanted: &str) -> Refusal {
+    Refusal::new(409, format!("there is no agreement \"{wanted}\""))
+}

@@ -1,0 +1,190 @@
+//! What partners ask of us: who may, what it means, and the code that answers it (protocol: what a tolerant server must take).
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{
+    change::{Change, Done, TicketAction},
+    options::Options,
+    pipeline::Pipeline,
+};
+use crate::{
+    domain::{Agreement, Uuid},
+    engine::{Case, Refusal, incoming},
+    ports::{AccessKey, Method, Scope, StoreError},
+    telemetry::metric,
+    wire::nhd,
+};
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collection {
+    /// `/agreements/{uuid}`
+    Agreements,
+    /// `/tickets/{uuid}`
+    Tickets,
+}
+
+/// A partner's request, over HTTP or a queue.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked.
+    pub method: Method,
+    /// Of what.
+    pub collection: Collection,
+    /// Which.
+    pub uuid: String,
+    /// `<agreement uuid>:<access key>`
+    pub token: Option<String>,
+    /// The JSON.
+    pub body: Vec<u8>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON, or nothing.
+    pub body: String,
+}
+
+/// Answers partners. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    options: Options,
+    pipeline: Pipeline,
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: refusal.status, body: json!({"error": refusal.reason}).to_string() }
+    }
+}
+
+fn away(_: StoreError) -> Refusal {
+    Refusal::new(503, "the database is away; try again later")
+}
+
+fn unreadable(error: crate::wire::Error) -> Refusal {
+    Refusal::new(422, error.reason)
+}
+
+impl Inbound {
+    /// Answers for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        Self { options, pipeline }
+    }
+
+    /// Answers one request. What it changes is written before the answer is there.
+    pub async fn handle(&self, request: Request) -> Reply {
+        let (agreement, result) = self.answer(&request).await;
+        let reply = result.unwrap_or_else(Reply::from);
+        metric::inbound(agreement.as_ref(), reply.status);
+        tracing::debug!(
+            agreement.uuid = agreement.as_ref().map(Uuid::as_str), object.uuid = request.uuid, method = ?request.method,
+            status = reply.status, "request of a partner"
+        );
+        reply
+    }
+
+    async fn answer(&self, request: &Request) -> (Option<Uuid>, Result<Reply, Refusal>) {
+        let printable = |c: char| !c.is_control() && !c.is_whitespace();
+        if request.uuid.is_empty() || request.uuid.len() > 255 || !request.uuid.chars().all(printable) {
+            return (None, Err(Refusal::new(422, "the path holds no uuid")));
+        }
+        let uuid = Uuid::new(request.uuid.clone());
+        if request.collection == Collection::Agreements && request.method == Method::Post {
+            return (None, self.invited(uuid, request).await);
+        }
+        let (agreement, key) = match self.authenticate(request).await {
+            Ok(who) => who,
+            Err(refusal) => return (None, Err(refusal)),
+        };
+        let name = agreement.uuid.clone();
+        let result = match request.collection {
+            Collection::Agreements => self.agreement(agreement, &key, request).await,
+            Collection::Tickets => self.ticket(agreement, uuid, request).await,
+        };
+        (Some(name), result)
+    }
+
+    /// Who asks: 401 without a token, 403 with one that opens nothing, whatever is wrong with it.
+    async fn authenticate(&self, request: &Request) -> Result<(Agreement, AccessKey), Refusal> {
+        let token = request.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| Refusal::new(401, "the X-Ticket-Sharing-Token header is missing"))?;
+        let (uuid, given) = token.split_once(':').unwrap_or((token, ""));
+        let uuid = Uuid::new(uuid);
+        let known = self.options.store.access_key(&uuid).await.map_err(away)?;
+        let matches = same(given, known.as_ref().map_or("", AccessKey::reveal)) && known.is_some();
+        let right_place = request.collection == Collection::Tickets || uuid.as_str() == request.uuid;
+        let scope = Scope { agreements: vec![uuid.to_string()], ..Scope::default() };
+        let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
+        let agreement = snapshot.agreements.get(&uuid).cloned();
+        match (agreement, known, matches && right_place) {
+            (Some(agreement), Some(key), true) => Ok((agreement, key)),
+            _ => Err(Refusal::new(403, "the token is not that of an agreement here")),
+        }
+    }
+
+    async fn invited(&self, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
+        let told = nhd::read_agreement(&request.body).map_err(unreadable)?;
+        if let Some(known) = self.options.store.access_key(&uuid).await.map_err(away)? {
+            // A repeated invite is fine, if it is the same one.
+            if told.access_key.as_deref().is_some_and(|given| same(given, known.reveal())) {
+                return Ok(Reply { status: 200, body: "{}".to_owned() });
+            }
+            return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
+        }
+        if let Some(url) = &told.sender_url {
+            self.options.partner.permits(url).map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
+        }
+        self.submit(Change::Invited { uuid, told: Box::new(told) }).await
+    }
+
+    async fn agreement(&self, agreement: Agreement, key: &AccessKey, request: &Request) -> Result<Reply, Refusal> {
+        match request.method {
+            Method::Get => Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk) }),
+            Method::Put => {
+                let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable)?);
+                let known_key = key.reveal().to_owned();
+                self.submit(Change::Told { uuid: agreement.uuid, told, known_key }).await
+            }
+            Method::Post | Method::Delete => Err(Refusal::new(405, "agreements are made, read and changed; PUT ends one")),
+        }
+    }
+
+    async fn ticket(&self, agreement: Agreement, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
+        incoming::in_force(&agreement)?;
+        let read = || nhd::read_ticket(&request.body, &uuid).map(Box::new).map_err(unreadable);
+        let action = match request.method {
+            Method::Get => return self.read_ticket(&agreement, &uuid).await,
+            Method::Post => TicketAction::Create(read()?),
+            Method::Put => TicketAction::Update(read()?),
+            Method::Delete => TicketAction::Unshare,
+        };
+        self.submit(Change::Ticket { agreement: agreement.uuid, ticket: uuid, action }).await
+    }
+
+    /// A shared ticket as this side last said it, with all its comments.
+    async fn read_ticket(&self, agreement: &Agreement, uuid: &Uuid) -> Result<Reply, Refusal> {
+        let scope = Scope { tickets: vec![uuid.clone()], ..Scope::default() };
+        let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
+        let case = snapshot.cases.get(uuid).cloned().unwrap_or_else(|| Case::new(uuid.clone()));
+        incoming::shared_under(&case, agreement)?;
+        let comments = self.options.store.comments(uuid).await.map_err(away)?;
+        let update = incoming::as_shared(&case, agreement, comments);
+        Ok(Reply { status: 200, body: nhd::ticket(&update) })
+    }
+
+    async fn submit(&self, change: Change) -> Result<Reply, Refusal> {
+        let Done { created, .. } = self.pipeline.submit_one(change).await?;
+        Ok(Reply { status: if created { 201 } else { 200 }, body: "{}".to_owned() })
+    }
+}
+
+/// Compares secrets in a time that depends on neither their contents nor their lengths.
+fn same(one: &str, other: &str) -> bool {
+    Sha256::digest(one.as_bytes()).ct_eq(&Sha256::digest(other.as_bytes())).into()
+}

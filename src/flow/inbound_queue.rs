@@ -1,0 +1,135 @@
+//! What bridges send on the inbound queue: the same requests, the same checks, the same answers as over HTTP.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    change::Change,
+    inbound::{Collection, Inbound, Reply, Request},
+    options::Options,
+    pipeline::Pipeline,
+};
+use crate::{
+    domain::MessageType,
+    ports::{BrokerError, Deliveries, Destination, Incoming, Method, Outgoing, Source},
+    retry::Policy,
+    telemetry::Outage,
+};
+
+/// How long a message waits for a database that is away before the queue is left alone.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The inbound queue.
+#[derive(Debug)]
+pub struct InboundQueue {
+    options: Options,
+    pipeline: Pipeline,
+    inbound: Inbound,
+    outage: Outage,
+}
+
+impl InboundQueue {
+    /// The queue's consumer for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        let inbound = Inbound::new(options.clone(), pipeline.clone());
+        Self { options, pipeline, inbound, outage: Outage::of("the queue of bridges' messages") }
+    }
+
+    /// Takes messages until it is stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut waits = Policy::RECONNECT.waits();
+        while !stop.is_cancelled() {
+            let result = match self.options.broker.consume(Source::Inbound).await {
+                Ok(mut deliveries) => {
+                    self.outage.works();
+                    waits = Policy::RECONNECT.waits();
+                    self.take(deliveries.as_mut(), &stop).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                self.outage.failed(&error);
+                tokio::select! {
+                    () = tokio::time::sleep(waits.next_wait()) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    async fn take(&self, deliveries: &mut dyn Deliveries, stop: &CancellationToken) -> Result<(), BrokerError> {
+        loop {
+            let batch = tokio::select! {
+                batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            for incoming in batch {
+                let tag = incoming.tag;
+                loop {
+                    let reply = self.process(&incoming).await;
+                    if reply.status != 503 {
+                        self.settle(&incoming, reply).await;
+                        break;
+                    }
+                    if stop.is_cancelled() {
+                        return Ok(()); // What is not acknowledged comes again.
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                deliveries.ack(tag).await?;
+            }
+        }
+    }
+
+    async fn process(&self, incoming: &Incoming) -> Reply {
+        let (method, collection) = match incoming.kind.as_deref() {
+            Some("agreement.invite") => (Method::Post, Collection::Agreements),
+            Some("agreement.update") => (Method::Put, Collection::Agreements),
+            Some("ticket.create") => (Method::Post, Collection::Tickets),
+            Some("ticket.update") => (Method::Put, Collection::Tickets),
+            Some("ticket.unshare") => (Method::Delete, Collection::Tickets),
+            other => {
+                let other = other.unwrap_or("none");
+                let reason = format!("the property `type` is {other}; it must be one of the partner messages'");
+                return crate::engine::Refusal::new(422, reason).into();
+            }
+        };
+        let uuid = incoming.subject.clone().unwrap_or_default();
+        let (token, body) = (incoming.token.clone(), incoming.body.clone());
+        self.inbound.handle(Request { method, collection, uuid, token, body }).await
+    }
+
+    /// Answers where an answer is wanted, and keeps what was refused as a dead letter.
+    async fn settle(&self, incoming: &Incoming, reply: Reply) {
+        if reply.status >= 400 {
+            let body = without_key(&incoming.body);
+            let kind = MessageType::DeadInbound;
+            let reason = format!("{}: {}", reply.status, reply.body);
+            // It is written before the message is acknowledged; a store that is away is waited for inside.
+            let _written = self.pipeline.submit_one(Change::Dead { kind, body, reason }).await;
+        }
+        if let Some((queue, correlation)) = &incoming.reply_to {
+            let answer = Outgoing {
+                destination: Destination::Reply(queue.clone(), correlation.clone(), reply.status),
+                id: incoming.id.clone().unwrap_or_default(),
+                kind: "reply",
+                subject: incoming.subject.clone().unwrap_or_default(),
+                body: reply.body,
+            };
+            self.options.broker.publish(vec![answer]).await;
+        }
+    }
+}
+
+/// A refused body as it may be kept: an invite's key is taken out.
+fn without_key(body: &[u8]) -> String {
+    match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(serde_json::Value::Object(mut object)) => {
+            object.remove("access_key");
+            serde_json::Value::Object(object).to_string()
+        }
+        // What is no JSON object may hold anything; its first words tell enough.
+        _ => String::from_utf8_lossy(body).chars().take(200).collect(),
+    }
+}

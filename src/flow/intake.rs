@@ -1,0 +1,82 @@
+//! The desk's events, from its queue: acknowledged when the pipeline has written what they changed.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{change::Change, options::Options, pipeline::Pipeline};
+use crate::{
+    domain::MessageType,
+    ports::{BrokerError, Deliveries, Source},
+    retry::Policy,
+    telemetry::Outage,
+    wire,
+};
+
+/// The desk's events.
+#[derive(Debug)]
+pub struct Intake {
+    options: Options,
+    pipeline: Pipeline,
+    outage: Outage,
+}
+
+impl Intake {
+    /// An intake for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        Self { options, pipeline, outage: Outage::of("the queue of the desk's events") }
+    }
+
+    /// Takes events until it is stopped; what it has taken by then, it finishes.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut waits = Policy::RECONNECT.waits();
+        while !stop.is_cancelled() {
+            let result = match self.options.broker.consume(Source::Events).await {
+                Ok(mut deliveries) => {
+                    self.outage.works();
+                    waits = Policy::RECONNECT.waits();
+                    self.take(deliveries.as_mut(), &stop).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                self.outage.failed(&error);
+                tokio::select! {
+                    () = tokio::time::sleep(waits.next_wait()) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    async fn take(&self, deliveries: &mut dyn Deliveries, stop: &CancellationToken) -> Result<(), BrokerError> {
+        let mut last = 0;
+        loop {
+            let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };
+            let batch = tokio::select! {
+                batch = deliveries.next(self.options.batch, linger) => batch?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            last = batch.len();
+            let through = batch.last().map_or(0, |incoming| incoming.tag);
+            let changes = batch.into_iter().map(|incoming| self.read(&incoming.body)).collect();
+            let answers = self.pipeline.submit(changes).await;
+            if answers.iter().any(|answer| answer.as_ref().is_err_and(|refusal| refusal.status == 503)) {
+                return Ok(()); // Stopping: what is not acknowledged comes again.
+            }
+            deliveries.ack(through).await?;
+        }
+    }
+
+    /// An event as a change; one that cannot be read is a dead letter.
+    pub fn read(&self, body: &[u8]) -> Change {
+        let raw = String::from_utf8_lossy(body).into_owned();
+        match wire::desk::decode(body, &self.options.desk.namespace) {
+            Ok(event) => Change::Event { event: Box::new(event), raw },
+            Err(error) => {
+                tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
+                Change::Dead { kind: MessageType::DeadEvent, body: raw, reason: error.to_string() }
+            }
+        }
+    }
+}

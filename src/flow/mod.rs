@@ -1,0 +1,43 @@
+//! The way through the house: what comes in becomes a [`Change`], the [`pipeline`] decides and writes, the [`relay`] publishes,
+//! the workers of the [`roster`] deliver.
+//!
+//! ```text
+//!  intake ──┐                                  ┌──▶ delivery (one worker a partner)
+//!  inbound ─┼──▶ pipeline ──▶ store ──▶ relay ─┤         │
+//!  sweep ───┘        ▲        (one tx)         └──▶ desk │
+//!                    └──────── what came of it ──────────┘
+//! ```
+//!
+//! Who owns which acknowledgement: intake and inbound answer only after the pipeline's commit; the relay notes what the
+//! broker has confirmed; a delivery worker acknowledges what its pipeline has noted. Everything here is at-least-once, and
+//! the rows make twice the same as once.
+
+mod attempt;
+mod change;
+mod delivery;
+mod fold;
+mod fold_agreement;
+mod inbound;
+mod inbound_queue;
+mod intake;
+mod options;
+mod pipeline;
+mod relay;
+mod roster;
+mod scope;
+mod sweep;
+mod writes;
+
+pub use attempt::{Verdict, verdict};
+pub use change::{AgreementAction, Answer, Attempted, Change, Done, TicketAction};
+pub use delivery::Worker;
+pub use fold::preview;
+pub use scope::of_one as scope_of;
+pub use inbound::{Collection, Inbound, Reply, Request};
+pub use inbound_queue::InboundQueue;
+pub use intake::Intake;
+pub use options::Options;
+pub use pipeline::Pipeline;
+pub use relay::{Outbox, Relay};
+pub use roster::Roster;
+pub use sweep::Sweep;

@@ -1,0 +1,44 @@
+//! What the flow needs to know of the configuration, and the ports it works with.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Clock,
+    domain::Catalogue,
+    engine::{Desk, rules::Rule},
+    ports::{Broker, Partner, Store},
+    retry::Policy,
+};
+
+/// How the flow behaves, and what it works with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Who hands messages over.
+    pub broker: Arc<dyn Broker>,
+    /// Who calls partners.
+    pub partner: Arc<dyn Partner>,
+    /// Who tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// This desk.
+    pub desk: Arc<Desk>,
+    /// The custom fields of the configuration: they hold until the desk sends its own.
+    pub catalogue: Arc<Catalogue>,
+    /// Sharing rules, in order.
+    pub rules: Arc<Vec<Rule>>,
+    /// Whether invites are declined, until somebody says otherwise.
+    pub decline_all_invites: bool,
+    /// How deliveries are retried.
+    pub retry: Policy,
+    /// After how long a delivery is given up and parked.
+    pub give_up_after: Duration,
+    /// How many tickets of one partner are delivered side by side.
+    pub side_by_side: usize,
+    /// How many changes make a full batch.
+    pub batch: usize,
+    /// How long a busy pipeline waits for a batch to fill.
+    pub linger: Duration,
+    /// How long ended messages are kept.
+    pub keep: Duration,
+}

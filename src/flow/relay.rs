@@ -1,0 +1,223 @@
+//! The only publisher: what is written as pending goes to the broker, in order, and is noted when the broker has it.
+//!
+//! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
+//! rows instead.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{change::Change, options::Options, pipeline::Pipeline};
+use crate::{
+    domain::{Channel, Message, MessageType},
+    ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
+    retry::Policy,
+    telemetry::Outage,
+};
+
+/// How many messages may wait in memory; more stay in their rows.
+const CAPACITY: usize = 10_000;
+/// How many are published at once.
+const BATCH: usize = 1000;
+
+/// Messages on their way from the writer to the relay.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ready: VecDeque<Message>,
+    /// There is more in the rows than in memory.
+    behind: bool,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        // After a start, the rows may hold what an earlier process left.
+        Self { ready: VecDeque::new(), behind: true }
+    }
+}
+
+impl Outbox {
+    /// Hands freshly written messages over. `again` tells that older ones are pending anew.
+    pub(super) fn hand_over(&self, messages: Vec<Message>, again: bool) {
+        if messages.is_empty() && !again {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if again || waiting.behind || waiting.ready.len() + messages.len() > CAPACITY {
+            waiting.behind = true;
+        } else {
+            waiting.ready.extend(messages);
+        }
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    fn take(&self) -> (Vec<Message>, bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.ready.len().min(BATCH);
+        (waiting.ready.drain(..count).collect(), waiting.behind)
+    }
+
+    /// What is in memory is forgotten, since the rows have it: all of it is read from there (`behind`), or is about to be.
+    fn forget(&self, behind: bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = Waiting { ready: VecDeque::new(), behind };
+    }
+}
+
+/// The relay.
+#[derive(Debug)]
+pub struct Relay {
+    options: Options,
+    pipeline: Pipeline,
+    outbox: Arc<Outbox>,
+    outage: Outage,
+    /// The newest message that was published from the rows: what the writer hands over again below it is passed over.
+    through: i64,
+    /// What an embedded broker must be given again has been.
+    refilled: bool,
+}
+
+impl Relay {
+    /// A relay for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        let outbox = pipeline.outbox.clone();
+        let refilled = options.broker.is_durable();
+        Self { options, pipeline, outbox, outage: Outage::of("the broker"), through: 0, refilled }
+    }
+
+    /// Works until it is stopped; what it has taken by then, it finishes.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut waits = Policy::RECONNECT.waits();
+        loop {
+            let arrived = self.outbox.clone();
+            match self.step().await {
+                Ok(true) => waits = Policy::RECONNECT.waits(),
+                Ok(false) => tokio::select! {
+                    () = arrived.arrived.notified() => {}
+                    () = stop.cancelled() => return,
+                },
+                Err(error) => {
+                    self.outage.failed(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(waits.next_wait()) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes one batch; returns whether there was anything to do.
+    ///
+    /// # Errors
+    /// The broker or the store is away; what was not taken stays pending.
+    pub async fn step(&mut self) -> Result<bool, String> {
+        if !self.refilled {
+            self.refill().await?;
+        }
+        let (mut ready, behind) = self.outbox.take();
+        if behind {
+            // From now on the writer hands over again; what it has committed before is in the rows. Notes that are still
+            // on their way are written first, so that nothing is published for want of one.
+            self.outbox.forget(false);
+            self.pipeline.submit(Vec::new()).await;
+            return self.catch_up().await;
+        }
+        ready.retain(|message| message.seq > self.through);
+        if ready.is_empty() {
+            return Ok(false);
+        }
+        self.publish(ready).await.inspect_err(|_| self.outbox.forget(true))?;
+        Ok(true)
+    }
+
+    /// Publishes everything that the rows say is pending.
+    async fn catch_up(&mut self) -> Result<bool, String> {
+        let mut after = 0;
+        loop {
+            let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+            let pending = self.read(MessageFilter::Pending(after), limit).await;
+            let pending = pending.inspect_err(|_| self.outbox.forget(true))?;
+            let Some(newest) = pending.last().map(|message| message.seq) else { return Ok(true) };
+            self.publish(pending).await.inspect_err(|_| self.outbox.forget(true))?;
+            after = newest;
+            self.through = self.through.max(newest);
+        }
+    }
+
+    /// Gives an embedded broker, which keeps nothing over a restart, what it had.
+    async fn refill(&mut self) -> Result<(), String> {
+        let mut after = 0;
+        loop {
+            let open = self.read(MessageFilter::Undelivered(after), 1000).await?;
+            let Some(newest) = open.last().map(|message| message.seq) else { break };
+            let published: Vec<Outgoing> = open
+                .into_iter()
+                .filter(|message| message.state == crate::domain::MessageState::Published)
+                .filter_map(outgoing)
+                .collect();
+            self.options.broker.publish(published).await;
+            after = newest;
+        }
+        self.refilled = true;
+        Ok(())
+    }
+
+    async fn read(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, String> {
+        let read = self.options.store.messages(filter, limit).await;
+        read.map_err(|error: StoreError| format!("the outbox cannot be read: {error}"))
+    }
+
+    async fn publish(&mut self, messages: Vec<Message>) -> Result<(), String> {
+        let kept: Vec<_> = messages.iter().map(|message| (message.seq, message.id.clone(), message.kind)).collect();
+        let batch: Vec<Outgoing> = messages.into_iter().filter_map(outgoing).collect();
+        let results = self.options.broker.publish(batch).await;
+        let (mut published, mut buried, mut failure) = (Vec::new(), Vec::new(), None);
+        for ((seq, id, kind), result) in kept.into_iter().zip(results) {
+            match result {
+                Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => buried.push(id),
+                Ok(()) => published.push(seq),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if !buried.is_empty() {
+            self.pipeline.note(Change::Buried(buried)).await;
+        }
+        if !published.is_empty() {
+            self.pipeline.note(Change::Published(published)).await;
+        }
+        match failure {
+            None => {
+                self.outage.works();
+                Ok(())
+            }
+            Some(error @ (BrokerError::Away(_) | BrokerError::Refused(_))) => Err(error.to_string()),
+        }
+    }
+}
+
+fn outgoing(message: Message) -> Option<Outgoing> {
+    let destination = match (message.kind.channel(), message.agreement) {
+        (Channel::Partner, Some(agreement)) => Destination::Partner(agreement),
+        (Channel::Partner, None) => return None,
+        (Channel::Command, _) => Destination::Commands,
+        (Channel::Dead, _) => Destination::Dead(message.error.unwrap_or_default()),
+    };
+    Some(Outgoing {
+        destination,
+        id: message.id.to_string(),
+        kind: message.kind.as_str(),
+        subject: message.id.owner.to_string(),
+        body: message.body,
+    })
+}

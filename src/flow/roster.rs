@@ -1,0 +1,81 @@
+//! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{delivery::Worker, options::Options, pipeline::Pipeline};
+use crate::{
+    domain::{Agreement, Kind, Uuid},
+    ports::MessageFilter,
+    telemetry::Outage,
+};
+
+/// How often agreements are looked at although nobody said that one changed: another daemon may have.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// The workers.
+#[derive(Debug)]
+pub struct Roster {
+    options: Options,
+    pipeline: Pipeline,
+    workers: HashMap<Uuid, (CancellationToken, JoinHandle<()>)>,
+    tasks: TaskTracker,
+    outage: Outage,
+}
+
+impl Roster {
+    /// A roster for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        let outage = Outage::of("the list of agreements");
+        Self { options, pipeline, workers: HashMap::new(), tasks: TaskTracker::new(), outage }
+    }
+
+    /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let changed = self.pipeline.agreements.clone();
+        while !stop.is_cancelled() {
+            match self.align(&stop).await {
+                Ok(()) => self.outage.works(),
+                Err(error) => self.outage.failed(&error),
+            }
+            tokio::select! {
+                () = changed.notified() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn align(&mut self, stop: &CancellationToken) -> Result<(), String> {
+        let agreements = self.options.store.agreements().await.map_err(|error| error.to_string())?;
+        for agreement in agreements {
+            let over = agreement.status.is_final() && !self.has_messages(&agreement).await?;
+            let drained = matches!(agreement.kind, Kind::ThirdParty | Kind::Zendesk);
+            let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
+            if over {
+                if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
+                    token.cancel();
+                    // A queue that is not empty, or not there, stays as it is.
+                    let _closed = self.options.broker.close_partner(&agreement.uuid).await;
+                }
+            } else if drained && !running {
+                let token = stop.child_token();
+                let worker = Worker::new(self.options.clone(), self.pipeline.clone(), agreement.uuid.clone());
+                let task = self.tasks.spawn(worker.run(token.clone()));
+                self.workers.insert(agreement.uuid.clone(), (token, task));
+            } else if !drained {
+                self.options.broker.open_partner(&agreement.uuid).await.map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_messages(&self, agreement: &Agreement) -> Result<bool, String> {
+        let open = self.options.store.messages(MessageFilter::Open(agreement.uuid.clone()), 1).await;
+        open.map(|open| !open.is_empty()).map_err(|error| error.to_string())
+    }
+}

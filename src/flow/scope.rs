@@ -1,0 +1,101 @@
+//! What the changes of a batch speak of, so that one reading of the store serves them all.
+
+use super::change::{Change, TicketAction};
+use crate::{
+    domain::{DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
+    engine::rules::Rule,
+    ports::{Scope, TicketRef},
+};
+
+/// The scope of a batch.
+pub(super) fn of(changes: &[&Change], rules: &[Rule]) -> Scope {
+    let mut scope = Scope::default();
+    for change in changes {
+        add(&mut scope, change);
+    }
+    if changes.iter().any(|change| matches!(change, Change::Event { .. })) {
+        scope.agreements.extend(rules.iter().map(|rule| rule.share_with.clone()));
+    }
+    scope
+}
+
+fn add(scope: &mut Scope, change: &Change) {
+    match change {
+        Change::Event { event, .. } => add_event(scope, event),
+        Change::Ticket { agreement, ticket, action } => {
+            scope.agreements.push(agreement.to_string());
+            scope.tickets.push(ticket.clone());
+            scope.unanswered = true;
+            if let TicketAction::Create(update) | TicketAction::Update(update) = action {
+                add_update(scope, update);
+            }
+        }
+        Change::Invited { uuid, .. } | Change::Told { uuid, .. } | Change::Agreement(uuid, _) => {
+            scope.agreements.push(uuid.to_string());
+        }
+        Change::Invite(invite) => scope.agreements.push(invite.uuid.to_string()),
+        Change::Declare(declared) => scope.agreements.push(declared.0.uuid.to_string()),
+        Change::Share(ticket, agreement) => {
+            scope.desk_ids.push(ticket.clone());
+            scope.agreements.push(agreement.clone());
+        }
+        Change::Unshare(ticket) => scope.desk_ids.push(ticket.clone()),
+        Change::Attempt(message, _) | Change::Replay(message) | Change::Drop(message) => {
+            if message.kind.is_about_agreement() {
+                scope.agreements.push(message.id.owner.to_string());
+            } else {
+                scope.tickets.push(message.id.owner.clone());
+            }
+        }
+        Change::Due(ticket) => scope.tickets.push(ticket.clone()),
+        Change::Dead { .. } | Change::Published(_) | Change::Buried(_) | Change::DeclineAll(_) => {}
+    }
+}
+
+fn add_event(scope: &mut Scope, event: &DeskEvent) {
+    scope.events.push(event.key.clone());
+    match &event.body {
+        EventBody::Changed(ticket) => add_ticket(scope, ticket),
+        EventBody::Shared(ticket, agreement) => {
+            add_ticket(scope, ticket);
+            scope.agreements.push(agreement.clone());
+        }
+        EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => scope.desk_ids.push(id.clone()),
+        EventBody::Fields(_) => {}
+        EventBody::Completed(completion) => {
+            let owner = &completion.command_id.owner;
+            scope.tickets.push(owner.clone());
+            scope.users.extend(completion.users.keys().cloned());
+            for (uuid, id) in &completion.comments {
+                scope.comments.push((TicketRef::Network(owner.clone()), uuid.clone(), Some(id.clone())));
+            }
+        }
+    }
+}
+
+fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
+    scope.desk_ids.push(event.id.clone());
+    scope.tickets.extend(event.uuid.clone());
+    for (comment, _) in &event.comments {
+        let ticket = match &event.uuid {
+            Some(uuid) => TicketRef::Network(uuid.clone()),
+            None => TicketRef::Desk(event.id.clone()),
+        };
+        scope.comments.push((ticket, comment.uuid.clone(), comment.id.clone()));
+    }
+}
+
+fn add_update(scope: &mut Scope, update: &TicketUpdate) {
+    let authors = update.comments.iter().map(|comment| &comment.author);
+    let people = update.requester.iter().chain(&update.actor).chain(authors);
+    scope.users.extend(people.map(|person| person.uuid.clone()));
+    let ticket: &Uuid = &update.uuid;
+    for comment in &update.comments {
+        scope.comments.push((TicketRef::Network(ticket.clone()), comment.uuid.clone(), None));
+    }
+}
+
+/// The scope of one change.
+pub fn of_one(change: &Change, rules: &[Rule]) -> Scope {
+    of(&[change], rules)
+}

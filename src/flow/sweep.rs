@@ -1,0 +1,65 @@
+//! What has to happen because time passes: commands that nobody answered, rows that nobody needs any more, gauges.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{change::Change, options::Options, pipeline::Pipeline};
+use crate::{ports::StoreError, telemetry::metric};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// Every how many looks it counts and prunes.
+const SELDOM: u32 = 5;
+/// How many rows go at once, so that nobody waits for it.
+const ROWS: i64 = 500;
+
+/// The sweep.
+#[derive(Debug)]
+pub struct Sweep {
+    options: Options,
+    pipeline: Pipeline,
+}
+
+impl Sweep {
+    /// A sweep for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        Self { options, pipeline }
+    }
+
+    /// Sweeps until it is stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut round: u32 = 0;
+        loop {
+            // A store that is away is the writer's to report.
+            if self.settle().await.is_ok() && round.is_multiple_of(SELDOM) {
+                let _away = self.tidy().await;
+            }
+            round = round.wrapping_add(1);
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Settles what has waited long enough; returns how much.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn settle(&self) -> Result<usize, StoreError> {
+        let due = self.options.store.due(self.options.clock.now(), ROWS).await?;
+        let count = due.len();
+        if count > 0 {
+            self.pipeline.submit(due.into_iter().map(Change::Due).collect()).await;
+        }
+        Ok(count)
+    }
+
+    async fn tidy(&self) -> Result<(), StoreError> {
+        let counts = self.options.store.counts().await?;
+        metric::waiting(counts.pending, counts.parked);
+        self.options.store.prune(self.options.clock.now().minus(self.options.keep), ROWS).await?;
+        Ok(())
+    }
+}

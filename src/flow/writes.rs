@@ -1,0 +1,237 @@
+//! A batch while it is folded: the snapshot as the changes have left it, and what is to be written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::options::Options;
+use crate::{
+    domain::{Agreement, Catalogue, Channel, Command, Message, MessageId, MessageState, MessageType, TicketId, Timestamp, Uuid},
+    engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
+    ports::{AccessKey, Withdraw, Writes},
+    telemetry::metric,
+    wire,
+};
+
+/// A batch while it is folded.
+pub(super) struct Batch<'a> {
+    pub(super) options: &'a Options,
+    pub(super) now: Timestamp,
+    pub(super) snapshot: Snapshot,
+    /// Events that wait, for tickets that a completion of this batch names.
+    pub(super) waiting: HashMap<TicketId, Vec<String>>,
+    pub(super) writes: Writes,
+    /// Agreements that have changed, so that workers are started and stopped.
+    pub(super) agreements_changed: bool,
+    touched: HashSet<Uuid>,
+    agreements: BTreeMap<Uuid, Agreement>,
+    catalogue: Catalogue,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(options: &'a Options, snapshot: Snapshot, waiting: HashMap<TicketId, Vec<String>>) -> Self {
+        let now = options.clock.now();
+        let catalogue = snapshot.catalogue.clone().unwrap_or_else(|| options.catalogue.as_ref().clone());
+        Self {
+            options,
+            now,
+            snapshot,
+            waiting,
+            writes: Writes { now, ..Writes::default() },
+            agreements_changed: false,
+            touched: HashSet::new(),
+            agreements: BTreeMap::new(),
+            catalogue,
+        }
+    }
+
+    /// The desk's new catalogue.
+    pub(super) fn set_catalogue(&mut self, catalogue: Catalogue) {
+        self.catalogue = catalogue.clone();
+        self.writes.catalogue = Some(catalogue);
+    }
+
+    fn context(&self, event_at: Option<Timestamp>) -> Context<'_> {
+        Context {
+            now: self.now,
+            desk: &self.options.desk,
+            agreements: &self.snapshot.agreements,
+            users: &self.snapshot.users,
+            catalogue: &self.catalogue,
+            event_at,
+        }
+    }
+
+    /// Lets the engine decide about a case, and takes in what it decided.
+    pub(super) fn decide(
+        &mut self,
+        mut case: Case,
+        event_at: Option<Timestamp>,
+        engine: impl FnOnce(&mut Case, &Context<'_>) -> Decision,
+    ) -> Decision {
+        let decision = engine(&mut case, &self.context(event_at));
+        let ticket = case.ticket.uuid.clone();
+        self.keep(case);
+        self.take_in(&ticket, &decision);
+        decision
+    }
+
+    /// The same where the engine may refuse; a refused change leaves no trace in its case.
+    pub(super) fn decide_or_refuse(
+        &mut self,
+        mut case: Case,
+        event_at: Option<Timestamp>,
+        engine: impl FnOnce(&mut Case, &Context<'_>) -> Result<Decision, Refusal>,
+    ) -> Result<Decision, Refusal> {
+        let ticket = case.ticket.uuid.clone();
+        let before = case.clone();
+        let existed = case.is_stored() || self.touched.contains(&ticket);
+        match engine(&mut case, &self.context(event_at)) {
+            Ok(decision) => {
+                self.keep(case);
+                self.take_in(&ticket, &decision);
+                Ok(decision)
+            }
+            Err(refusal) => {
+                if existed {
+                    self.snapshot.cases.insert(ticket, before);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn keep(&mut self, case: Case) {
+        if let Some(id) = &case.ticket.id {
+            self.snapshot.desk_ids.insert(id.clone(), case.ticket.uuid.clone());
+        }
+        self.touched.insert(case.ticket.uuid.clone());
+        self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+    }
+
+    fn take_in(&mut self, ticket: &Uuid, decision: &Decision) {
+        for user in &decision.users {
+            self.snapshot.users.insert((user.agreement.clone(), user.uuid.clone()), user.clone());
+        }
+        self.writes.users.extend(decision.users.iter().cloned());
+        self.writes.issues.extend(decision.issues.iter().cloned());
+        for agreement in &decision.withdraw {
+            self.writes.withdraw.push(Withdraw { ticket: Some(ticket.clone()), agreement: agreement.clone() });
+            self.withdraw_unwritten(Some(ticket), agreement);
+        }
+        for draft in &decision.messages {
+            self.message(draft);
+        }
+    }
+
+    /// Messages of this very batch are not in the store yet, so they are withdrawn here.
+    fn withdraw_unwritten(&mut self, ticket: Option<&Uuid>, agreement: &Uuid) {
+        for message in &mut self.writes.messages {
+            let about_ticket = message.kind.channel() == Channel::Partner && !message.kind.is_about_agreement();
+            let of_ticket = ticket.is_none_or(|ticket| message.id.owner == *ticket);
+            if about_ticket && of_ticket && message.agreement.as_ref() == Some(agreement) {
+                message.state = MessageState::Withdrawn;
+            }
+        }
+    }
+
+    /// Turns a draft into a message row.
+    pub(super) fn message(&mut self, draft: &Draft) {
+        let agreement = draft.agreement.as_ref().and_then(|uuid| self.snapshot.agreements.get(uuid));
+        let body = wire::encode(draft, agreement, &self.options.desk, self.now);
+        let kind = draft.content.kind();
+        match &draft.content {
+            Content::Command(Command::CreateTicket(command) | Command::UpdateTicket(command)) => {
+                metric::command(kind, &command.fields_not_synced);
+            }
+            Content::Command(_) => metric::command(kind, &[]),
+            Content::Partner(_) => {
+                if let Some(agreement) = agreement {
+                    metric::partner_message(agreement.kind, kind);
+                }
+            }
+        }
+        tracing::debug!(
+            ticket.uuid = %draft.id.owner, agreement.uuid = draft.agreement.as_ref().map(Uuid::as_str), message.id = %draft.id,
+            kind = kind.as_str(), "message written"
+        );
+        self.writes.messages.push(Message {
+            seq: 0,
+            id: draft.id.clone(),
+            agreement: draft.agreement.clone(),
+            kind,
+            state: MessageState::Pending,
+            body,
+            contents: draft.contents.clone(),
+            attempts: 0,
+            due_at: None,
+            error: None,
+            event_at: draft.event_at,
+            created_at: self.now,
+        });
+    }
+
+    /// A dead letter: to its queue, and then before a person.
+    pub(super) fn dead(&mut self, id: MessageId, agreement: Option<Uuid>, kind: MessageType, body: String, reason: String) {
+        self.writes.messages.push(Message {
+            seq: 0,
+            id,
+            agreement,
+            kind,
+            state: MessageState::Pending,
+            body,
+            contents: crate::domain::Contents::default(),
+            attempts: 0,
+            due_at: None,
+            error: Some(reason),
+            event_at: None,
+            created_at: self.now,
+        });
+    }
+
+    /// Takes in what was decided about an agreement.
+    pub(super) fn ruling(&mut self, ruling: Ruling) -> Agreement {
+        let agreement = ruling.agreement;
+        self.agreements_changed = true;
+        self.snapshot.agreements.insert(agreement.uuid.clone(), agreement.clone());
+        self.agreements.insert(agreement.uuid.clone(), agreement.clone());
+        if let Some(key) = ruling.access_key {
+            self.writes.access_keys.push((agreement.uuid.clone(), AccessKey::new(key)));
+        }
+        if ruling.withdraw {
+            self.writes.withdraw.push(Withdraw { ticket: None, agreement: agreement.uuid.clone() });
+            self.withdraw_unwritten(None, &agreement.uuid);
+        }
+        for draft in &ruling.messages {
+            self.message(draft);
+        }
+        tracing::info!(
+            agreement.uuid = %agreement.uuid, agreement.name = agreement.name, status = agreement.status.as_str(),
+            reason = agreement.reason, "agreement changed"
+        );
+        agreement
+    }
+
+    /// The batch as the store takes it.
+    pub(super) fn finish(mut self) -> Finished {
+        let mut touched: Vec<Uuid> = self.touched.into_iter().collect();
+        touched.sort_unstable();
+        for uuid in touched {
+            let Some(case) = self.snapshot.cases.remove(&uuid) else { continue };
+            if !case.has_changed() {
+                continue;
+            }
+            self.writes.shares.extend(case.changed_shares().cloned());
+            self.writes.comments.extend(case.comments.added.into_iter().map(|comment| (uuid.clone(), comment)));
+            let learnt = case.comments.learnt.into_iter();
+            self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
+            self.writes.tickets.push(case.ticket);
+        }
+        self.writes.agreements = self.agreements.into_values().collect();
+        Finished { writes: self.writes, agreements_changed: self.agreements_changed }
+    }
+}
+
+/// A batch that is ready to be written.
+pub(super) struct Finished {
+    pub(super) writes: Writes,
+    pub(super) agreements_changed: bool,
+}

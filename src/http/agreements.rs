@@ -1,0 +1,152 @@
+//! Agreements in the API: list, show, invite, accept, decline, deactivate, change.
+
+use axum::{
+    Json, Router,
+    extract::{Path, State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Shared,
+    problem::{Problem, Result},
+    view,
+};
+use crate::{
+    domain::{Agreement, AgreementStatus, Kind, Terms, Uuid},
+    engine::agreement::Invite,
+    flow::{AgreementAction, Change},
+    ports::Scope,
+};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/agreements", get(list).post(invite))
+        .route("/agreements/{uuid}", get(show).patch(edit))
+        .route("/agreements/{uuid}/accept", post(accept))
+        .route("/agreements/{uuid}/decline", post(decline))
+        .route("/agreements/{uuid}/deactivate", post(deactivate))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InviteForm {
+    kind: Kind,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    terms: Terms,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditForm {
+    #[serde(default)]
+    terms: Option<Terms>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// A JSON body, or a problem that says what is wrong with it.
+pub(super) fn body<T>(body: std::result::Result<Json<T>, JsonRejection>) -> Result<T> {
+    body.map(|Json(form)| form).map_err(|error| Problem::unusable(error.body_text()))
+}
+
+async fn list(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
+    let agreements = context.options.store.agreements().await?;
+    Ok(Json(agreements.iter().map(view::agreement).collect()))
+}
+
+async fn show(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+    let scope = Scope { agreements: vec![uuid.clone()], ..Scope::default() };
+    let snapshot = context.options.store.snapshot(&scope).await?;
+    let agreement = snapshot.agreements.get(&Uuid::new(uuid.as_str()));
+    agreement.map(|agreement| Json(view::agreement(agreement))).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+}
+
+async fn invite(
+    State(context): State<Shared>,
+    form: std::result::Result<Json<InviteForm>, JsonRejection>,
+) -> Result<Response> {
+    let form = body(form)?;
+    let url = sharing_url(form.kind, form.url.as_deref())?;
+    if let Some(url) = &url {
+        context.options.partner.permits(url).map_err(|why| Problem::unusable(format!("url: {why}")))?;
+    }
+    let name = form.name.filter(|name| !name.trim().is_empty()).or_else(|| url.clone());
+    let name = name.ok_or_else(|| Problem::unusable("name is missing"))?;
+    let access_key = random()?;
+    let uuid = context.options.desk.namespace.agreement(&random()?);
+    let new = Invite { uuid, name, kind: form.kind, url, terms: form.terms, access_key: access_key.clone() };
+    let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
+    let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
+    let mut shown = view::agreement(&agreement);
+    if agreement.kind == Kind::Queue
+        && let Value::Object(object) = &mut shown
+    {
+        // The bridge's makers have to be given it, and this is the only time that it shows.
+        object.insert("access_key".to_owned(), Value::from(access_key));
+    }
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
+}
+
+/// The sharing URL of a partner of this kind, from the one address that fits it.
+fn sharing_url(kind: Kind, url: Option<&str>) -> Result<Option<String>> {
+    let url = url.map(str::trim).filter(|url| !url.is_empty());
+    match (kind, url) {
+        (Kind::Queue, None) => Ok(None),
+        (Kind::Queue, Some(_)) => Err(Problem::unusable("a partner of kind queue has no url: its bridge takes the queue")),
+        (Kind::Jira, _) => Err(Problem::unusable("kind jira is not built yet: use a bridge of kind queue")),
+        (_, None) => Err(Problem::unusable("url is missing")),
+        (Kind::ThirdParty, Some(url)) => Ok(Some(url.trim_end_matches('/').to_owned())),
+        (Kind::Zendesk, Some(url)) => {
+            let domain = url.trim_start_matches("https://").trim_end_matches('/').trim_end_matches("/sharing");
+            let domain = if domain.contains('.') { domain.to_owned() } else { format!("{domain}.zendesk.com") };
+            Ok(Some(format!("https://{domain}/sharing")))
+        }
+    }
+}
+
+/// 160 bits from the system's generator, as 40 hex digits.
+fn random() -> Result<String> {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the system gives no random numbers: {error}"))
+    })?;
+    Ok(hex::encode(bytes))
+}
+
+async fn act(context: &Shared, uuid: String, action: AgreementAction) -> Result<Agreement> {
+    let done = context.pipeline.submit_one(Change::Agreement(Uuid::new(uuid.as_str()), action)).await?;
+    done.agreement.ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+}
+
+async fn accept(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Response> {
+    let agreement = act(&context, uuid, AgreementAction::Accept).await?;
+    Ok((StatusCode::ACCEPTED, Json(view::agreement(&agreement))).into_response())
+}
+
+async fn decline(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+    let agreement = act(&context, uuid, AgreementAction::End(AgreementStatus::Declined)).await?;
+    Ok(Json(view::agreement(&agreement)))
+}
+
+async fn deactivate(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+    let agreement = act(&context, uuid, AgreementAction::End(AgreementStatus::Inactive)).await?;
+    Ok(Json(view::agreement(&agreement)))
+}
+
+async fn edit(
+    State(context): State<Shared>,
+    Path(uuid): Path<String>,
+    form: std::result::Result<Json<EditForm>, JsonRejection>,
+) -> Result<Json<Value>> {
+    let form = body(form)?;
+    let agreement = act(&context, uuid, AgreementAction::Edit { terms: form.terms, name: form.name }).await?;
+    Ok(Json(view::agreement(&agreement)))
+}

@@ -1,0 +1,50 @@
+//! Whether the daemon is alive, whether it can work, and what it counts.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+
+use super::Shared;
+use crate::telemetry::metric;
+
+/// How long the broker and the store have to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn alive() -> Router<Shared> {
+    Router::new().route("/healthz", get(async || Json(json!({"status": "ok"}))))
+}
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+async fn ready(State(context): State<Shared>) -> Response {
+    let options = &context.options;
+    let (store, broker) = tokio::join!(
+        tokio::time::timeout(PATIENCE, options.store.ping()),
+        tokio::time::timeout(PATIENCE, options.broker.ping()),
+    );
+    let late = || format!("no answer within {} s", PATIENCE.as_secs());
+    let said = |result: Result<(), String>| result.err().unwrap_or_else(|| "ok".to_owned());
+    let store = said(store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string())));
+    let broker = said(broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string())));
+    let fine = store == "ok" && broker == "ok";
+    let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if fine { "ready" } else { "not ready" };
+    (status, Json(json!({"status": word, "store": store, "broker": broker}))).into_response()
+}
+
+async fn metrics(State(context): State<Shared>) -> Response {
+    if let Ok(counts) = context.options.store.counts().await {
+        metric::waiting(counts.pending, counts.parked);
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, context.recorder.render()).into_response()
+}

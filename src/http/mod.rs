@@ -1,0 +1,70 @@
+//! The two HTTP listeners: partners', which may face the world, and the admins'.
+
+mod admin;
+mod agreements;
+mod auth;
+mod health;
+mod messages;
+mod overview;
+mod problem;
+mod sharing;
+mod tickets;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, http::StatusCode};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::{
+    flow::{Inbound, Intake, Options, Pipeline},
+    ports::AccessKey,
+    telemetry::Recorder,
+};
+
+/// How much a body may hold.
+const BODY: usize = 5 * 1024 * 1024;
+/// How long a request may take before the caller is told to come back: a database that is away, mostly.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct Context {
+    /// The ports and settings of the flow.
+    pub options: Options,
+    /// Where changes go.
+    pub pipeline: Pipeline,
+    /// Answers partners.
+    pub inbound: Inbound,
+    /// Reads events.
+    pub intake: Intake,
+    /// The admins' token.
+    pub token: AccessKey,
+    /// Renders the metrics.
+    pub recorder: Recorder,
+}
+
+type Shared = Arc<Context>;
+
+/// What partners can reach: the sharing endpoints, and whether the daemon is alive.
+pub fn partners(context: Arc<Context>) -> Router {
+    sharing::routes().merge(health::alive()).with_state(context)
+}
+
+/// What admins can reach.
+pub fn admins(context: Arc<Context>) -> Router {
+    let api = Router::new()
+        .merge(agreements::routes())
+        .merge(tickets::routes())
+        .merge(messages::routes())
+        .merge(admin::routes())
+        .fallback(problem::not_found)
+        .layer(axum::middleware::from_fn_with_state(context.clone(), auth::bearer))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE));
+    Router::new()
+        .nest("/api/v1", api)
+        .merge(overview::routes(context.clone()))
+        .merge(health::routes())
+        .merge(health::alive())
+        .with_state(context)
+}

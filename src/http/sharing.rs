@@ -1,0 +1,75 @@
+//! The sharing endpoints: the Networked Help Desk protocol, in every dialect that is known of it.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Path, State},
+    http::{HeaderMap, Method as HttpMethod, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use serde_json::json;
+
+use super::{BODY, PATIENCE, Shared};
+use crate::{
+    flow::{Collection, Reply, Request},
+    ports::Method,
+};
+
+pub(super) fn routes() -> Router<Shared> {
+    // A wildcard, since clients only join texts: a base with a trailing slash gives "//", and some end with one.
+    Router::new().route("/sharing/{*rest}", any(serve))
+}
+
+async fn serve(
+    State(context): State<Shared>,
+    Path(rest): Path<String>,
+    method: HttpMethod,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    let (collection, uuid) = match parts.as_slice() {
+        ["agreements", uuid] => (Collection::Agreements, (*uuid).to_owned()),
+        ["tickets", uuid] => (Collection::Tickets, (*uuid).to_owned()),
+        ["agreements" | "tickets"] => return answer(refusal(422, "the path holds no uuid")),
+        _ => return answer(refusal(404, "here are only /agreements/{uuid} and /tickets/{uuid}")),
+    };
+    let method = match method {
+        HttpMethod::GET => Method::Get,
+        HttpMethod::POST => Method::Post,
+        HttpMethod::PUT => Method::Put,
+        HttpMethod::DELETE => Method::Delete,
+        _ => return answer(refusal(405, "only GET, POST, PUT and DELETE are known here")),
+    };
+    // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
+    let read = tokio::time::timeout(PATIENCE, to_bytes(body, BODY)).await;
+    let body = match read {
+        Ok(Ok(body)) => body.to_vec(),
+        Ok(Err(_)) => return answer(refusal(422, "the body breaks off, or is larger than 5 MiB")),
+        Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
+    };
+    let token = headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let request = Request { method, collection, uuid, token, body };
+    match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
+        Ok(reply) => answer(reply),
+        Err(_) => answer(refusal(503, "this desk is busy; try again later")),
+    }
+}
+
+fn refusal(status: u16, reason: &str) -> Reply {
+    Reply { status, body: json!({"error": reason}).to_string() }
+}
+
+fn answer(reply: Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], reply.body).into_response();
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("X-Ticket-Sharing"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+    }
+    response
+}

@@ -1,0 +1,86 @@
+//! Tickets in the API: list, show, share, unshare, explain.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::JsonRejection},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Shared,
+    agreements::body,
+    problem::{Problem, Result},
+    view,
+};
+use crate::{
+    domain::{TicketId, Uuid},
+    flow::Change,
+    ports::{MessageFilter, TicketView},
+};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/tickets", get(list))
+        .route("/tickets/{id}", get(show))
+        .route("/tickets/{id}/share", post(share).delete(unshare))
+        .route("/tickets/{id}/explain", get(explain))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    /// The uuid of the last ticket of the page before.
+    after: Option<String>,
+    /// Only those shared under this agreement.
+    agreement: Option<String>,
+    /// How many; 100 unless said, 1000 at most.
+    limit: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShareForm {
+    agreement: String,
+}
+
+async fn list(State(context): State<Shared>, Query(page): Query<Page>) -> Result<Json<Vec<Value>>> {
+    let limit = page.limit.unwrap_or(100).clamp(1, 1000);
+    let (after, agreement) = (page.after.map(Uuid::new), page.agreement.map(Uuid::new));
+    let tickets = context.options.store.tickets(after.as_ref(), agreement.as_ref(), limit).await?;
+    Ok(Json(tickets.iter().map(|view| view::ticket(view, false)).collect()))
+}
+
+async fn find(context: &Shared, id: &str) -> Result<TicketView> {
+    let found = context.options.store.ticket(id).await?;
+    found.ok_or_else(|| Problem::unknown(format!("shared ticket {id}")))
+}
+
+async fn show(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
+    Ok(Json(view::ticket(&find(&context, &id).await?, false)))
+}
+
+async fn share(
+    State(context): State<Shared>,
+    Path(id): Path<String>,
+    form: std::result::Result<Json<ShareForm>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>)> {
+    let form = body(form)?;
+    context.pipeline.submit_one(Change::Share(TicketId::new(id.as_str()), form.agreement)).await?;
+    Ok((StatusCode::ACCEPTED, Json(view::ticket(&find(&context, &id).await?, false))))
+}
+
+async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
+    let known = find(&context, &id).await?;
+    let id = known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
+    context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
+    Ok((StatusCode::ACCEPTED, Json(view::ticket(&find(&context, id.as_str()).await?, false))))
+}
+
+async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
+    let found = find(&context, &id).await?;
+    let messages = context.options.store.messages(MessageFilter::Of(found.ticket.uuid.clone()), 1000).await?;
+    let messages: Vec<Value> = messages.iter().map(view::message).collect();
+    Ok(Json(json!({"ticket": view::ticket(&found, true), "messages": messages})))
+}
