@@ -1,8 +1,10 @@
 //! x
 pub mod app;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod flow;

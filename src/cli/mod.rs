@@ -1,0 +1,126 @@
+//! The command line: one file a group of commands. What they say goes to stdout, why they failed to stderr, in one line.
+
+mod agreement;
+mod client;
+mod daemon;
+mod dead_letter;
+mod print;
+mod ticket;
+mod tools;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, anyhow};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// Shares a help desk's tickets with partners: events in, Networked Help Desk out, and back.
+#[derive(Debug, Parser)]
+#[command(name = "crossdesk", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+struct Global {
+    /// The configuration file; without one the defaults and the environment count
+    #[arg(long, global = true, env = "CROSSDESK_CONFIG", value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Listings as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where the running daemon's admin listener is (default: from the configuration)
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// Its admin token (default: from the configuration)
+    #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run,
+    /// Watch two desks on this machine play the whole story over real HTTP
+    Demo {
+        /// End when the story is told: 0 if all of it came true, 1 if not
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Validate the configuration and connect to everything
+    Check,
+    /// Agreements: list, show, invite, accept, decline, deactivate
+    #[command(subcommand)]
+    Agreement(agreement::Command),
+    /// Shared tickets: list, show, share, unshare, explain
+    #[command(subcommand)]
+    Ticket(ticket::Command),
+    /// What could not be processed: list, show, replay, drop
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
+    /// What an event would send, to whom and why; sends nothing
+    Preview {
+        /// A file with the event, or - for standard input
+        event: PathBuf,
+    },
+    /// JSON Schema of the configuration, the desk's events or the commands
+    Schema {
+        /// Of what
+        of: tools::Schema,
+    },
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs what the command line says. 0 done, 1 failed, 2 not understood.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(anyhow!("no runtime: {error}")),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let text: Vec<String> = error.chain().map(ToString::to_string).collect();
+            eprintln!("crossdesk: {}", text.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let global = &cli.global;
+    crate::app::install_tls();
+    match cli.command {
+        Command::Run => daemon::run(global).await?,
+        Command::Demo { exit } => return crate::demo::play(exit).await,
+        Command::Check => daemon::check(global).await?,
+        Command::Agreement(command) => agreement::run(global, command).await?,
+        Command::Ticket(command) => ticket::run(global, command).await?,
+        Command::DeadLetter(command) => dead_letter::run(global, command).await?,
+        Command::Preview { event } => tools::preview(global, &event).await?,
+        Command::Schema { of } => tools::schema(of)?,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "crossdesk", &mut std::io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

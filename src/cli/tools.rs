@@ -1,0 +1,50 @@
+//! `preview` and `schema`.
+
+use std::{io::Read, path::Path};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Global, client::Client, print};
+use crate::{config, wire};
+
+/// What there is a schema of.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Schema {
+    /// The configuration
+    Config,
+    /// What the desk says
+    Event,
+    /// What the desk is asked
+    Command,
+}
+
+pub(super) fn schema(of: Schema) -> Result<()> {
+    print::json(&match of {
+        Schema::Config => config::schema(),
+        Schema::Event => wire::desk::schema(),
+        Schema::Command => wire::desk_command::schema(),
+    })
+}
+
+pub(super) async fn preview(global: &Global, event: &Path) -> Result<()> {
+    let text = if event == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+        text
+    } else {
+        std::fs::read_to_string(event).with_context(|| format!("{} cannot be read", event.display()))?
+    };
+    let answer = Client::new(global)?.ask(Method::POST, "preview", Some(text)).await?;
+    if global.json {
+        return print::json(&answer);
+    }
+    print::line(&format!("outcome: {}", print::text(&answer, "outcome")))?;
+    for message in answer.get("would_send").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+        print::line(&format!("would send {} under {}:", print::text(message, "type"), print::text(message, "agreement")))?;
+        print::json(message.get("body").unwrap_or(&Value::Null))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! A small help desk: tickets, comments, users; it does what commands ask and tells what happens in events, as a real one
+//! beside a crossdesk does. No I/O: events and commands are JSON values, and somebody else carries them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+/// How a desk treats commands: desks differ, and all of these work.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// It answers commands with `helpdesk.command.completed`.
+    pub completes: bool,
+    /// Its events say which command caused them.
+    pub names_commands: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { completes: true, names_commands: false }
+    }
+}
+
+/// A comment on this desk.
+#[derive(Clone, Debug)]
+pub struct DeskComment {
+    /// Its id here.
+    pub id: String,
+    /// The network's name, where it came by a command.
+    pub uuid: Option<String>,
+    /// Who wrote it: id and name.
+    pub author: (String, String),
+    /// `agent` or `end-user`.
+    pub role: String,
+    /// What it says.
+    pub body: String,
+    /// Whether everybody may read it.
+    pub public: bool,
+}
+
+/// A ticket on this desk.
+#[derive(Clone, Debug, Default)]
+pub struct DeskTicket {
+    /// Counts its changes.
+    pub revision: i64,
+    /// The network's name, where a command made it.
+    pub uuid: Option<String>,
+    /// Subject, status and so on.
+    pub values: Map<String, Value>,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
+    /// Its custom fields.
+    pub fields: BTreeMap<String, Value>,
+    /// Who asked: id and name.
+    pub requester: (String, String),
+    /// Its comments, in order.
+    pub comments: Vec<DeskComment>,
+}
+
+/// A small help desk.
+#[derive(Clone, Debug)]
+pub struct HelpDesk {
+    /// What it is called.
+    pub name: String,
+    /// Its tickets, by number.
+    pub tickets: BTreeMap<String, DeskTicket>,
+    /// Dummy users that commands made: the network's name to id and name.
+    pub dummies: BTreeMap<String, (String, String)>,
+    /// Notices that it was given.
+    pub notices: Vec<Value>,
+    /// Custom fields that did not sync, as commands told.
+    pub not_synced: Vec<Value>,
+    habits: Habits,
+    done: BTreeSet<String>,
+    next: u64,
+    events: u64,
+}
+
+impl HelpDesk {
+    /// A desk whose first ticket has this number.
+    pub fn new(name: &str, first: u64, habits: Habits) -> Self {
+        Self {
+            name: name.to_owned(),
+            tickets: BTreeMap::new(),
+            dummies: BTreeMap::new(),
+            notices: Vec::new(),
+            not_synced: Vec::new(),
+            habits,
+            done: BTreeSet::new(),
+            next: first,
+            events: 0,
+        }
+    }
+
+    fn number(&mut self) -> String {
+        self.next += 1;
+        (self.next - 1).to_string()
+    }
+
+    fn event(&mut self, kind: &str, data: Value) -> Value {
+        self.events += 1;
+        let mut event = json!({
+            "specversion": "1.0", "id": format!("e-{}", self.events), "source": format!("desk/{}", self.name),
+            "type": kind, "data": data,
+        });
+        let at = crate::clock::Clock::now(&crate::clock::SystemClock);
+        if let Value::Object(event) = &mut event {
+            event.insert("time".to_owned(), json!(crate::wire::date::to_rfc3339(at)));
+        }
+        event
+    }
+
+    /// The ticket as an event tells it, with these of its comments.
+    fn changed(&mut self, id: &str, comments: &[DeskComment], actor: (&str, &str, &str), caused_by: Option<&str>) -> Value {
+        let data = self.data(id, comments, actor, caused_by);
+        self.event("helpdesk.ticket.changed", data)
+    }
+
+    fn data(&mut self, id: &str, comments: &[DeskComment], actor: (&str, &str, &str), caused_by: Option<&str>) -> Value {
+        let Some(ticket) = self.tickets.get_mut(id) else { return Value::Null };
+        ticket.revision += 1;
+        let mut form = ticket.values.clone();
+        form.insert("id".to_owned(), json!(id));
+        form.insert("revision".to_owned(), json!(ticket.revision));
+        form.insert("tags".to_owned(), json!(ticket.tags));
+        form.insert("via".to_owned(), json!(if ticket.uuid.is_some() { "ticket_sharing" } else { "web" }));
+        form.insert("requester".to_owned(), json!({"id": ticket.requester.0, "name": ticket.requester.1}));
+        let fields = ticket.fields.iter().map(|(title, value)| json!({"title": title, "value": value}));
+        form.insert("custom_fields".to_owned(), fields.collect());
+        let comment = |comment: &DeskComment| {
+            json!({"id": comment.id, "body": comment.body, "public": comment.public,
+                "author": {"id": comment.author.0, "name": comment.author.1, "role": comment.role}})
+        };
+        let mut data = json!({
+            "ticket": form, "comments": comments.iter().map(comment).collect::<Vec<_>>(),
+            "actor": {"id": actor.0, "name": actor.1, "role": actor.2},
+        });
+        if let (Some(command), true, Value::Object(data)) = (caused_by, self.habits.names_commands, &mut data) {
+            data.insert("command_id".to_owned(), json!(command));
+        }
+        data
+    }
+
+    /// Somebody writes to the desk: a new ticket. Returns its number and the event.
+    pub fn open(&mut self, requester: (&str, &str), subject: &str, body: &str, fields: &[(&str, Value)]) -> (String, Value) {
+        let id = self.number();
+        let comment = DeskComment {
+            id: format!("c{id}-1"),
+            uuid: None,
+            author: (requester.0.to_owned(), requester.1.to_owned()),
+            role: "end-user".to_owned(),
+            body: body.to_owned(),
+            public: true,
+        };
+        let mut values = Map::new();
+        values.insert("subject".to_owned(), json!(subject));
+        values.insert("status".to_owned(), json!("open"));
+        let ticket = DeskTicket {
+            values,
+            requester: (requester.0.to_owned(), requester.1.to_owned()),
+            fields: fields.iter().map(|(title, value)| ((*title).to_owned(), value.clone())).collect(),
+            comments: vec![comment.clone()],
+            ..DeskTicket::default()
+        };
+        self.tickets.insert(id.clone(), ticket);
+        let event = self.changed(&id, &[comment], (requester.0, requester.1, "end-user"), None);
+        (id, event)
+    }
+
+    /// An agent shares a ticket under an agreement.
+    pub fn share(&mut self, id: &str, agreement: &str) -> Value {
+        let comments = self.tickets.get(id).map(|ticket| ticket.comments.clone()).unwrap_or_default();
+        let mut data = self.data(id, &comments, ("9", "Agent", "agent"), None);
+        if let Value::Object(data) = &mut data {
+            data.insert("agreement".to_owned(), json!(agreement));
+            data.insert("comments_complete".to_owned(), json!(true));
+        }
+        self.event("helpdesk.ticket.shared", data)
+    }
+
+    /// An agent writes a comment.
+    pub fn comment(&mut self, id: &str, agent: &str, body: &str, public: bool) -> Value {
+        let count = self.tickets.get(id).map_or(0, |ticket| ticket.comments.len());
+        let comment = DeskComment {
+            id: format!("c{id}-{}", count + 1),
+            uuid: None,
+            author: (format!("agent-{agent}"), agent.to_owned()),
+            role: "agent".to_owned(),
+            body: body.to_owned(),
+            public,
+        };
+        if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket.comments.push(comment.clone());
+        }
+        self.changed(id, &[comment], (&format!("agent-{agent}"), agent, "agent"), None)
+    }
+
+    /// An agent sets a value: `status`, `subject`, `priority`.
+    pub fn set(&mut self, id: &str, key: &str, value: &str) -> Value {
+        if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket.values.insert(key.to_owned(), json!(value));
+        }
+        self.changed(id, &[], ("9", "Agent", "agent"), None)
+    }
+
+    /// An agent sets the tags.
+    pub fn tag(&mut self, id: &str, tags: &[&str]) -> Value {
+        if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        }
+        self.changed(id, &[], ("9", "Agent", "agent"), None)
+    }
+
+    /// The number of the ticket with this network name.
+    pub fn find(&self, uuid: &str) -> Option<String> {
+        self.tickets.iter().find(|(_, ticket)| ticket.uuid.as_deref() == Some(uuid)).map(|(id, _)| id.clone())
+    }
+
+    /// Does what a command asks, and tells what happened. A command that was done before is only answered.
+    pub fn obey(&mut self, command: &Value) -> Vec<Value> {
+        let text = |path: &str| command.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (id, kind) = (text("/id"), text("/type"));
+        let again = !self.done.insert(id.clone());
+        let mut answer = json!({"command_id": id, "status": "done"});
+        let mut events = Vec::new();
+        let uuid = text("/data/ticket/uuid");
+        match kind.as_str() {
+            "crossdesk.user.create" => {
+                let (uuid, name) = (text("/data/user/uuid"), text("/data/user/name"));
+                if !self.dummies.contains_key(&uuid) {
+                    let number = format!("dummy-{}", self.dummies.len() + 1);
+                    self.dummies.insert(uuid.clone(), (number, name));
+                }
+                let number = self.dummies.get(&uuid).map(|user| user.0.clone());
+                put(&mut answer, "users", json!({uuid: number}));
+            }
+            "crossdesk.ticket.create" | "crossdesk.ticket.update" => {
+                if let Some(number) = self.ticket_for(&uuid, &text("/data/ticket/id"), &kind) {
+                    let added = if again { Vec::new() } else { self.apply(&number, command) };
+                    if !again {
+                        events.push(self.changed(&number, &added, ("crossdesk", "crossdesk", "agent"), Some(&id)));
+                    }
+                    self.describe(&number, &mut answer);
+                } else {
+                    put(&mut answer, "status", json!("failed"));
+                    put(&mut answer, "error", json!("there is no such ticket"));
+                }
+            }
+            "crossdesk.ticket.fetch" => {
+                let number = text("/data/ticket/id");
+                let comments = self.tickets.get(&number).map(|ticket| ticket.comments.clone()).unwrap_or_default();
+                let mut data = self.data(&number, &comments, ("9", "Agent", "agent"), None);
+                put(&mut data, "comments_complete", json!(true));
+                events.push(self.event("helpdesk.ticket.changed", data));
+            }
+            "crossdesk.notice" if !again => self.notices.push(command.get("data").cloned().unwrap_or_default()),
+            _ => {}
+        }
+        if self.habits.completes || kind == "crossdesk.ticket.create" {
+            events.push(self.event("helpdesk.command.completed", answer));
+        }
+        events
+    }
+
+    fn ticket_for(&mut self, uuid: &str, id: &str, kind: &str) -> Option<String> {
+        if let Some(known) = self.find(uuid) {
+            return Some(known);
+        }
+        if kind == "crossdesk.ticket.create" {
+            let number = self.number();
+            let ticket = DeskTicket { uuid: Some(uuid.to_owned()), ..DeskTicket::default() };
+            self.tickets.insert(number.clone(), ticket);
+            return Some(number);
+        }
+        self.tickets.contains_key(id).then(|| id.to_owned())
+    }
+
+    /// Lays a command over a ticket; returns the comments that it added.
+    fn apply(&mut self, number: &str, command: &Value) -> Vec<DeskComment> {
+        let empty = Vec::new();
+        let list = |path: &str| command.pointer(path).and_then(Value::as_array).unwrap_or(&empty);
+        self.not_synced.extend(list("/data/fields_not_synced").iter().cloned());
+        let dummies = &self.dummies;
+        let who = |person: &Value| {
+            let text = |key: &str| person.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let known = dummies.get(&text("uuid")).cloned();
+            known.unwrap_or_else(|| (text("id"), text("name")))
+        };
+        let Some(ticket) = self.tickets.get_mut(number) else { return Vec::new() };
+        for key in ["subject", "status", "custom_status", "priority"] {
+            if let Some(value) = command.pointer(&format!("/data/ticket/{key}")) {
+                ticket.values.insert(key.to_owned(), value.clone());
+            }
+        }
+        if let Some(requester) = command.pointer("/data/ticket/requester") {
+            ticket.requester = who(requester);
+        }
+        if let Some(tags) = command.pointer("/data/ticket/tags").and_then(Value::as_array) {
+            ticket.tags = tags.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+        for field in list("/data/ticket/custom_fields") {
+            let title = field.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
+            ticket.fields.insert(title, field.get("value").cloned().unwrap_or_default());
+        }
+        let mut added = Vec::new();
+        for comment in list("/data/comments") {
+            let text = |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let uuid = text("/uuid");
+            if ticket.comments.iter().any(|known| known.uuid.as_deref() == Some(&uuid)) {
+                continue;
+            }
+            let new = DeskComment {
+                id: format!("c{number}-{}", ticket.comments.len() + 1),
+                uuid: Some(uuid),
+                author: comment.get("author").map(who).unwrap_or_default(),
+                role: text("/author/role"),
+                body: text("/body"),
+                public: comment.get("public").and_then(Value::as_bool).unwrap_or(false),
+            };
+            ticket.comments.push(new.clone());
+            added.push(new);
+        }
+        added
+    }
+
+    /// The ids that this desk gave, for the answer to a command.
+    fn describe(&self, number: &str, answer: &mut Value) {
+        let Some(ticket) = self.tickets.get(number) else { return };
+        let ids: Map<String, Value> = ticket
+            .comments
+            .iter()
+            .filter_map(|comment| Some((comment.uuid.clone()?, json!(comment.id))))
+            .collect();
+        put(answer, "ticket_id", json!(number));
+        put(answer, "revision", json!(ticket.revision));
+        put(answer, "comments", Value::Object(ids));
+    }
+}
+
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(object) = object {
+        object.insert(key.to_owned(), value);
+    }
+}
