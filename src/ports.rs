@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share, StoredComment, Ticket, TicketId, Timestamp,
-        User, Uuid,
+        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share, StoredComment, Ticket,
+        TicketId, Timestamp, User, Uuid,
     },
     engine::Snapshot,
 };

@@ -1,1 +1,14 @@
-//! x
+//! The tests from the outside: real daemons, real brokers and databases, a desk and partners beside them.
+
+mod support;
+
+mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
+mod arrows; // which module may import which
+mod bad_input; // events and requests that cannot be used
+mod commands; // the program: its output, its exit codes, its signals
+mod configuration; // files, variables, secrets, samples
+mod delivery; // retries, order, what a partner's answers mean
+mod echoes; // our own commands coming back
+mod outages; // brokers and databases that go away and come back
+mod sharing; // the requests of protocol.md, and the code that answers each
+mod story; // the whole way, on all four pairs of store and broker

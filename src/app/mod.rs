@@ -53,7 +53,9 @@ impl Daemon {
     /// An address that cannot be bound, or a configuration that cannot be used.
     pub async fn start(config: &Config) -> Result<Self> {
         let bind = async |address: SocketAddr, key: &str| {
-            TcpListener::bind(address).await.map_err(|error| anyhow!("{key} {address} cannot be bound: {error}"))
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| anyhow!("{key} {address} cannot be bound: {error}"))
         };
         let partners = bind(config.http.listen, "http.listen").await?;
         let admins = bind(config.admin.listen, "admin.listen").await?;
@@ -133,7 +135,8 @@ pub fn options(config: &Config) -> Result<Options> {
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
     let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
     let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
-    let rules = config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
+    let rules =
+        config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
         store: store::open(&config.store.url).map_err(|error| anyhow!("store.url: {error}"))?,

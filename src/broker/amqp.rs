@@ -59,7 +59,9 @@ impl Amqp {
 
     /// Runs something on an open link; a link that failed is not used again.
     async fn open<'a>(&self, link: &'a mut Option<Link>) -> Result<&'a mut Link, BrokerError> {
-        if link.as_ref().is_some_and(|open| !open.connection.status().connected() || !open.channel.status().connected())
+        if link
+            .as_ref()
+            .is_some_and(|open| !open.connection.status().connected() || !open.channel.status().connected())
         {
             *link = None;
         }

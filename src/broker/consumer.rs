@@ -42,7 +42,10 @@ impl Deliveries for AmqpDeliveries {
             let next = match self.consumer.next().now_or_never() {
                 Some(next) => next,
                 None => {
-                    let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { break };
+                    let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero())
+                    else {
+                        break;
+                    };
                     match tokio::time::timeout(left, self.consumer.next()).await {
                         Ok(next) => next,
                         Err(_elapsed) => break,

@@ -30,7 +30,9 @@ pub(super) fn start(channel: &Channel, topology: &Topology, batch: Vec<Outgoing>
 
 fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publishing {
     let (exchange, key): (ShortString, ShortString) = match &outgoing.destination {
-        Destination::Partner(agreement) => (topology.partners_exchange.as_str().into(), agreement.as_str().into()),
+        Destination::Partner(agreement) => {
+            (topology.partners_exchange.as_str().into(), agreement.as_str().into())
+        }
         Destination::Commands => (topology.commands_exchange.as_str().into(), outgoing.kind.into()),
         Destination::Dead(_) => ("".into(), topology.dead_letter_queue.as_str().into()),
         Destination::Reply(queue, ..) => ("".into(), queue.as_str().into()),

@@ -9,7 +9,9 @@ use lapin::{
 use crate::domain::Uuid;
 
 /// How RabbitMQ keeps a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum QueueType {
     /// Replicated; the safe choice on a cluster.
@@ -43,6 +45,8 @@ pub struct Topology {
     pub commands_queue: String,
     /// Direct exchange of the partner queues.
     pub partners_exchange: String,
+    /// What the names of the partner queues begin with; the agreement's uuid follows.
+    pub partner_queue_prefix: String,
     /// The queue of what bridges send.
     pub inbound_queue: String,
     /// The queue of copies of what could not be processed.
@@ -55,7 +59,7 @@ const DEAD_LETTERS: i32 = 100_000;
 impl Topology {
     /// The partner queue of an agreement.
     pub fn partner_queue(&self, agreement: &Uuid) -> String {
-        format!("crossdesk.partner.{agreement}")
+        format!("{}{agreement}", self.partner_queue_prefix)
     }
 
     /// Declares all that does not belong to one agreement.
@@ -106,6 +110,7 @@ async fn declare(channel: &Channel, name: &str, arguments: FieldTable) -> lapin:
 }
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> lapin::Result<()> {
-    let (queue, exchange, key): (ShortString, ShortString, ShortString) = (queue.into(), exchange.into(), key.into());
+    let (queue, exchange, key): (ShortString, ShortString, ShortString) =
+        (queue.into(), exchange.into(), key.into());
     channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await
 }

@@ -94,8 +94,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Invite(invite) => {
             let terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
                 "sync_custom_fields": invite.sync_custom_fields});
-            let body =
-                json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms});
+            let body = json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms});
             client.post("agreements", Some(body)).await?
         }
         Command::Accept(which) => client.post(&act(which, "accept"), None).await?,

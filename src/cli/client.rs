@@ -40,7 +40,8 @@ impl Client {
 
     /// Asks, and gives back the JSON of the answer, or null.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token);
+        let mut request =
+            self.http.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }

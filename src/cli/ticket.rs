@@ -52,13 +52,20 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
             if global.json {
                 return print::json(&list);
             }
-            let columns =
-                [("ID", "id"), ("STATUS", "status"), ("SUBJECT", "subject"), ("COMMENTS", "comments"), ("UUID", "uuid")];
+            let columns = [
+                ("ID", "id"),
+                ("STATUS", "status"),
+                ("SUBJECT", "subject"),
+                ("COMMENTS", "comments"),
+                ("UUID", "uuid"),
+            ];
             return print::table(list.as_array().map_or(&[], Vec::as_slice), &columns);
         }
         Command::Show(which) => client.get(&format!("tickets/{}", part(&which.id))).await?,
         Command::Share { which, with } => {
-            client.post(&format!("tickets/{}/share", part(&which.id)), Some(json!({"agreement": with}))).await?
+            client
+                .post(&format!("tickets/{}/share", part(&which.id)), Some(json!({"agreement": with})))
+                .await?
         }
         Command::Unshare(which) => {
             client.ask(Method::DELETE, &format!("tickets/{}/share", part(&which.id)), None).await?

@@ -43,7 +43,11 @@ pub(super) async fn preview(global: &Global, event: &Path) -> Result<()> {
     }
     print::line(&format!("outcome: {}", print::text(&answer, "outcome")))?;
     for message in answer.get("would_send").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
-        print::line(&format!("would send {} under {}:", print::text(message, "type"), print::text(message, "agreement")))?;
+        print::line(&format!(
+            "would send {} under {}:",
+            print::text(message, "type"),
+            print::text(message, "agreement")
+        ))?;
         print::json(message.get("body").unwrap_or(&Value::Null))?;
     }
     Ok(())

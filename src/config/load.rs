@@ -37,7 +37,8 @@ pub fn from_file(path: Option<&Path>, variables: &BTreeMap<String, String>) -> R
 /// The first thing that is wrong, in one line.
 pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Result<Config, Error> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
+        let line =
+            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
         Error(format!("{name}:{line}: not TOML: {}", one_line(error.message())))
     })?;
     let mut from_environment = BTreeMap::new();
@@ -45,7 +46,8 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     for (variable, raw) in variables {
         let path: Vec<String> =
             variable.trim_start_matches("CROSSDESK_").split("__").map(str::to_lowercase).collect();
-        let value = typed(raw, default_at(&defaults, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
+        let value =
+            typed(raw, default_at(&defaults, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
         if !put(&mut table, &path, value) {
             return Err(Error(format!("{variable}: {} is no section", path.join("."))));
         }
@@ -74,8 +76,11 @@ fn one_line(message: &str) -> String {
 /// The line of a key, for a reader to jump to; nothing where it stands in more than one.
 fn line_of(text: &str, path: &str) -> String {
     let key = path.rsplit('.').next().unwrap_or_default().split('[').next().unwrap_or_default();
-    let is_it = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
-    let lines: Vec<usize> = text.lines().zip(1..).filter(|(line, _)| is_it(line)).map(|(_, number)| number).collect();
+    let is_it = |line: &str| {
+        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let lines: Vec<usize> =
+        text.lines().zip(1..).filter(|(line, _)| is_it(line)).map(|(_, number)| number).collect();
     match lines.as_slice() {
         [line] => format!(":{line}"),
         _ => String::new(),
@@ -92,7 +97,9 @@ fn typed(raw: &str, default: Option<&Value>) -> Result<Value, String> {
         Some(Value::Boolean(_)) => {
             raw.parse().map(Value::Boolean).map_err(|_| format!("\"{raw}\" is neither true nor false"))
         }
-        Some(Value::Integer(_)) => raw.parse().map(Value::Integer).map_err(|_| format!("\"{raw}\" is no whole number")),
+        Some(Value::Integer(_)) => {
+            raw.parse().map(Value::Integer).map_err(|_| format!("\"{raw}\" is no whole number"))
+        }
         Some(Value::Array(_) | Value::Table(_)) => {
             let table: Table = format!("value = {raw}").parse().map_err(|_| "not a TOML value".to_owned())?;
             table.get("value").cloned().ok_or_else(|| "not a TOML value".to_owned())
@@ -122,7 +129,10 @@ fn secrets(table: &mut Table, prefix: &str, source: &dyn Fn(&str) -> String) -> 
         let Some(Value::String(path)) = table.remove(&key) else { continue };
         let place = format!("{prefix}{key}");
         if table.contains_key(secret) {
-            return Err(Error(format!("{}: {place}: {prefix}{secret} is given too; keep one of them", source(&place))));
+            return Err(Error(format!(
+                "{}: {place}: {prefix}{secret} is given too; keep one of them",
+                source(&place)
+            )));
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error(format!("{}: {place}: {path} cannot be read: {error}", source(&place))))?;

@@ -99,6 +99,8 @@ pub struct Broker {
     pub commands_queue: String,
     /// Direct exchange of the partner queues.
     pub partners_exchange: String,
+    /// What the names of the partner queues begin with: two daemons on one vhost need one each.
+    pub partner_queue_prefix: String,
     /// The queue of what bridges send.
     pub inbound_queue: String,
     /// The queue of copies of what could not be processed.
@@ -115,6 +117,7 @@ impl Default for Broker {
             commands_exchange: "crossdesk.commands".to_owned(),
             commands_queue: "crossdesk.commands".to_owned(),
             partners_exchange: "crossdesk.partners".to_owned(),
+            partner_queue_prefix: "crossdesk.partner.".to_owned(),
             inbound_queue: "crossdesk.inbound".to_owned(),
             dead_letter_queue: "crossdesk.dead".to_owned(),
         }
@@ -169,7 +172,12 @@ pub struct Delivery {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { allow_private_partners: false, timeout: "10s".to_owned(), side_by_side: 8, retry: Retry::default() }
+        Self {
+            allow_private_partners: false,
+            timeout: "10s".to_owned(),
+            side_by_side: 8,
+            retry: Retry::default(),
+        }
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) fn check(config: &Config) -> Check {
         return wrong("admin.listen", "is the same as http.listen; the two listeners need a port each");
     }
     crate::store::open(&config.store.url).map(drop).or_else(|why| wrong("store.url", why))?;
-    crate::broker::open(&config.broker.url, config.broker.topology()).map(drop).or_else(|why| wrong("broker.url", why))?;
+    crate::broker::open(&config.broker.url, config.broker.topology())
+        .map(drop)
+        .or_else(|why| wrong("broker.url", why))?;
     for (at, rule) in config.rules.iter().enumerate() {
         Rule::new(&rule.name, &rule.when, &rule.share_with)
             .map(drop)
@@ -69,7 +71,9 @@ fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
     }
     match (agreement.kind, &agreement.url) {
         (Kind::Jira, _) => wrong(key("kind"), "jira is not built yet; use a bridge of kind queue"),
-        (Kind::Queue, Some(_)) => wrong(key("url"), "a partner of kind queue has none: its bridge takes the queue"),
+        (Kind::Queue, Some(_)) => {
+            wrong(key("url"), "a partner of kind queue has none: its bridge takes the queue")
+        }
         (Kind::Queue, None) => Ok(()),
         (_, Some(url)) if Url::parse(url).is_ok_and(|url| url.host().is_some()) => Ok(()),
         _ => wrong(key("url"), "must be the partner's sharing URL"),
@@ -127,6 +131,7 @@ impl super::Broker {
             commands_exchange: self.commands_exchange.clone(),
             commands_queue: self.commands_queue.clone(),
             partners_exchange: self.partners_exchange.clone(),
+            partner_queue_prefix: self.partner_queue_prefix.clone(),
             inbound_queue: self.inbound_queue.clone(),
             dead_letter_queue: self.dead_letter_queue.clone(),
         }

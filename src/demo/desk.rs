@@ -110,12 +110,24 @@ impl HelpDesk {
     }
 
     /// The ticket as an event tells it, with these of its comments.
-    fn changed(&mut self, id: &str, comments: &[DeskComment], actor: (&str, &str, &str), caused_by: Option<&str>) -> Value {
+    fn changed(
+        &mut self,
+        id: &str,
+        comments: &[DeskComment],
+        actor: (&str, &str, &str),
+        caused_by: Option<&str>,
+    ) -> Value {
         let data = self.data(id, comments, actor, caused_by);
         self.event("helpdesk.ticket.changed", data)
     }
 
-    fn data(&mut self, id: &str, comments: &[DeskComment], actor: (&str, &str, &str), caused_by: Option<&str>) -> Value {
+    fn data(
+        &mut self,
+        id: &str,
+        comments: &[DeskComment],
+        actor: (&str, &str, &str),
+        caused_by: Option<&str>,
+    ) -> Value {
         let Some(ticket) = self.tickets.get_mut(id) else { return Value::Null };
         ticket.revision += 1;
         let mut form = ticket.values.clone();
@@ -134,14 +146,21 @@ impl HelpDesk {
             "ticket": form, "comments": comments.iter().map(comment).collect::<Vec<_>>(),
             "actor": {"id": actor.0, "name": actor.1, "role": actor.2},
         });
-        if let (Some(command), true, Value::Object(data)) = (caused_by, self.habits.names_commands, &mut data) {
+        if let (Some(command), true, Value::Object(data)) = (caused_by, self.habits.names_commands, &mut data)
+        {
             data.insert("command_id".to_owned(), json!(command));
         }
         data
     }
 
     /// Somebody writes to the desk: a new ticket. Returns its number and the event.
-    pub fn open(&mut self, requester: (&str, &str), subject: &str, body: &str, fields: &[(&str, Value)]) -> (String, Value) {
+    pub fn open(
+        &mut self,
+        requester: (&str, &str),
+        subject: &str,
+        body: &str,
+        fields: &[(&str, Value)],
+    ) -> (String, Value) {
         let id = self.number();
         let comment = DeskComment {
             id: format!("c{id}-1"),
@@ -237,7 +256,12 @@ impl HelpDesk {
                 if let Some(number) = self.ticket_for(&uuid, &text("/data/ticket/id"), &kind) {
                     let added = if again { Vec::new() } else { self.apply(&number, command) };
                     if !again {
-                        events.push(self.changed(&number, &added, ("crossdesk", "crossdesk", "agent"), Some(&id)));
+                        events.push(self.changed(
+                            &number,
+                            &added,
+                            ("crossdesk", "crossdesk", "agent"),
+                            Some(&id),
+                        ));
                     }
                     self.describe(&number, &mut answer);
                 } else {
@@ -247,12 +271,15 @@ impl HelpDesk {
             }
             "crossdesk.ticket.fetch" => {
                 let number = text("/data/ticket/id");
-                let comments = self.tickets.get(&number).map(|ticket| ticket.comments.clone()).unwrap_or_default();
+                let comments =
+                    self.tickets.get(&number).map(|ticket| ticket.comments.clone()).unwrap_or_default();
                 let mut data = self.data(&number, &comments, ("9", "Agent", "agent"), None);
                 put(&mut data, "comments_complete", json!(true));
                 events.push(self.event("helpdesk.ticket.changed", data));
             }
-            "crossdesk.notice" if !again => self.notices.push(command.get("data").cloned().unwrap_or_default()),
+            "crossdesk.notice" if !again => {
+                self.notices.push(command.get("data").cloned().unwrap_or_default())
+            }
             _ => {}
         }
         if self.habits.completes || kind == "crossdesk.ticket.create" {
@@ -303,7 +330,8 @@ impl HelpDesk {
         }
         let mut added = Vec::new();
         for comment in list("/data/comments") {
-            let text = |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
             let uuid = text("/uuid");
             if ticket.comments.iter().any(|known| known.uuid.as_deref() == Some(&uuid)) {
                 continue;

@@ -30,13 +30,17 @@ impl Driver {
     /// # Errors
     /// No HTTP client can be made.
     pub fn new(desk: HelpDesk, url: &str, token: &str) -> Result<Self> {
+        Self::shared(Arc::new(Mutex::new(desk)), url, token)
+    }
+
+    /// A driver of a desk that others look at too.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn shared(desk: Arc<Mutex<HelpDesk>>, url: &str, token: &str) -> Result<Self> {
+        crate::app::install_tls();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
-        Ok(Self {
-            desk: Arc::new(Mutex::new(desk)),
-            http: http.context("no HTTP client")?,
-            url: url.to_owned(),
-            token: token.to_owned(),
-        })
+        Ok(Self { desk, http: http.context("no HTTP client")?, url: url.to_owned(), token: token.to_owned() })
     }
 
     /// Looks at the desk, or does something on it.
@@ -49,7 +53,8 @@ impl Driver {
     /// # Errors
     /// No answer, or one that is not a success.
     pub async fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token);
+        let mut request =
+            self.http.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

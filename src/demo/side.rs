@@ -57,8 +57,15 @@ impl Side {
         Self::start("Lens Partner", "lens", 501, fields, folder).await
     }
 
-    async fn start(name: &str, short: &str, first: u64, fields: Vec<CustomField>, folder: &Path) -> Result<Self> {
-        let (partners, admins) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+    async fn start(
+        name: &str,
+        short: &str,
+        first: u64,
+        fields: Vec<CustomField>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (partners, admins) =
+            (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
         let mut config = Config::default();
         name.clone_into(&mut config.desk.name);
         config.desk.sharing_url = format!("http://{}/sharing", partners.local_addr()?);
@@ -70,7 +77,8 @@ impl Side {
         "200ms".clone_into(&mut config.delivery.retry.initial);
         let daemon = Daemon::start_on(&config, partners, admins).await?;
         let admin_url = format!("http://{}", daemon.admins);
-        let driver = Driver::new(HelpDesk::new(name, first, Habits::default()), &admin_url, &config.admin.token)?;
+        let driver =
+            Driver::new(HelpDesk::new(name, first, Habits::default()), &admin_url, &config.admin.token)?;
         let stop = CancellationToken::new();
         // The task ends with the token.
         let _task = tokio::spawn(driver.clone().run(stop.clone()));
@@ -96,7 +104,9 @@ impl Side {
         let begun = tokio::time::Instant::now();
         loop {
             let list = self.driver.ask(reqwest::Method::GET, "agreements", None).await.unwrap_or_default();
-            if let Some(found) = list.get(0).filter(|a| a.get("status").and_then(Value::as_str) == Some(status)) {
+            if let Some(found) =
+                list.get(0).filter(|a| a.get("status").and_then(Value::as_str) == Some(status))
+            {
                 say(&format!("  ✓ {what}"));
                 return Ok(found.clone());
             }

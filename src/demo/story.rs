@@ -19,7 +19,8 @@ fn ticket<'a>(desk: &'a HelpDesk, id: &str) -> Option<&'a DeskTicket> {
 }
 
 fn has_comment(desk: &HelpDesk, id: &str, body: &str, public: bool) -> bool {
-    ticket(desk, id).is_some_and(|t| t.comments.iter().filter(|c| c.body == body && c.public == public).count() == 1)
+    ticket(desk, id)
+        .is_some_and(|t| t.comments.iter().filter(|c| c.body == body && c.public == public).count() == 1)
 }
 
 fn has_status(desk: &HelpDesk, id: &str, status: &str) -> bool {
@@ -51,10 +52,12 @@ pub(super) async fn tell(acme: &Side, lens: &Side) -> Result<()> {
 async fn agree(acme: &Side, lens: &Side) -> Result<()> {
     say("Acme Cameras invites Lens Partner: public and private comments, status and custom fields cross.");
     let terms = json!({"comments": "public_and_private", "sync_custom_fields": true});
-    let invite = json!({"kind": "third_party", "url": lens.sharing_url, "name": "Lens Partner", "terms": terms});
+    let invite =
+        json!({"kind": "third_party", "url": lens.sharing_url, "name": "Lens Partner", "terms": terms});
     acme.driver.ask(Method::POST, "agreements", Some(&invite)).await?;
     let invited = lens.agreement("Lens Partner has the invite, with its terms", "pending").await?;
-    if text(&invited, "/terms/comments") != "public_and_private" || text(&invited, "/name") != "Acme Cameras" {
+    if text(&invited, "/terms/comments") != "public_and_private" || text(&invited, "/name") != "Acme Cameras"
+    {
         return Err(anyhow!("the invite came without its terms or its sender: {invited}"));
     }
     say("Lens Partner accepts.");
@@ -81,14 +84,21 @@ async fn share(acme: &Side, lens: &Side) -> Result<(String, String)> {
     let there = lens.driver.desk(|desk| desk.tickets.keys().next().cloned()).context("no ticket")?;
     let id = there.clone();
     lens.until("the custom field \"Camera model\" fits: x100 is the option X100 there", |desk| {
-        ticket(desk, &id).is_some_and(|t| t.fields.iter().any(|(title, value)| {
-            title.eq_ignore_ascii_case("Camera model") && *value == json!("X100")
-        }))
+        ticket(desk, &id).is_some_and(|t| {
+            t.fields
+                .iter()
+                .any(|(title, value)| title.eq_ignore_ascii_case("Camera model") && *value == json!("X100"))
+        })
     })
     .await?;
-    lens.until("\"Warranty until\" does not: \"next summer\" is no date. It alone is left out, with the reason", |desk| {
-        desk.not_synced.iter().any(|one| text(one, "/title") == "Warranty until" && text(one, "/reason") == "incompatible_type")
-    })
+    lens.until(
+        "\"Warranty until\" does not: \"next summer\" is no date. It alone is left out, with the reason",
+        |desk| {
+            desk.not_synced.iter().any(|one| {
+                text(one, "/title") == "Warranty until" && text(one, "/reason") == "incompatible_type"
+            })
+        },
+    )
     .await?;
     Ok((here, there))
 }
@@ -97,8 +107,10 @@ async fn talk(acme: &Side, lens: &Side, here: &str, there: &str) -> Result<()> {
     say("\nLina at Lens Partner answers Joe; Smith at Acme Cameras adds a private note.");
     let event = lens.driver.desk(|desk| desk.comment(there, "Lina", "Please send it in.", true));
     lens.driver.tell(&event).await?;
-    acme.until("Lina's answer is at Acme Cameras, public", |desk| has_comment(desk, here, "Please send it in.", true))
-        .await?;
+    acme.until("Lina's answer is at Acme Cameras, public", |desk| {
+        has_comment(desk, here, "Please send it in.", true)
+    })
+    .await?;
     let event = acme.driver.desk(|desk| desk.comment(here, "Smith", "He is a good customer.", false));
     acme.driver.tell(&event).await?;
     lens.until("Smith's note is at Lens Partner, and private there too", |desk| {

@@ -18,7 +18,11 @@ pub(super) fn side_by_side(left: (&HelpDesk, &str), right: (&HelpDesk, &str)) ->
 }
 
 fn clip(line: &str) -> String {
-    if line.chars().count() <= WIDTH { line.to_owned() } else { line.chars().take(WIDTH - 1).chain("…".chars()).collect() }
+    if line.chars().count() <= WIDTH {
+        line.to_owned()
+    } else {
+        line.chars().take(WIDTH - 1).chain("…".chars()).collect()
+    }
 }
 
 fn lines(desk: &HelpDesk, id: &str) -> Vec<String> {

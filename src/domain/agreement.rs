@@ -204,7 +204,12 @@ impl Agreement {
     /// # Errors
     /// [`IllegalTransition`] for every step that the life does not have: only the receiver accepts or declines, only the
     /// sender cancels an invite, nothing leaves a final state.
-    pub fn advance(&mut self, to: AgreementStatus, actor: Party, now: Timestamp) -> Result<bool, IllegalTransition> {
+    pub fn advance(
+        &mut self,
+        to: AgreementStatus,
+        actor: Party,
+        now: Timestamp,
+    ) -> Result<bool, IllegalTransition> {
         use AgreementStatus::{Accepted, Declined, Inactive, Pending};
         match (self.status, to, actor) {
             (from, to, _) if from == to => return Ok(false),

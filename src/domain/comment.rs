@@ -78,7 +78,16 @@ pub struct Comment {
 impl Comment {
     /// A comment as somebody wrote it.
     pub fn new(uuid: Uuid, author: Person, body: String, privacy: Privacy) -> Self {
-        Self { uuid, id: None, author, body, html_body: None, privacy, authored_at: None, attachments: Vec::new() }
+        Self {
+            uuid,
+            id: None,
+            author,
+            body,
+            html_body: None,
+            privacy,
+            authored_at: None,
+            attachments: Vec::new(),
+        }
     }
 
     /// Who may read it.

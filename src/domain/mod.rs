@@ -20,7 +20,8 @@ mod time;
 mod update;
 
 pub use agreement::{
-    Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party, Profile, Terms,
+    Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party,
+    Profile, Terms,
 };
 pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
 pub use comment::{Attachment, Comment, Privacy};

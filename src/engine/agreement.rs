@@ -1,8 +1,8 @@
 //! An agreement is made, answered, changed or ended, by either side.
 
 use crate::domain::{
-    Agreement, AgreementChange, AgreementStatus, Command, CommentTerms, Contents, Direction, Kind, MessageId, Notice,
-    Profile, Terms, Timestamp, Uuid,
+    Agreement, AgreementChange, AgreementStatus, Command, CommentTerms, Contents, Direction, Kind, MessageId,
+    Notice, Profile, Terms, Timestamp, Uuid,
 };
 
 use super::{Content, Draft, PartnerMessage, Refusal};
@@ -216,14 +216,18 @@ pub fn changed_by_partner(
     }
     let actor = agreement.direction.theirs();
     let advanced = match told.status {
-        Some(status) => agreement.advance(status, actor, now).map_err(|e| Refusal::new(422, e.to_string()))?,
+        Some(status) => {
+            agreement.advance(status, actor, now).map_err(|e| Refusal::new(422, e.to_string()))?
+        }
         None => false,
     };
     let mut ruling = Ruling::of(agreement);
     if advanced {
         let name = ruling.agreement.name.clone();
         let (kind, what) = match ruling.agreement.status {
-            AgreementStatus::Accepted => ("agreement_accepted", "accepted the agreement: tickets can be shared"),
+            AgreementStatus::Accepted => {
+                ("agreement_accepted", "accepted the agreement: tickets can be shared")
+            }
             AgreementStatus::Declined => ("agreement_declined", "declined the agreement"),
             _ => ("agreement_deactivated", "ended the agreement: nothing is shared or synced any more"),
         };
@@ -238,7 +242,9 @@ pub fn changed_by_partner(
             let text = format!("{} changed the terms of the agreement", ruling.agreement.name);
             ruling.notice("agreement_changed", text);
         }
-        if let Some(name) = told.name.clone().filter(|name| !name.is_empty() && *name != ruling.agreement.name) {
+        if let Some(name) =
+            told.name.clone().filter(|name| !name.is_empty() && *name != ruling.agreement.name)
+        {
             ruling.agreement.name = name;
             ruling.agreement.updated_at = now;
         }
@@ -255,7 +261,10 @@ pub fn accept(mut agreement: Agreement, now: Timestamp) -> Result<Ruling, Refusa
     if agreement.is_accepted() || agreement.accepting {
         return Ok(Ruling::of(agreement));
     }
-    agreement.clone().advance(AgreementStatus::Accepted, agreement.direction.ours(), now).map_err(conflict)?;
+    agreement
+        .clone()
+        .advance(AgreementStatus::Accepted, agreement.direction.ours(), now)
+        .map_err(conflict)?;
     agreement.accepting = true;
     agreement.reason = None;
     agreement.updated_at = now;

@@ -66,7 +66,12 @@ pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
 fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
     let done_at = answer.map_or(Revision::default(), |completion| completion.revision);
     for (property, value) in command.properties {
-        if case.ticket.open.iter().any(|other| other.n < command.n && other.properties.contains_key(&property)) {
+        if case
+            .ticket
+            .open
+            .iter()
+            .any(|other| other.n < command.n && other.properties.contains_key(&property))
+        {
             for older in case.ticket.open.iter_mut().filter(|other| other.n < command.n) {
                 older.properties.remove(&property);
             }
@@ -93,7 +98,9 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
 /// Finds, among the comments that wait, the one that is ours coming back: by author, words and privacy.
 fn recognise(case: &mut Case, ours: &Comment) {
     let found = case.ticket.held.comments.iter().position(|held| {
-        held.privacy() == ours.privacy() && echo::same_words(&held.body, &ours.body) && same_author(held, ours)
+        held.privacy() == ours.privacy()
+            && echo::same_words(&held.body, &ours.body)
+            && same_author(held, ours)
     });
     if let Some(at) = found {
         let held = case.ticket.held.comments.remove(at);
@@ -103,7 +110,9 @@ fn recognise(case: &mut Case, ours: &Comment) {
 
 fn same_author(held: &Comment, ours: &Comment) -> bool {
     let Person { id, name, .. } = &ours.author;
-    (id.is_some() && held.author.id == *id) || held.author.name == *name || held.author.uuid == ours.author.uuid
+    (id.is_some() && held.author.id == *id)
+        || held.author.name == *name
+        || held.author.uuid == ours.author.uuid
 }
 
 /// The desk could not: the partner's value stays agreed on the wire, reads here as what the desk has, and is an issue.
@@ -149,7 +158,13 @@ fn failed(
     }
 }
 
-fn end_refused(decision: &mut Decision, case: &mut Case, agreement: &Uuid, reason: String, ctx: &Context<'_>) {
+fn end_refused(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Uuid,
+    reason: String,
+    ctx: &Context<'_>,
+) {
     if let Some(share) = case.share_mut(agreement) {
         share.state = ShareState::Ended;
         share.reason = Some(reason);

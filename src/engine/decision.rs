@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use crate::domain::{
-    Agreement, AgreementChange, Catalogue, Command, Contents, Issue, MessageId, MessageType, Namespace, Notice, Reason,
-    TicketUpdate, Timestamp, User, Uuid,
+    Agreement, AgreementChange, Catalogue, Command, Contents, Issue, MessageId, MessageType, Namespace,
+    Notice, Reason, TicketUpdate, Timestamp, User, Uuid,
 };
 
 use super::Case;
@@ -162,7 +162,13 @@ pub struct Decision {
 
 impl Decision {
     /// Adds a command for the desk about a case.
-    pub(super) fn command(&mut self, case: &mut Case, agreement: &Uuid, command: Command, ctx: &Context<'_>) -> i64 {
+    pub(super) fn command(
+        &mut self,
+        case: &mut Case,
+        agreement: &Uuid,
+        command: Command,
+        ctx: &Context<'_>,
+    ) -> i64 {
         let id = case.next_message();
         let n = id.n;
         self.messages.push(Draft {

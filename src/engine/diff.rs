@@ -6,14 +6,19 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Share, ShareRole, TagsExchange,
-    TicketUpdate, Value,
+    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Share, ShareRole,
+    TagsExchange, TicketUpdate, Value,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, status};
 
 /// Sends every active share what it does not have yet.
-pub(super) fn all_shares(decision: &mut Decision, case: &mut Case, actor: Option<&Person>, ctx: &Context<'_>) {
+pub(super) fn all_shares(
+    decision: &mut Decision,
+    case: &mut Case,
+    actor: Option<&Person>,
+    ctx: &Context<'_>,
+) {
     let mut shares = std::mem::take(&mut case.shares);
     for share in &mut shares {
         let Some(agreement) = ctx.agreements.get(&share.agreement) else { continue };
@@ -24,7 +29,8 @@ pub(super) fn all_shares(decision: &mut Decision, case: &mut Case, actor: Option
         if let Some((update, contents)) = difference(case, share, agreement, actor, ctx) {
             let id = case.next_message();
             let update = Box::new(update);
-            let message = if create { PartnerMessage::Create(update) } else { PartnerMessage::Update(update) };
+            let message =
+                if create { PartnerMessage::Create(update) } else { PartnerMessage::Update(update) };
             case.unanswered.push((agreement.uuid.clone(), contents.clone()));
             decision.messages.push(Draft {
                 id,
@@ -142,7 +148,8 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     if added.is_empty() && removed.is_empty() {
         return;
     }
-    let wire: BTreeSet<String> = last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
+    let wire: BTreeSet<String> =
+        last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
     share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone() });
     update.tags = Some(wire);
     extra.tags_added = added;

@@ -48,7 +48,10 @@ pub fn fit(catalogue: &Catalogue, title: &Title, value: &Value) -> Result<Value,
 
 fn incompatible(field: &CustomField, value: &Value) -> Unfit {
     let kind = format!("{:?}", field.kind).to_lowercase();
-    Unfit { reason: Reason::IncompatibleType, detail: format!("{} does not fit a field of type {kind}", brief(value)) }
+    Unfit {
+        reason: Reason::IncompatibleType,
+        detail: format!("{} does not fit a field of type {kind}", brief(value)),
+    }
 }
 
 fn brief(value: &Value) -> String {

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Privacy, Property, Reason, Share,
-    ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Uuid, Value,
+    Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Privacy, Property, Reason,
+    Share, ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Uuid, Value,
 };
 
 use super::{Case, Context, Decision, Outcome, Refusal, completion, diff, field, people, status};
@@ -30,7 +30,10 @@ pub fn ticket_created(
     }
     let uuid = &case.ticket.uuid;
     if !case.ticket.received && case.ticket.id.is_some() {
-        return Err(Refusal::new(422, format!("ticket {uuid} is this desk's own: a ticket cannot be shared home")));
+        return Err(Refusal::new(
+            422,
+            format!("ticket {uuid} is this desk's own: a ticket cannot be shared home"),
+        ));
     }
     let elsewhere = |share: &&Share| share.agreement != agreement.uuid && share.state != ShareState::Ended;
     if case.shares.iter().any(|share| elsewhere(&share)) {
@@ -70,7 +73,11 @@ pub fn ticket_updated(
 ///
 /// # Errors
 /// A [`Refusal`]: 403 where the agreement is not in force, 404 where the ticket is not shared under it.
-pub fn ticket_unshared(case: &mut Case, agreement: &Agreement, ctx: &Context<'_>) -> Result<Decision, Refusal> {
+pub fn ticket_unshared(
+    case: &mut Case,
+    agreement: &Agreement,
+    ctx: &Context<'_>,
+) -> Result<Decision, Refusal> {
     in_force(agreement)?;
     let mut decision = Decision::default();
     match shared_under(case, agreement) {
@@ -130,7 +137,8 @@ struct Wanted {
 
 fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();
-    let creates = case.ticket.id.is_none() && case.ticket.received && case.ticket.open.iter().all(|c| !c.creates);
+    let creates =
+        case.ticket.id.is_none() && case.ticket.received && case.ticket.open.iter().all(|c| !c.creates);
     let wanted = values(&mut decision, case, agreement, update, ctx);
     if creates {
         if let Some(requester) = &update.requester {
@@ -142,10 +150,16 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
         case.ticket.hops = update.extra.as_ref().and_then(|extra| extra.hops).unwrap_or(1);
     }
     let comments = comments(&mut decision, case, agreement, update, ctx);
-    let actor = update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
+    let actor =
+        update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
 
     let tags = !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty();
-    if creates || tags || !wanted.properties.is_empty() || !comments.is_empty() || !wanted.fields_not_synced.is_empty() {
+    if creates
+        || tags
+        || !wanted.properties.is_empty()
+        || !comments.is_empty()
+        || !wanted.fields_not_synced.is_empty()
+    {
         let mut command = TicketCommand {
             uuid: case.ticket.uuid.clone(),
             id: case.ticket.id.clone(),
@@ -209,7 +223,8 @@ fn values(
                 continue;
             }
             if crosses_over(case, &share, property, extra) {
-                let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
+                let detail =
+                    format!("both sides changed {property} at once; the sender's value stays, not {wire}");
                 decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
                 if extra.is_none() {
                     share.agreed.properties.remove(property);
@@ -282,7 +297,13 @@ enum Reading {
     Unfit(FieldNotSynced),
 }
 
-fn reading(property: &Property, wire: &Value, agreement: &Agreement, begun: bool, ctx: &Context<'_>) -> Reading {
+fn reading(
+    property: &Property,
+    wire: &Value,
+    agreement: &Agreement,
+    begun: bool,
+    ctx: &Context<'_>,
+) -> Reading {
     if let Property::Field(title) = property {
         let left_out =
             |reason, detail| Reading::Unfit(FieldNotSynced { title: title.clone(), reason, detail });
@@ -301,7 +322,9 @@ fn reading(property: &Property, wire: &Value, agreement: &Agreement, begun: bool
         (Property::Status, Value::String(word)) => {
             // A word that no desk here has is an open ticket at least, when it is new; later it changes nothing.
             let unknown = if begun { None } else { Some("open") };
-            status::from_wire(word, agreement).or(unknown).map_or(Reading::Ignored, |s| Reading::Is(Value::from(s)))
+            status::from_wire(word, agreement)
+                .or(unknown)
+                .map_or(Reading::Ignored, |s| Reading::Is(Value::from(s)))
         }
         (_, Value::String(_)) => Reading::Is(wire.clone()),
         _ => Reading::Ignored,
@@ -319,7 +342,8 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         ),
     };
     // A partner that has not answered our own change of tags yet may not have it: what it lacks is not removed by it.
-    let unanswered = |(to, contents): &(Uuid, crate::domain::Contents)| *to == share.agreement && contents.tags;
+    let unanswered =
+        |(to, contents): &(Uuid, crate::domain::Contents)| *to == share.agreement && contents.tags;
     if update.extra.is_none() && case.unanswered.iter().any(unanswered) {
         removed.clear();
     }
@@ -358,11 +382,16 @@ fn comments(
 }
 
 /// A shared ticket as this side last said it, for a partner that asks.
-pub fn as_shared(case: &Case, agreement: &Agreement, comments: Vec<crate::domain::StoredComment>) -> TicketUpdate {
+pub fn as_shared(
+    case: &Case,
+    agreement: &Agreement,
+    comments: Vec<crate::domain::StoredComment>,
+) -> TicketUpdate {
     let mut update = TicketUpdate::new(case.ticket.uuid.clone());
     let Some(share) = case.share(&agreement.uuid) else { return update };
     let exchanged = share.agreed.properties.iter().filter(|(_, exchange)| !exchange.wire.is_null());
-    update.properties = exchanged.map(|(property, exchange)| (property.clone(), exchange.wire.clone())).collect();
+    update.properties =
+        exchanged.map(|(property, exchange)| (property.clone(), exchange.wire.clone())).collect();
     update.tags = share.agreed.tags.as_ref().map(|tags| tags.wire.clone());
     update.requester.clone_from(&case.ticket.requester);
     update.requested_at = case.ticket.created_at;

@@ -1,7 +1,8 @@
 //! Somebody at the desk starts a share, or ends one.
 
 use crate::domain::{
-    Agreement, Command, Contents, Direction, Property, Reason, Share, ShareRole, ShareState, TicketEvent, Uuid, Value,
+    Agreement, Command, Contents, Direction, Property, Reason, Share, ShareRole, ShareState, TicketEvent,
+    Uuid, Value,
 };
 
 use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, diff, outgoing};
@@ -30,7 +31,8 @@ pub fn share(
         return Err(Refusal::new(409, "a closed ticket cannot be shared"));
     }
     if let Some(other) = case.outgoing().filter(|share| share.agreement != agreement.uuid) {
-        let reason = format!("the ticket is shared under agreement {} already; unshare it first", other.agreement);
+        let reason =
+            format!("the ticket is shared under agreement {} already; unshare it first", other.agreement);
         return Err(Refusal::new(409, reason));
     }
     let already = case.outgoing().is_some();
@@ -55,7 +57,13 @@ pub fn share(
 }
 
 /// Notes that a share could not begin, for the people of the desk to see.
-pub fn refused(case: &mut Case, agreement: Option<&Agreement>, wanted: &str, why: &str, ctx: &Context<'_>) -> Decision {
+pub fn refused(
+    case: &mut Case,
+    agreement: Option<&Agreement>,
+    wanted: &str,
+    why: &str,
+    ctx: &Context<'_>,
+) -> Decision {
     let mut decision = Decision { outcome: Outcome::Rejected, ..Decision::default() };
     let uuid = agreement.map_or_else(|| Uuid::new(wanted), |agreement| agreement.uuid.clone());
     let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -70,7 +78,8 @@ pub fn refused(case: &mut Case, agreement: Option<&Agreement>, wanted: &str, why
 /// # Errors
 /// 409 where it is not shared.
 pub fn unshare(case: &mut Case, why: &str, ctx: &Context<'_>) -> Result<Decision, Refusal> {
-    let agreement = case.outgoing().or_else(|| case.shares.iter().find(|share| share.state != ShareState::Ended));
+    let agreement =
+        case.outgoing().or_else(|| case.shares.iter().find(|share| share.state != ShareState::Ended));
     let Some(agreement) = agreement.map(|share| share.agreement.clone()) else {
         return Err(Refusal::new(409, "the ticket is not shared"));
     };

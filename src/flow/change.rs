@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms, TicketId, TicketUpdate,
-        Timestamp, Uuid,
+        Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms, TicketId,
+        TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,

@@ -54,7 +54,15 @@ impl Worker {
     /// The worker of an agreement.
     pub fn new(options: Options, pipeline: Pipeline, agreement: Uuid) -> Self {
         let outage = Outage::of("a partner queue");
-        Self { options, pipeline, agreement, hand: BTreeMap::new(), deliveries: None, leave_alone_until: None, outage }
+        Self {
+            options,
+            pipeline,
+            agreement,
+            hand: BTreeMap::new(),
+            deliveries: None,
+            leave_alone_until: None,
+            outage,
+        }
     }
 
     /// Delivers until it is stopped.
@@ -189,7 +197,8 @@ impl Worker {
         loop {
             let healthy = self.leave_alone_until.is_none() && !stop.is_cancelled();
             while healthy && flying.len() < self.options.side_by_side {
-                let free = self.hand.iter_mut().find(|(owner, queue)| !busy.contains(*owner) && !queue.is_empty());
+                let free =
+                    self.hand.iter_mut().find(|(owner, queue)| !busy.contains(*owner) && !queue.is_empty());
                 let Some((owner, queue)) = free else { break };
                 let Some(message) = queue.pop_front() else { break };
                 busy.insert(owner.clone());
@@ -212,7 +221,9 @@ impl Worker {
         let Some(due_at) = self.leave_alone_until else { return };
         let untried = self.hand.values().flatten().filter(|message| message.due_at.is_none());
         let changes: Vec<Change> = untried
-            .map(|message| Change::Attempt(Box::new(message.clone()), Attempted::Later { due_at, error: None }))
+            .map(|message| {
+                Change::Attempt(Box::new(message.clone()), Attempted::Later { due_at, error: None })
+            })
             .collect();
         if !changes.is_empty() {
             self.pipeline.submit(changes).await;
@@ -257,7 +268,9 @@ async fn attempt(
             ("retry", Attempted::Later { due_at, error: Some(why) }, Some(due_at))
         }
         Verdict::Park(why) | Verdict::Ask(why) => ("parked", Attempted::Parked(why), None),
-        Verdict::Speak(_) => ("parked", Attempted::Parked("the partner speaks no known dialect".to_owned()), None),
+        Verdict::Speak(_) => {
+            ("parked", Attempted::Parked("the partner speaks no known dialect".to_owned()), None)
+        }
     };
     let lag = message.event_at.filter(|_| outcome == "delivered").map(|event| now.since(event));
     metric::delivery(&who.agreement.uuid, outcome, now.since(begun), lag);

@@ -7,10 +7,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Channel, Completion, DeskEvent, EventBody, MessageId, MessageState, MessageType, TicketEvent, TicketId, Timestamp,
-        Uuid,
+        Channel, Completion, DeskEvent, EventBody, MessageId, MessageState, MessageType, TicketEvent,
+        TicketId, Timestamp, Uuid,
     },
-    engine::{Case, Context, Decision, Outcome, Refusal, Snapshot, completion, incoming, outgoing, refusal, rules, sharing},
+    engine::{
+        Case, Context, Decision, Outcome, Refusal, Snapshot, completion, incoming, outgoing, refusal, rules,
+        sharing,
+    },
     ports::Mark,
     wire,
 };
@@ -30,7 +33,8 @@ impl Batch<'_> {
             Change::Share(ticket, agreement) => self.share(ticket, agreement),
             Change::Unshare(ticket) => {
                 let case = self.known(ticket).ok_or_else(|| not_shared(ticket))?;
-                let end = |case: &mut Case, ctx: &Context<'_>| sharing::unshare(case, "unshared by this desk", ctx);
+                let end =
+                    |case: &mut Case, ctx: &Context<'_>| sharing::unshare(case, "unshared by this desk", ctx);
                 self.decide_or_refuse(case, None, end).map(done)
             }
             Change::Attempt(message, attempted) => self.attempt(message, attempted),
@@ -152,7 +156,9 @@ impl Batch<'_> {
         let agreement = self.snapshot.agreement(wanted).cloned();
         let case = self.known_or_new(&event.id);
         let why = refusal.reason;
-        let refused = |case: &mut Case, ctx: &Context<'_>| sharing::refused(case, agreement.as_ref(), wanted, &why, ctx);
+        let refused = |case: &mut Case, ctx: &Context<'_>| {
+            sharing::refused(case, agreement.as_ref(), wanted, &why, ctx)
+        };
         Ok(done(self.decide(case, at, refused)))
     }
 
@@ -230,7 +236,12 @@ impl Batch<'_> {
         Ok(Done { outcome: decision.outcome, created, agreement: None })
     }
 
-    pub(super) fn mark(&mut self, message: &crate::domain::Message, state: MessageState, error: Option<String>) {
+    pub(super) fn mark(
+        &mut self,
+        message: &crate::domain::Message,
+        state: MessageState,
+        error: Option<String>,
+    ) {
         let (id, attempts) = (message.id.clone(), message.attempts);
         self.writes.marks.push(Mark { id, state, attempts, due_at: None, error });
     }
@@ -297,7 +308,11 @@ impl Batch<'_> {
 }
 
 /// What an event would do: the messages that it would send. Nothing is written.
-pub fn preview(options: &Options, snapshot: Snapshot, event: &DeskEvent) -> (Outcome, Vec<crate::domain::Message>) {
+pub fn preview(
+    options: &Options,
+    snapshot: Snapshot,
+    event: &DeskEvent,
+) -> (Outcome, Vec<crate::domain::Message>) {
     let mut batch = Batch::new(options, snapshot, std::collections::HashMap::new());
     let outcome = batch.event(event, "").map_or(Outcome::Rejected, |done| done.outcome);
     (outcome, batch.finish().writes.messages)

@@ -117,7 +117,13 @@ impl Batch<'_> {
     pub(super) fn replay_agreement(&mut self, message: &Message) -> Answer {
         let agreement = self.agreement(&message.id.owner)?;
         let state = MessageState::Pending;
-        self.writes.marks.push(Mark { id: message.id.clone(), state, attempts: 0, due_at: None, error: None });
+        self.writes.marks.push(Mark {
+            id: message.id.clone(),
+            state,
+            attempts: 0,
+            due_at: None,
+            error: None,
+        });
         Ok(Done { agreement: Some(agreement), ..Done::default() })
     }
 }

@@ -138,12 +138,20 @@ impl Inbound {
             return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
         }
         if let Some(url) = &told.sender_url {
-            self.options.partner.permits(url).map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
+            self.options
+                .partner
+                .permits(url)
+                .map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
         }
         self.submit(Change::Invited { uuid, told: Box::new(told) }).await
     }
 
-    async fn agreement(&self, agreement: Agreement, key: &AccessKey, request: &Request) -> Result<Reply, Refusal> {
+    async fn agreement(
+        &self,
+        agreement: Agreement,
+        key: &AccessKey,
+        request: &Request,
+    ) -> Result<Reply, Refusal> {
         match request.method {
             Method::Get => Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk) }),
             Method::Put => {
@@ -151,7 +159,9 @@ impl Inbound {
                 let known_key = key.reveal().to_owned();
                 self.submit(Change::Told { uuid: agreement.uuid, told, known_key }).await
             }
-            Method::Post | Method::Delete => Err(Refusal::new(405, "agreements are made, read and changed; PUT ends one")),
+            Method::Post | Method::Delete => {
+                Err(Refusal::new(405, "agreements are made, read and changed; PUT ends one"))
+            }
         }
     }
 

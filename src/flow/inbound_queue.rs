@@ -58,7 +58,11 @@ impl InboundQueue {
         }
     }
 
-    async fn take(&self, deliveries: &mut dyn Deliveries, stop: &CancellationToken) -> Result<(), BrokerError> {
+    async fn take(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
         loop {
             let batch = tokio::select! {
                 batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
@@ -91,7 +95,8 @@ impl InboundQueue {
             Some("ticket.unshare") => (Method::Delete, Collection::Tickets),
             other => {
                 let other = other.unwrap_or("none");
-                let reason = format!("the property `type` is {other}; it must be one of the partner messages'");
+                let reason =
+                    format!("the property `type` is {other}; it must be one of the partner messages'");
                 return crate::engine::Refusal::new(422, reason).into();
             }
         };

@@ -49,7 +49,11 @@ impl Intake {
         }
     }
 
-    async fn take(&self, deliveries: &mut dyn Deliveries, stop: &CancellationToken) -> Result<(), BrokerError> {
+    async fn take(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
         let mut last = 0;
         loop {
             let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };

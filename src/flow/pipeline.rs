@@ -80,7 +80,8 @@ impl Pipeline {
     pub async fn submit(&self, changes: Vec<Change>) -> Vec<Answer> {
         let count = changes.len();
         let (answer, answered) = oneshot::channel();
-        let stopping = || (0..count).map(|_| Err(Refusal::new(503, "the daemon is stopping; try again"))).collect();
+        let stopping =
+            || (0..count).map(|_| Err(Refusal::new(503, "the daemon is stopping; try again"))).collect();
         if self.units.send(Unit { changes, answer: Some(answer) }).await.is_err() {
             return stopping();
         }
@@ -173,7 +174,10 @@ impl Writer {
                 }
                 Err(error @ StoreError::Broken(_)) if changes.len() == 1 => {
                     tracing::error!(error = %error, change = ?changes.first(), "a change cannot be written; it is refused");
-                    return vec![Err(Refusal::new(500, "it could not be written; the daemon's log says why"))];
+                    return vec![Err(Refusal::new(
+                        500,
+                        "it could not be written; the daemon's log says why",
+                    ))];
                 }
                 Err(StoreError::Broken(_)) => {
                     // One of them is to blame: each for itself, so that the others get through.

@@ -179,13 +179,16 @@ impl Relay {
     }
 
     async fn publish(&mut self, messages: Vec<Message>) -> Result<(), String> {
-        let kept: Vec<_> = messages.iter().map(|message| (message.seq, message.id.clone(), message.kind)).collect();
+        let kept: Vec<_> =
+            messages.iter().map(|message| (message.seq, message.id.clone(), message.kind)).collect();
         let batch: Vec<Outgoing> = messages.into_iter().filter_map(outgoing).collect();
         let results = self.options.broker.publish(batch).await;
         let (mut published, mut buried, mut failure) = (Vec::new(), Vec::new(), None);
         for ((seq, id, kind), result) in kept.into_iter().zip(results) {
             match result {
-                Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => buried.push(id),
+                Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => {
+                    buried.push(id)
+                }
                 Ok(()) => published.push(seq),
                 Err(error) => failure = Some(error),
             }

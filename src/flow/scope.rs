@@ -60,7 +60,9 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
             add_ticket(scope, ticket);
             scope.agreements.push(agreement.clone());
         }
-        EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => scope.desk_ids.push(id.clone()),
+        EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => {
+            scope.desk_ids.push(id.clone())
+        }
         EventBody::Fields(_) => {}
         EventBody::Completed(completion) => {
             let owner = &completion.command_id.owner;

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::options::Options;
 use crate::{
-    domain::{Agreement, Catalogue, Channel, Command, Message, MessageId, MessageState, MessageType, TicketId, Timestamp, Uuid},
+    domain::{
+        Agreement, Catalogue, Channel, Command, Message, MessageId, MessageState, MessageType, TicketId,
+        Timestamp, Uuid,
+    },
     engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
     ports::{AccessKey, Withdraw, Writes},
     telemetry::metric,
@@ -27,7 +30,11 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(options: &'a Options, snapshot: Snapshot, waiting: HashMap<TicketId, Vec<String>>) -> Self {
+    pub(super) fn new(
+        options: &'a Options,
+        snapshot: Snapshot,
+        waiting: HashMap<TicketId, Vec<String>>,
+    ) -> Self {
         let now = options.clock.now();
         let catalogue = snapshot.catalogue.clone().unwrap_or_else(|| options.catalogue.as_ref().clone());
         Self {
@@ -114,7 +121,9 @@ impl<'a> Batch<'a> {
         self.writes.users.extend(decision.users.iter().cloned());
         self.writes.issues.extend(decision.issues.iter().cloned());
         for agreement in &decision.withdraw {
-            self.writes.withdraw.push(Withdraw { ticket: Some(ticket.clone()), agreement: agreement.clone() });
+            self.writes
+                .withdraw
+                .push(Withdraw { ticket: Some(ticket.clone()), agreement: agreement.clone() });
             self.withdraw_unwritten(Some(ticket), agreement);
         }
         for draft in &decision.messages {
@@ -125,7 +134,8 @@ impl<'a> Batch<'a> {
     /// Messages of this very batch are not in the store yet, so they are withdrawn here.
     fn withdraw_unwritten(&mut self, ticket: Option<&Uuid>, agreement: &Uuid) {
         for message in &mut self.writes.messages {
-            let about_ticket = message.kind.channel() == Channel::Partner && !message.kind.is_about_agreement();
+            let about_ticket =
+                message.kind.channel() == Channel::Partner && !message.kind.is_about_agreement();
             let of_ticket = ticket.is_none_or(|ticket| message.id.owner == *ticket);
             if about_ticket && of_ticket && message.agreement.as_ref() == Some(agreement) {
                 message.state = MessageState::Withdrawn;
@@ -170,7 +180,14 @@ impl<'a> Batch<'a> {
     }
 
     /// A dead letter: to its queue, and then before a person.
-    pub(super) fn dead(&mut self, id: MessageId, agreement: Option<Uuid>, kind: MessageType, body: String, reason: String) {
+    pub(super) fn dead(
+        &mut self,
+        id: MessageId,
+        agreement: Option<Uuid>,
+        kind: MessageType,
+        body: String,
+        reason: String,
+    ) {
         self.writes.messages.push(Message {
             seq: 0,
             id,
@@ -220,7 +237,9 @@ impl<'a> Batch<'a> {
                 continue;
             }
             self.writes.shares.extend(case.changed_shares().cloned());
-            self.writes.comments.extend(case.comments.added.into_iter().map(|comment| (uuid.clone(), comment)));
+            self.writes
+                .comments
+                .extend(case.comments.added.into_iter().map(|comment| (uuid.clone(), comment)));
             let learnt = case.comments.learnt.into_iter();
             self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
             self.writes.tickets.push(case.ticket);

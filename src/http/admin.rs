@@ -47,7 +47,11 @@ fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<(Box<Desk
     }
 }
 
-async fn event(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<(StatusCode, Json<Value>)> {
+async fn event(
+    State(context): State<Shared>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<(StatusCode, Json<Value>)> {
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
     let (event, raw) = read(&context, &headers, &bytes).inspect_err(|_| metric::event(Outcome::Rejected))?;
     let done = context.pipeline.submit_one(Change::Event { event, raw }).await?;

@@ -66,7 +66,9 @@ async fn show(State(context): State<Shared>, Path(uuid): Path<String>) -> Result
     let scope = Scope { agreements: vec![uuid.clone()], ..Scope::default() };
     let snapshot = context.options.store.snapshot(&scope).await?;
     let agreement = snapshot.agreements.get(&Uuid::new(uuid.as_str()));
-    agreement.map(|agreement| Json(view::agreement(agreement))).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+    agreement
+        .map(|agreement| Json(view::agreement(agreement)))
+        .ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
 
 async fn invite(
@@ -100,13 +102,17 @@ fn sharing_url(kind: Kind, url: Option<&str>) -> Result<Option<String>> {
     let url = url.map(str::trim).filter(|url| !url.is_empty());
     match (kind, url) {
         (Kind::Queue, None) => Ok(None),
-        (Kind::Queue, Some(_)) => Err(Problem::unusable("a partner of kind queue has no url: its bridge takes the queue")),
+        (Kind::Queue, Some(_)) => {
+            Err(Problem::unusable("a partner of kind queue has no url: its bridge takes the queue"))
+        }
         (Kind::Jira, _) => Err(Problem::unusable("kind jira is not built yet: use a bridge of kind queue")),
         (_, None) => Err(Problem::unusable("url is missing")),
         (Kind::ThirdParty, Some(url)) => Ok(Some(url.trim_end_matches('/').to_owned())),
         (Kind::Zendesk, Some(url)) => {
-            let domain = url.trim_start_matches("https://").trim_end_matches('/').trim_end_matches("/sharing");
-            let domain = if domain.contains('.') { domain.to_owned() } else { format!("{domain}.zendesk.com") };
+            let domain =
+                url.trim_start_matches("https://").trim_end_matches('/').trim_end_matches("/sharing");
+            let domain =
+                if domain.contains('.') { domain.to_owned() } else { format!("{domain}.zendesk.com") };
             Ok(Some(format!("https://{domain}/sharing")))
         }
     }
@@ -116,7 +122,10 @@ fn sharing_url(kind: Kind, url: Option<&str>) -> Result<Option<String>> {
 fn random() -> Result<String> {
     let mut bytes = [0; 20];
     getrandom::fill(&mut bytes).map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the system gives no random numbers: {error}"))
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the system gives no random numbers: {error}"),
+        )
     })?;
     Ok(hex::encode(bytes))
 }

@@ -17,19 +17,25 @@ pub(super) async fn bearer(State(context): State<Shared>, request: Request, next
     if given(request.headers(), "Bearer ").is_some_and(|token| matches(&context, token)) {
         return next.run(request).await;
     }
-    Problem::new(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong: Authorization: Bearer …").into_response()
+    Problem::new(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong: Authorization: Bearer …")
+        .into_response()
 }
 
 /// Lets browsers through that give the token as their password, under any name.
 pub(super) async fn password(State(context): State<Shared>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let basic = given(headers, "Basic ").and_then(decode).and_then(|pair| Some(pair.split_once(':')?.1.to_owned()));
+    let basic =
+        given(headers, "Basic ").and_then(decode).and_then(|pair| Some(pair.split_once(':')?.1.to_owned()));
     let token = basic.or_else(|| given(headers, "Bearer ").map(str::to_owned));
     if token.is_some_and(|token| matches(&context, &token)) {
         return next.run(request).await;
     }
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"crossdesk: the password is the admin token\"")];
-    (StatusCode::UNAUTHORIZED, ask, "The admin token is needed: give it as the password, with any user name.\n")
+    (
+        StatusCode::UNAUTHORIZED,
+        ask,
+        "The admin token is needed: give it as the password, with any user name.\n",
+    )
         .into_response()
 }
 

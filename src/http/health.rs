@@ -28,17 +28,22 @@ pub(super) fn routes() -> Router<Shared> {
 async fn ready(State(context): State<Shared>) -> Response {
     let options = &context.options;
     let (store, broker) = tokio::join!(
-        tokio::time::timeout(PATIENCE, options.store.ping()),
+        tokio::time::timeout(PATIENCE, options.store.counts()),
         tokio::time::timeout(PATIENCE, options.broker.ping()),
     );
     let late = || format!("no answer within {} s", PATIENCE.as_secs());
-    let said = |result: Result<(), String>| result.err().unwrap_or_else(|| "ok".to_owned());
-    let store = said(store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string())));
-    let broker = said(broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string())));
-    let fine = store == "ok" && broker == "ok";
+    let counts = store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
+    let broker = broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
+    let fine = counts.is_ok() && broker.is_ok();
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = if fine { "ready" } else { "not ready" };
-    (status, Json(json!({"status": word, "store": store, "broker": broker}))).into_response()
+    let said = |error: Option<&String>| error.map_or("ok", String::as_str).to_owned();
+    let known = counts.as_ref().ok();
+    let body = json!({
+        "status": if fine { "ready" } else { "not ready" },
+        "store": said(counts.as_ref().err()), "broker": said(broker.as_ref().err()),
+        "outbox_pending": known.map(|counts| counts.pending), "dead_letters": known.map(|counts| counts.parked),
+    });
+    (status, Json(body)).into_response()
 }
 
 async fn metrics(State(context): State<Shared>) -> Response {

@@ -43,10 +43,14 @@ async fn dead_letters(State(context): State<Shared>) -> Result<Json<Vec<Value>>>
 async fn parked(context: &Shared, id: &str) -> Result<Message> {
     let unknown = || Problem::unknown(format!("dead letter {id}"));
     let id = MessageId::parse(id).ok_or_else(unknown)?;
-    let message = context.options.store.messages(MessageFilter::Ids(vec![id]), 1).await?.pop().ok_or_else(unknown)?;
+    let message =
+        context.options.store.messages(MessageFilter::Ids(vec![id]), 1).await?.pop().ok_or_else(unknown)?;
     if message.state != MessageState::Parked {
         let state = message.state.as_str();
-        return Err(Problem::new(StatusCode::CONFLICT, format!("message {} is {state}, not parked", message.id)));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("message {} is {state}, not parked", message.id),
+        ));
     }
     Ok(message)
 }

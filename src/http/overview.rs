@@ -57,9 +57,11 @@ impl Overview {
 }
 
 fn row(view: &TicketView, agreements: &[Agreement]) -> Row {
-    let text = |property| view.ticket.effective(&property).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |property| view.ticket.effective(&property).and_then(Value::as_str).unwrap_or_default().to_owned();
     let share = view.shares.iter().find(|share| share.state != ShareState::Ended).or(view.shares.first());
-    let partner = share.and_then(|share| agreements.iter().find(|agreement| agreement.uuid == share.agreement));
+    let partner =
+        share.and_then(|share| agreements.iter().find(|agreement| agreement.uuid == share.agreement));
     let open = view.issues.iter().filter(|issue| issue.resolved_at.is_none());
     let trouble: Vec<String> = open.map(|issue| format!("{}: {}", issue.subject, issue.detail)).collect();
     Row {
@@ -90,7 +92,10 @@ async fn overview(State(context): State<Shared>) -> Result<Response, Problem> {
         counts: store.counts().await?,
     };
     let html = page.render().map_err(|error| {
-        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, format!("the page cannot be drawn: {error}"))
+        Problem::new(
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the page cannot be drawn: {error}"),
+        )
     })?;
     Ok(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response())
 }

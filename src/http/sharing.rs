@@ -49,7 +49,8 @@ async fn serve(
         Ok(Err(_)) => return answer(refusal(422, "the body breaks off, or is larger than 5 MiB")),
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
     };
-    let token = headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let token =
+        headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let request = Request { method, collection, uuid, token, body };
     match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
         Ok(reply) => answer(reply),

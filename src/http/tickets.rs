@@ -73,7 +73,8 @@ async fn share(
 
 async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
     let known = find(&context, &id).await?;
-    let id = known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
+    let id =
+        known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
     context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
     Ok((StatusCode::ACCEPTED, Json(view::ticket(&find(&context, id.as_str()).await?, false))))
 }

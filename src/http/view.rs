@@ -65,7 +65,8 @@ fn waiting(ticket: &Ticket) -> Value {
 }
 
 pub(super) fn message(message: &Message) -> Value {
-    let body: Value = serde_json::from_str(&message.body).unwrap_or_else(|_| Value::from(message.body.as_str()));
+    let body: Value =
+        serde_json::from_str(&message.body).unwrap_or_else(|_| Value::from(message.body.as_str()));
     json!({
         "id": message.id, "type": message.kind.as_str(), "state": message.state.as_str(), "agreement": message.agreement,
         "about": message.id.owner, "attempts": message.attempts, "due_at": message.due_at.map(to_rfc3339),

@@ -26,7 +26,9 @@ impl Allowed {
             "https" => {}
             "http" if self == Self::Private => {}
             "http" => {
-                return Err("http is not allowed: use https, or set delivery.allow_private_partners".to_owned());
+                return Err(
+                    "http is not allowed: use https, or set delivery.allow_private_partners".to_owned()
+                );
             }
             other => return Err(format!("{other} is no scheme of a partner: use https")),
         }
@@ -41,7 +43,9 @@ impl Allowed {
             None => return Err("the URL names no host".to_owned()),
         };
         match literal {
-            Some(ip) if !self.permits(ip) => Err(format!("the address {ip} is not allowed: it is not public")),
+            Some(ip) if !self.permits(ip) => {
+                Err(format!("the address {ip} is not allowed: it is not public"))
+            }
             _ => Ok(parsed),
         }
     }

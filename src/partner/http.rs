@@ -102,7 +102,8 @@ fn follow(from: &Url, response: &Response) -> Option<Url> {
     let to = from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()?;
     let same_host = to.host() == from.host();
     let upgrade = from.scheme() == "http" && to.scheme() == "https";
-    let same_place = to.scheme() == from.scheme() && to.port_or_known_default() == from.port_or_known_default();
+    let same_place =
+        to.scheme() == from.scheme() && to.port_or_known_default() == from.port_or_known_default();
     (same_host && (same_place || upgrade)).then_some(to)
 }
 
@@ -120,7 +121,8 @@ async fn answer(mut response: Response) -> Answer {
             break;
         }
     }
-    let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let text: String =
+        String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control() || *c == '\n').collect();
     Answer { status, is_page: is_page && !text.trim().is_empty(), text, retry_after }
 }
 

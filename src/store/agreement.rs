@@ -17,9 +17,13 @@ macro_rules! columns {
 }
 
 pub(super) const ALL: &str = concat!("select ", columns!(), " from agreement order by created_at desc, uuid");
-pub(super) const NAMED: &str =
-    concat!("select ", columns!(), " from agreement where uuid in (select wanted from {rows}) union select ",
-        columns!(), " from agreement where name in (select wanted from {rows})");
+pub(super) const NAMED: &str = concat!(
+    "select ",
+    columns!(),
+    " from agreement where uuid in (select wanted from {rows}) union select ",
+    columns!(),
+    " from agreement where name in (select wanted from {rows})"
+);
 pub(super) const WANTED: &[(&str, Type)] = &[("wanted", Type::Text)];
 
 pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
@@ -79,7 +83,10 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
 
 pub(super) fn write_key(agreement: &Uuid, key: &AccessKey) -> Statement {
     let args = vec![agreement.into(), key.reveal().into()];
-    Statement { expect: Some(1), ..Statement::new("update agreement set access_key = $2 where uuid = $1", args) }
+    Statement {
+        expect: Some(1),
+        ..Statement::new("update agreement set access_key = $2 where uuid = $1", args)
+    }
 }
 
 pub(super) fn read_key(agreement: &Uuid) -> Statement {

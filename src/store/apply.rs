@@ -77,8 +77,12 @@ fn tickets(tickets: &[Ticket], now: Timestamp) -> Statement {
 }
 
 fn shares(shares: &[Share]) -> Statement {
-    const COLUMNS: &[(&str, Type)] =
-        &[("ticket", Type::Text), ("agreement", Type::Text), ("comments_sent", Type::Int), ("doc", Type::Text)];
+    const COLUMNS: &[(&str, Type)] = &[
+        ("ticket", Type::Text),
+        ("agreement", Type::Text),
+        ("comments_sent", Type::Int),
+        ("doc", Type::Text),
+    ];
     let row = |share: &Share| {
         vec![(&share.ticket).into(), (&share.agreement).into(), share.comments_sent.into(), json(share)]
     };
@@ -116,7 +120,8 @@ fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
     let row = |(ticket, uuid, id): &(Uuid, Uuid, String)| -> Vec<Cell> {
         vec![ticket.into(), uuid.into(), id.as_str().into()]
     };
-    let sql = "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid";
+    let sql =
+        "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid";
     Statement::rows(sql, COLUMNS, learnt.iter().map(row).collect())
 }
 
@@ -176,7 +181,8 @@ fn issues(issues: &[Issue]) -> Statement {
             issue.resolved_at.into(),
         ]
     };
-    let issues = last_of(issues, |issue| (issue.ticket.clone(), issue.agreement.clone(), issue.subject.clone()));
+    let issues =
+        last_of(issues, |issue| (issue.ticket.clone(), issue.agreement.clone(), issue.subject.clone()));
     // A resolved issue keeps what it was about; one that was never open is not worth a row.
     let sql = "insert into issue (ticket, agreement, subject, reason, detail, opened_at, resolved_at) \
         select r.ticket, r.agreement, r.subject, r.reason, r.detail, r.opened_at, r.resolved_at from {rows} \

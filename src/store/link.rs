@@ -45,7 +45,11 @@ impl Statement {
     }
 
     /// A statement over many rows.
-    pub(super) fn rows(sql: &'static str, columns: &'static [(&'static str, Type)], rows: Vec<Vec<Cell>>) -> Self {
+    pub(super) fn rows(
+        sql: &'static str,
+        columns: &'static [(&'static str, Type)],
+        rows: Vec<Vec<Cell>>,
+    ) -> Self {
         Self { sql, args: Vec::new(), rows: Some(Rows { columns, rows }), expect: None }
     }
 

@@ -58,7 +58,9 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         MessageFilter::Parked(after) => {
             with(select!("where m.state = 'parked' and m.seq > $1 order by m.seq limit $2"), after.into())
         }
-        MessageFilter::Of(owner) => with(select!("where m.owner = $1 order by m.n limit $2"), (&owner).into()),
+        MessageFilter::Of(owner) => {
+            with(select!("where m.owner = $1 order by m.n limit $2"), (&owner).into())
+        }
         MessageFilter::Ids(ids) => {
             let rows = ids.into_iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
             Statement::rows(
@@ -72,13 +74,16 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
 
 pub(super) fn read(row: Row) -> Result<Message, StoreError> {
     let mut row = Reader::new("message", row);
-    let unknown = |what: &str, word: &str| StoreError::Broken(format!("message.{what} \"{word}\" is unknown"));
+    let unknown =
+        |what: &str, word: &str| StoreError::Broken(format!("message.{what} \"{word}\" is unknown"));
     Ok(Message {
         seq: row.int()?,
         id: MessageId { owner: row.uuid()?, n: row.int()? },
         agreement: row.optional_text().map(Uuid::new),
         kind: row.text().and_then(|word| MessageType::parse(&word).ok_or_else(|| unknown("kind", &word)))?,
-        state: row.text().and_then(|word| MessageState::parse(&word).ok_or_else(|| unknown("state", &word)))?,
+        state: row
+            .text()
+            .and_then(|word| MessageState::parse(&word).ok_or_else(|| unknown("state", &word)))?,
         body: row.text()?,
         contents: row.json()?,
         attempts: row.int().map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX))?,
@@ -148,7 +153,8 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
             now.into(),
         ]
     };
-    let sql = "update message set state = r.state, attempts = r.attempts, due_at = r.due_at, error = r.error, \
+    let sql = "update message set state = r.state, attempts = r.attempts, due_at = r.due_at, \
+        error = case when r.state = 'delivered' then r.error else coalesce(r.error, message.error) end, \
         updated_at = r.updated_at from {rows} where message.owner = r.owner and message.n = r.n \
         and message.state not in ('delivered', 'withdrawn')";
     Statement::rows(sql, COLUMNS, marks.iter().map(row).collect())
@@ -160,7 +166,10 @@ pub(super) fn published(seqs: &[i64], now: i64) -> Statement {
     let sql = "update message set state = 'published', updated_at = r.updated_at from {rows} \
         where message.seq = r.seq and message.state = 'pending'";
     Statement {
-        rows: Some(Rows { columns: COLUMNS, rows: seqs.iter().map(|seq| vec![(*seq).into(), now.into()]).collect() }),
+        rows: Some(Rows {
+            columns: COLUMNS,
+            rows: seqs.iter().map(|seq| vec![(*seq).into(), now.into()]).collect(),
+        }),
         ..Statement::new(sql, Vec::new())
     }
 }

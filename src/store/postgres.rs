@@ -1,6 +1,6 @@
 //! PostgreSQL: a small pool, many rows as arrays.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -19,7 +19,9 @@ const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migration
 
 #[derive(Debug)]
 pub(super) struct Postgres {
-    pool: PgPool,
+    options: PgConnectOptions,
+    /// Made when first used, since a pool belongs to a runtime.
+    pool: OnceLock<PgPool>,
 }
 
 impl Postgres {
@@ -28,8 +30,14 @@ impl Postgres {
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| "not a URL of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE".to_owned())?
             .application_name("crossdesk");
-        let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(Duration::from_secs(5));
-        Ok(Self { pool: pool.connect_lazy_with(options) })
+        Ok(Self { options, pool: OnceLock::new() })
+    }
+
+    fn pool(&self) -> &PgPool {
+        self.pool.get_or_init(|| {
+            let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(Duration::from_secs(5));
+            pool.connect_lazy_with(self.options.clone())
+        })
     }
 }
 
@@ -40,16 +48,16 @@ impl Link for Postgres {
             let sql = sqlx::SqlSafeStr::into_sql_str(sql);
             Migration::new(version, name.into(), MigrationType::Simple, sql, false)
         });
-        Migrator::with_migrations(migrations.to_vec()).run(&self.pool).await.map_err(error::migration)
+        Migrator::with_migrations(migrations.to_vec()).run(self.pool()).await.map_err(error::migration)
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(error::sort)?;
+        let mut connection = self.pool().acquire().await.map_err(error::sort)?;
         run(&mut *connection, &statement).await.map(|(rows, _)| rows)
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(error::sort)?;
+        let mut connection = self.pool().acquire().await.map_err(error::sort)?;
         let mut transaction = connection.begin().await.map_err(error::sort)?;
         let mut results = Vec::with_capacity(statements.len());
         for statement in &statements {

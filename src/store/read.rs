@@ -21,7 +21,8 @@ pub(super) async fn tickets(
     let after: Cell = after.map(Uuid::as_str).unwrap_or_default().into();
     let statement = match agreement {
         None => {
-            let sql = "select uuid, id, version, due_at, doc from ticket where uuid > $1 order by uuid limit $2";
+            let sql =
+                "select uuid, id, version, due_at, doc from ticket where uuid > $1 order by uuid limit $2";
             Statement::new(sql, vec![after, limit.into()])
         }
         Some(agreement) => {

@@ -32,7 +32,10 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     agreements(link, scope, &mut snapshot).await?;
     users(link, scope, &mut snapshot).await?;
     if !scope.events.is_empty() {
-        let events = one_column("select s.key from seen s join {rows} on s.key = r.wanted", scope.events.iter().map(String::as_str));
+        let events = one_column(
+            "select s.key from seen s join {rows} on s.key = r.wanted",
+            scope.events.iter().map(String::as_str),
+        );
         for row in link.query(events).await? {
             snapshot.seen.insert(Reader::new("seen", row).text()?);
         }
@@ -60,11 +63,13 @@ pub(super) fn read_share(row: Row) -> Result<Share, StoreError> {
 async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     if !scope.desk_ids.is_empty() {
-        let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.id = r.wanted";
+        let sql =
+            "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.id = r.wanted";
         rows.extend(link.query(one_column(sql, scope.desk_ids.iter().map(TicketId::as_str))).await?);
     }
     if !scope.tickets.is_empty() {
-        let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.uuid = r.wanted";
+        let sql =
+            "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.uuid = r.wanted";
         rows.extend(link.query(one_column(sql, &scope.tickets)).await?);
     }
     for row in rows {
@@ -135,7 +140,8 @@ async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Re
 
 async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    let by_uuid = "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
+    let by_uuid =
+        "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
     let by_id = "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
         where c.origin is not null and c.id is not null";
     let mut rows = Vec::new();
@@ -200,13 +206,19 @@ async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Resul
     if scope.users.is_empty() {
         return Ok(());
     }
-    let sql = "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
+    let sql =
+        "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
     for row in link.query(one_column(sql, &scope.users)).await? {
         let mut row = Reader::new("person", row);
         let (uuid, agreement) = (row.uuid()?, row.uuid()?);
         let id = row.optional_text().map(UserId::new);
-        let user =
-            User { uuid: uuid.clone(), agreement: agreement.clone(), id, name: row.text()?, role: row.word()? };
+        let user = User {
+            uuid: uuid.clone(),
+            agreement: agreement.clone(),
+            id,
+            name: row.text()?,
+            role: row.word()?,
+        };
         snapshot.users.insert((agreement, uuid), user);
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! The store itself: each verb of the port in a line or two.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 
@@ -21,35 +24,47 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct SqlStore {
     link: Arc<dyn Link>,
+    /// The tables are there: until then the database is as good as away.
+    prepared: AtomicBool,
 }
 
 impl SqlStore {
     pub(super) fn new(link: Arc<dyn Link>) -> Self {
-        Self { link }
+        Self { link, prepared: AtomicBool::new(false) }
+    }
+
+    /// The database, once its tables are there.
+    fn link(&self) -> Result<&dyn Link, StoreError> {
+        if self.prepared.load(Ordering::Acquire) {
+            return Ok(self.link.as_ref());
+        }
+        Err(StoreError::Away("its tables are not ready yet".to_owned()))
     }
 
     async fn rows(&self, sql: &'static str, args: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
-        self.link.query(Statement::new(sql, args)).await
+        self.link()?.query(Statement::new(sql, args)).await
     }
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.link.prepare().await
+        self.link.prepare().await?;
+        self.prepared.store(true, Ordering::Release);
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.rows("select 1", Vec::new()).await.map(drop)
+        self.link.query(Statement::new("select 1", Vec::new())).await.map(drop)
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
-        snapshot::read(self.link.as_ref(), scope).await
+        snapshot::read(self.link()?, scope).await
     }
 
     async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
         let (statements, place) = apply::statements(writes);
-        let mut results = self.link.transact(statements).await?;
+        let mut results = self.link()?.transact(statements).await?;
         let Some(rows) = place.map(|place| results.swap_remove(place)) else { return Ok(Vec::new()) };
         let places: std::collections::HashMap<_, _> = rows
             .into_iter()
@@ -59,12 +74,13 @@ impl Store for SqlStore {
     }
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
-        let rows = self.link.query(message::select(filter, limit)).await?;
+        let rows = self.link()?.query(message::select(filter, limit)).await?;
         rows.into_iter().map(message::read).collect()
     }
 
     async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        let sql = "select uuid from ticket where due_at is not null and due_at <= $1 order by due_at limit $2";
+        let sql =
+            "select uuid from ticket where due_at is not null and due_at <= $1 order by due_at limit $2";
         let rows = self.rows(sql, vec![now.into(), limit.into()]).await?;
         rows.into_iter().map(|row| Reader::new("ticket", row).uuid()).collect()
     }
@@ -76,7 +92,7 @@ impl Store for SqlStore {
     }
 
     async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError> {
-        let rows = self.link.query(agreement::read_key(agreement)).await?;
+        let rows = self.link()?.query(agreement::read_key(agreement)).await?;
         let key = rows.into_iter().next().map(|row| Reader::new("agreement", row).text()).transpose()?;
         Ok(key.map(AccessKey::new))
     }
@@ -91,19 +107,19 @@ impl Store for SqlStore {
         agreement: Option<&Uuid>,
         limit: i64,
     ) -> Result<Vec<TicketView>, StoreError> {
-        read::tickets(self.link.as_ref(), after, agreement, limit).await
+        read::tickets(self.link()?, after, agreement, limit).await
     }
 
     async fn ticket(&self, id: &str) -> Result<Option<TicketView>, StoreError> {
-        read::ticket(self.link.as_ref(), id).await
+        read::ticket(self.link()?, id).await
     }
 
     async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
-        snapshot::all_comments(self.link.as_ref(), ticket).await
+        snapshot::all_comments(self.link()?, ticket).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        read::counts(self.link.as_ref()).await
+        read::counts(self.link()?).await
     }
 
     async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
@@ -111,10 +127,9 @@ impl Store for SqlStore {
         let messages = "delete from message where seq in (select seq from message where updated_at < $1 \
             and state in ('published', 'delivered', 'withdrawn') order by updated_at limit $2) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
-        let waiting =
-            "delete from waiting_event where seq in (select seq from waiting_event where at < $1 limit $2) returning seq";
+        let waiting = "delete from waiting_event where seq in (select seq from waiting_event where at < $1 limit $2) returning seq";
         let statements = [messages, seen, waiting].map(|sql| Statement::new(sql, args()));
-        let gone = self.link.transact(statements.to_vec()).await?;
+        let gone = self.link()?.transact(statements.to_vec()).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
     }
 }

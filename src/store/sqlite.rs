@@ -1,12 +1,15 @@
 //! SQLite: one writer, a few readers, write-ahead log, every commit on the disk before it counts.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::OnceLock};
 
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Executor, Row as _, SqlitePool, TypeInfo, ValueRef,
     migrate::{Migration, MigrationType, Migrator},
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
 };
 
 use super::{
@@ -19,8 +22,9 @@ const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migration
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    options: SqliteConnectOptions,
+    /// One writer, a few readers; made when first used, since a pool belongs to a runtime.
+    pools: OnceLock<(SqlitePool, SqlitePool)>,
 }
 
 impl Sqlite {
@@ -34,10 +38,14 @@ impl Sqlite {
             .pragma("wal_autocheckpoint", "10000")
             .pragma("cache_size", "-65536")
             .statement_cache_capacity(200);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
-        Ok(Self {
-            writer: pool(1).connect_lazy_with(options.clone()),
-            readers: pool(3).connect_lazy_with(options.pragma("cache_size", "-8192")),
+        Ok(Self { options, pools: OnceLock::new() })
+    }
+
+    fn pools(&self) -> &(SqlitePool, SqlitePool) {
+        self.pools.get_or_init(|| {
+            let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
+            let readers = self.options.clone().pragma("cache_size", "-8192");
+            (pool(1).connect_lazy_with(self.options.clone()), pool(3).connect_lazy_with(readers))
         })
     }
 }
@@ -49,16 +57,16 @@ impl Link for Sqlite {
             let sql = sqlx::SqlSafeStr::into_sql_str(sql);
             Migration::new(version, name.into(), MigrationType::Simple, sql, false)
         });
-        Migrator::with_migrations(migrations.to_vec()).run(&self.writer).await.map_err(error::migration)
+        Migrator::with_migrations(migrations.to_vec()).run(&self.pools().0).await.map_err(error::migration)
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(error::sort)?;
+        let mut connection = self.pools().1.acquire().await.map_err(error::sort)?;
         run(&mut *connection, &statement).await.map(|(rows, _)| rows)
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(error::sort)?;
+        let mut connection = self.pools().0.acquire().await.map_err(error::sort)?;
         let mut transaction = connection.begin_with("begin immediate").await.map_err(error::sort)?;
         let mut results = Vec::with_capacity(statements.len());
         for statement in &statements {

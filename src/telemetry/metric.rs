@@ -39,11 +39,13 @@ pub fn install() -> Result<Recorder, String> {
     static RECORDER: OnceLock<Result<Recorder, String>> = OnceLock::new();
     RECORDER
         .get_or_init(|| {
-            let builder = ["crossdesk_delivery_seconds", "crossdesk_sync_lag_seconds"].into_iter().try_fold(
-                PrometheusBuilder::new(),
-                |builder, name| builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), &SECONDS),
-            );
-            let handle = builder.and_then(PrometheusBuilder::install_recorder).map_err(|error| error.to_string())?;
+            let builder = ["crossdesk_delivery_seconds", "crossdesk_sync_lag_seconds"]
+                .into_iter()
+                .try_fold(PrometheusBuilder::new(), |builder, name| {
+                    builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), &SECONDS)
+                });
+            let handle =
+                builder.and_then(PrometheusBuilder::install_recorder).map_err(|error| error.to_string())?;
             describe();
             Ok(Recorder(handle))
         })
@@ -62,7 +64,9 @@ fn describe() {
     describe_gauge!("crossdesk_dead_letters", "Messages that wait for a person.");
     describe_counter!("crossdesk_fields_not_synced_total", "Custom fields left out, by reason.");
     describe_gauge!("crossdesk_partner_up", "How the last attempt at a partner ended: 1 or 0.");
-    for outcome in [Outcome::Applied, Outcome::Unchanged, Outcome::Stale, Outcome::Unshared, Outcome::Rejected] {
+    for outcome in
+        [Outcome::Applied, Outcome::Unchanged, Outcome::Stale, Outcome::Unshared, Outcome::Rejected]
+    {
         counter!("crossdesk_events_total", "outcome" => outcome.as_str()).increment(0);
     }
     waiting(0, 0);

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::{Error, date, text};
 use crate::{
     domain::{
-        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId, Namespace,
-        Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Uuid, Value,
+        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
+        Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Uuid,
+        Value,
     },
     engine::status::STATUSES,
 };
@@ -174,8 +175,8 @@ pub fn schema() -> Value {
 pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
     let value: &RawValue =
         serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not JSON: {error}")))?;
-    let envelope: Envelope<'_> =
-        serde_json::from_str(value.get()).map_err(|error| Error::new(format!("not a CloudEvent: {error}")))?;
+    let envelope: Envelope<'_> = serde_json::from_str(value.get())
+        .map_err(|error| Error::new(format!("not a CloudEvent: {error}")))?;
     if envelope.specversion != "1.0" {
         let version = &envelope.specversion;
         return Err(Error::new(format!("not a CloudEvent 1.0: specversion is \"{version}\"")));
@@ -184,9 +185,9 @@ pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
         return Err(Error::new("not a CloudEvent: id and source must not be empty"));
     }
     let time = match &envelope.time {
-        Some(text) => {
-            Some(date::parse(text).ok_or_else(|| Error::new(format!("time \"{text}\" is no RFC 3339 instant")))?)
-        }
+        Some(text) => Some(
+            date::parse(text).ok_or_else(|| Error::new(format!("time \"{text}\" is no RFC 3339 instant")))?,
+        ),
         None => None,
     };
     let raw = envelope.data.ok_or_else(|| Error::new("data is missing"))?;
@@ -233,7 +234,8 @@ fn ticket(
     let id = ticket_id(&data)?;
     let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
     let mut properties = BTreeMap::new();
-    let mut put = |property, text: Option<String>| text.map(|text| properties.insert(property, Value::from(text)));
+    let mut put =
+        |property, text: Option<String>| text.map(|text| properties.insert(property, Value::from(text)));
     if let Some(status) = &form.status
         && !STATUSES.contains(&status.as_str())
     {
@@ -277,7 +279,8 @@ fn comment(form: CommentForm, ours: &Namespace) -> (Comment, bool) {
         || Person { uuid: ours.user(""), id: None, name: "Unknown".to_owned(), role: Role::EndUser },
         |form| person(form, ours),
     );
-    let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
+    let mut comment =
+        Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
     comment.id = Some(form.id);
     comment.html_body = form.html_body;
     comment.authored_at = form.created_at.as_deref().and_then(date::parse);
@@ -290,8 +293,9 @@ fn comment(form: CommentForm, ours: &Namespace) -> (Comment, bool) {
 }
 
 fn completion(form: CompletionForm, time: Option<crate::domain::Timestamp>) -> Result<Completion, Error> {
-    let command_id = MessageId::parse(&form.command_id)
-        .ok_or_else(|| Error::new(format!("data.command_id \"{}\" is none of this daemon's", form.command_id)))?;
+    let command_id = MessageId::parse(&form.command_id).ok_or_else(|| {
+        Error::new(format!("data.command_id \"{}\" is none of this daemon's", form.command_id))
+    })?;
     let status = match form.status.as_str() {
         "done" => CompletionStatus::Done,
         "failed" => CompletionStatus::Failed,

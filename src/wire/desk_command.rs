@@ -8,8 +8,8 @@ use serde_json::{Map, json};
 use super::date;
 use crate::{
     domain::{
-        Attachment, Command, Comment, FieldNotSynced, MessageId, Origin, Person, Property, Role, TicketCommand, Timestamp,
-        UserId, Uuid, Value,
+        Attachment, Command, Comment, FieldNotSynced, MessageId, Origin, Person, Property, Role,
+        TicketCommand, Timestamp, UserId, Uuid, Value,
     },
     engine::Content,
 };
@@ -92,7 +92,11 @@ fn data(command: &Command) -> Value {
             data.insert("kind".into(), json!(notice.kind));
             data.insert("text".into(), json!(notice.text));
             put(&mut data, "agreement", notice.agreement.as_ref().map(agreement_form));
-            put(&mut data, "ticket", notice.ticket.as_ref().map(|(uuid, id)| json!({"uuid": uuid, "id": id})));
+            put(
+                &mut data,
+                "ticket",
+                notice.ticket.as_ref().map(|(uuid, id)| json!({"uuid": uuid, "id": id})),
+            );
             Value::Object(data)
         }
     }

@@ -32,14 +32,23 @@ impl Error {
 /// The body of a message, as it goes out. No access key is in it: an invite gets its key when it is delivered.
 ///
 /// `agreement` is the one under which the draft goes; a command about no agreement has none.
-pub fn encode(draft: &Draft, agreement: Option<&Agreement>, desk: &Desk, now: crate::domain::Timestamp) -> String {
+pub fn encode(
+    draft: &Draft,
+    agreement: Option<&Agreement>,
+    desk: &Desk,
+    now: crate::domain::Timestamp,
+) -> String {
     match (&draft.content, agreement) {
         (Content::Command(command), _) => desk_command::encode(&draft.id, command, &desk.sharing_url, now),
         (Content::Partner(PartnerMessage::Invite), Some(agreement)) => nhd::invite(agreement, desk),
         (Content::Partner(PartnerMessage::Agreement(change)), Some(agreement)) => {
             nhd::agreement_change(agreement, change)
         }
-        (Content::Partner(PartnerMessage::Create(update) | PartnerMessage::Update(update)), _) => nhd::ticket(update),
-        (Content::Partner(_), _) => format!("{{\"uuid\":{}}}", serde_json::Value::from(draft.id.owner.as_str())),
+        (Content::Partner(PartnerMessage::Create(update) | PartnerMessage::Update(update)), _) => {
+            nhd::ticket(update)
+        }
+        (Content::Partner(_), _) => {
+            format!("{{\"uuid\":{}}}", serde_json::Value::from(draft.id.owner.as_str()))
+        }
     }
 }

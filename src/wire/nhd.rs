@@ -6,19 +6,26 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, AgreementChange, AgreementStatus, Attachment, CommentTerms, Comment, Direction, Person, Privacy, Property,
-        Role, Terms, TicketUpdate, Title, Uuid, Value,
+        Agreement, AgreementChange, AgreementStatus, Attachment, Comment, CommentTerms, Direction, Person,
+        Privacy, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
     },
     engine::{Desk, agreement::Told},
 };
+
+/// Reads an object; a list is none, though its members could be taken for one's in order.
+fn object<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Error> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::new(format!("not {what}: a JSON object is wanted")));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not {what}: {error}")))
+}
 
 /// Reads an agreement.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
-    let form: AgreementForm =
-        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not an agreement: {error}")))?;
+    let form: AgreementForm = object(bytes, "an agreement")?;
     let status = match form.status.as_deref().filter(|status| !status.is_empty()) {
         None => None,
         Some("pending") => Some(AgreementStatus::Pending),
@@ -45,13 +52,14 @@ pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
 /// # Errors
 /// What is wrong with it.
 pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
-    let form: TicketForm =
-        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not a ticket: {error}")))?;
+    let form: TicketForm = object(bytes, "a ticket")?;
     if form.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(uuid.as_str())) {
         return Err(Error::new(format!("the uuid in the body is not {uuid}, the one in the path")));
     }
     let mut update = TicketUpdate::new(uuid.clone());
-    let mut put = |property, text: Option<String>| text.map(|text| update.properties.insert(property, Value::from(text)));
+    let mut put = |property, text: Option<String>| {
+        text.map(|text| update.properties.insert(property, Value::from(text)))
+    };
     put(Property::Subject, form.subject);
     put(Property::Status, form.status);
     put(Property::CustomStatus, form.custom_status);
@@ -71,7 +79,8 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
 }
 
 fn person(form: ActorForm) -> Option<Person> {
-    let uuid = form.uuid.filter(|uuid| !uuid.as_str().is_empty()).or_else(|| form.name.clone().map(Uuid::new))?;
+    let uuid =
+        form.uuid.filter(|uuid| !uuid.as_str().is_empty()).or_else(|| form.name.clone().map(Uuid::new))?;
     let name = form.name.filter(|name| !name.is_empty()).unwrap_or_else(|| uuid.to_string());
     let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
     Some(Person { uuid, id: None, name, role })
@@ -79,10 +88,13 @@ fn person(form: ActorForm) -> Option<Person> {
 
 fn comment(form: CommentForm) -> Result<Comment, Error> {
     let uuid = form.uuid.filter(|uuid| !uuid.as_str().is_empty());
-    let uuid = uuid.ok_or_else(|| Error::new("a comment has no uuid, so it could not be told from its repetitions"))?;
-    let nobody = || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".to_owned(), role: Role::EndUser };
+    let uuid = uuid
+        .ok_or_else(|| Error::new("a comment has no uuid, so it could not be told from its repetitions"))?;
+    let nobody =
+        || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".to_owned(), role: Role::EndUser };
     let author = form.author.and_then(person).unwrap_or_else(nobody);
-    let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
+    let mut comment =
+        Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
     comment.html_body = form.html_body;
     comment.authored_at = form.authored_at.as_ref().and_then(Value::as_str).and_then(date::parse);
     let attachment = |form: AttachmentForm| Attachment {
@@ -124,7 +136,11 @@ fn actor(person: &Person) -> ActorForm {
         Role::Agent => "agent",
         Role::EndUser => "end-user",
     };
-    ActorForm { uuid: Some(person.uuid.clone()), name: Some(person.name.clone()), role: Some(role.to_owned()) }
+    ActorForm {
+        uuid: Some(person.uuid.clone()),
+        name: Some(person.name.clone()),
+        role: Some(role.to_owned()),
+    }
 }
 
 fn write_comment(comment: &Comment) -> CommentForm {

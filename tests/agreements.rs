@@ -1,0 +1,301 @@
+//! An agreement's life, between two daemons and towards partners of every dialect.
+
+use crossdesk::domain::{AgreementStatus, Party};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    echoes::Sender,
+    support::{FakePartner, Pair, TestDaemon, until},
+};
+
+#[test]
+fn only_the_steps_of_its_life_are_taken() {
+    use AgreementStatus::{Accepted, Declined, Inactive, Pending};
+    let mut taken = Vec::new();
+    for from in [Pending, Accepted, Declined, Inactive] {
+        for to in [Pending, Accepted, Declined, Inactive] {
+            for actor in [Party::Sender, Party::Receiver] {
+                let mut agreement = pending();
+                agreement.status = from;
+                let result = agreement.advance(to, actor, crossdesk::domain::Timestamp::from_millis(1));
+                match result {
+                    Ok(true) => taken.push((from.as_str(), to.as_str(), actor.as_str())),
+                    Ok(false) => assert_eq!(from, to),
+                    Err(error) => {
+                        assert_eq!(agreement.status, from, "a refused step changes nothing");
+                        assert!(error.to_string().contains(from.as_str()));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(
+        taken,
+        [
+            ("pending", "accepted", "receiver"),
+            ("pending", "declined", "receiver"),
+            ("pending", "inactive", "sender"),
+            ("accepted", "inactive", "sender"),
+            ("accepted", "inactive", "receiver"),
+        ]
+    );
+}
+
+fn pending() -> crossdesk::domain::Agreement {
+    use crossdesk::domain::{Agreement, Direction, Kind, Profile, Terms, Timestamp, Uuid};
+    Agreement {
+        uuid: Uuid::new("a"),
+        name: "A".into(),
+        direction: Direction::Inbound,
+        kind: Kind::ThirdParty,
+        url: None,
+        status: AgreementStatus::Pending,
+        deactivated_by: None,
+        reason: None,
+        terms: Terms::default(),
+        profile: Profile::default(),
+        accepting: false,
+        declared: false,
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+        messages: 0,
+        version: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_side_ends_it_and_the_other_is_told() {
+    let (acme, lens) = (
+        TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await,
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await,
+    );
+    let declined = acme.invite(&lens.sharing_url()).await;
+    lens.until_agreement(Some(&declined), "pending").await;
+    lens.post(&format!("agreements/{declined}/decline"), Value::Null).await;
+    acme.until_agreement(Some(&declined), "declined").await;
+
+    let cancelled = acme.invite(&lens.sharing_url()).await;
+    lens.until_agreement(Some(&cancelled), "pending").await;
+    let refused = acme.driver.ask(Method::POST, &format!("agreements/{cancelled}/accept"), None).await;
+    assert!(refused.unwrap_err().to_string().contains("409"), "the sender cannot accept its own invite");
+    acme.post(&format!("agreements/{cancelled}/deactivate"), Value::Null).await;
+    assert_eq!(lens.until_agreement(Some(&cancelled), "inactive").await["deactivated_by"], "sender");
+
+    let agreement = acme.agree_with(&lens).await;
+    let id = acme.open_and_share(&agreement, "Lens stuck").await;
+    let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
+    acme.until_quiet().await;
+    lens.until_quiet().await;
+    lens.post(&format!("agreements/{agreement}/deactivate"), Value::Null).await;
+    assert_eq!(acme.until_agreement(Some(&agreement), "inactive").await["deactivated_by"], "receiver");
+    lens.post(&format!("agreements/{agreement}/deactivate"), Value::Null).await;
+    for (from, ticket) in [(&acme, &id), (&lens, &there)] {
+        let event = from.desk(|d| d.comment(ticket, "Somebody", "too late", true));
+        from.tell(&event).await;
+        from.until_quiet().await;
+    }
+    assert_eq!(acme.desk(|d| d.tickets[&id].comments.len()), 2);
+    assert_eq!(lens.desk(|d| d.tickets[&there].comments.len()), 2);
+    let kinds: Vec<_> =
+        lens.desk(|d| d.notices.iter().map(|n| n["kind"].as_str().unwrap().to_owned()).collect());
+    assert!(kinds.contains(&"agreement_invited".to_owned()), "{kinds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invites_are_declined_at_once_where_that_is_wanted() {
+    let (acme, lens) = (
+        TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await,
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await,
+    );
+    lens.driver.ask(Method::PUT, "settings", Some(&json!({"decline_all_invites": true}))).await.unwrap();
+    let uuid = acme.invite(&lens.sharing_url()).await;
+    acme.until_agreement(Some(&uuid), "declined").await;
+    lens.until_quiet().await;
+    assert_eq!(lens.desk(|d| d.notices.len()), 0, "nobody is bothered");
+    assert_eq!(lens.get("settings").await, json!({"decline_all_invites": true}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_in_somebody_elses_name_comes_to_nothing() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let victim = FakePartner::start().await;
+    victim.answer_always(Some((404, vec![], String::new())));
+    let (uuid, key) = ("b".repeat(40), "c".repeat(40));
+    let forged = json!({"uuid": uuid, "name": "Bank", "access_key": key, "status": "pending", "sender_url": victim.url});
+    let url = format!("{}/agreements/{uuid}", daemon.sharing_url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.post(url).body(forged.to_string()).send().await.unwrap().status(), 201);
+    daemon.post(&format!("agreements/{uuid}/accept"), Value::Null).await;
+    let shown = until("the refusal is kept", async || {
+        let shown = daemon.get(&format!("agreements/{uuid}")).await;
+        (shown["reason"].is_string() && shown["accepting"] == false).then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["status"], "pending");
+    assert!(shown["reason"].as_str().unwrap().contains("404"), "{shown}");
+    let ticket = client
+        .post(format!("{}/tickets/t1", daemon.sharing_url()))
+        .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
+        .body("{\"subject\":\"x\"}");
+    assert_eq!(ticket.send().await.unwrap().status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_tracker_is_recognised_by_its_412() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let rt = FakePartner::start().await;
+    rt.answer_next([(412, vec![], String::new())]);
+    let uuid = daemon.invite(&rt.url).await;
+    until("the dialect is kept", async || {
+        let shown = daemon.get(&format!("agreements/{uuid}")).await;
+        (shown["profile"] == "request-tracker").then_some(())
+    })
+    .await;
+    let [first, second]: [_; 2] = rt.received().try_into().unwrap();
+    assert_eq!(first.headers["content-type"], "application/json");
+    assert!(first.headers.get("x-ticket-sharing-token").is_none());
+    assert_eq!(second.headers["content-type"], "text/x-json; charset=\"UTF-8\"");
+    assert_eq!(second.headers["x-ticket-sharing-version"], "1");
+    assert!(second.headers.contains_key("x-ticket-sharing-token"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_is_not_allowed_is_refused_and_an_unreachable_one_is_retried_and_says_so() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let closed = format!("http://127.0.0.1:{}/sharing", crate::support::servers::free_port());
+    let uuid = daemon.invite(&closed).await;
+    until("it says so", async || {
+        let shown = daemon.get(&format!("agreements/{uuid}")).await;
+        (shown["status"] == "pending" && shown["reason"].as_str()?.contains("tried again")).then_some(())
+    })
+    .await;
+    let strict = TestDaemon::with("Strict", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.delivery.allow_private_partners = false;
+    })
+    .await;
+    for url in ["http://lens.example/sharing", "https://127.0.0.1/sharing", "https://10.0.0.1/", "nonsense"] {
+        let invite = json!({"kind": "third_party", "url": url, "name": "X"});
+        let refused = strict.driver.ask(Method::POST, "agreements", Some(&invite)).await;
+        assert!(refused.unwrap_err().to_string().contains("422"), "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_shows_once_and_for_bridges_alone() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let bridge = daemon.post("agreements", json!({"kind": "queue", "name": "Bridge"})).await;
+    let key = bridge["access_key"].as_str().unwrap().to_owned();
+    assert_eq!(key.len(), 40);
+    let partner = FakePartner::start().await;
+    let shown =
+        daemon.post("agreements", json!({"kind": "third_party", "url": partner.url, "name": "P"})).await;
+    assert_eq!(shown.get("access_key"), None);
+    let other = partner.key(shown["uuid"].as_str().unwrap()).await;
+    let uuid = bridge["uuid"].as_str().unwrap();
+    for path in
+        ["agreements".to_owned(), format!("agreements/{uuid}"), "dead-letters".into(), "commands".into()]
+    {
+        let text = daemon.get(&path).await.to_string();
+        assert!(!text.contains(&key) && !text.contains(&other), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_agreement_is_there_from_the_start() {
+    let (uuid, key) = ("d".repeat(40), "e".repeat(40));
+    let partner = FakePartner::start().await;
+    let declared = crossdesk::config::DeclaredAgreement {
+        uuid: crossdesk::domain::Uuid::new(uuid.clone()),
+        name: "Lens Partner".into(),
+        direction: crossdesk::domain::Direction::Outbound,
+        kind: crossdesk::domain::Kind::ThirdParty,
+        url: Some(partner.url.clone()),
+        access_key: key.clone(),
+        status: AgreementStatus::Accepted,
+        terms: Default::default(),
+        profile: Default::default(),
+    };
+    let rule = crossdesk::config::Rule {
+        name: "Urgent".into(),
+        when: "ticket.priority == 'urgent' && 'lens' in ticket.tags".into(),
+        share_with: "Lens Partner".into(),
+    };
+    let mut daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.agreements = vec![declared];
+        config.rules = vec![rule];
+    })
+    .await;
+    assert_eq!(daemon.until_agreement(Some(&uuid), "accepted").await["declared"], true);
+    // A rule shares what it is meant to, and nothing else.
+    let (id, opened) = daemon.desk(|d| d.open(("77", "Joe"), "Lens stuck", "It is stuck.", &[]));
+    daemon.tell(&opened).await;
+    let event = daemon.desk(|d| d.tag(&id, &["lens"]));
+    daemon.tell(&event).await;
+    assert_eq!(daemon.get("tickets").await, json!([]));
+    let event = daemon.desk(|d| d.set(&id, "priority", "urgent"));
+    let preview = daemon.post("preview", event.clone()).await;
+    assert_eq!(preview["would_send"][0]["type"], "ticket.create", "{preview}");
+    assert_eq!(daemon.get("tickets").await, json!([]), "a preview changes nothing");
+    daemon.tell(&event).await;
+    let created = until("it is shared", async || partner.tickets("POST").pop()).await;
+    assert_eq!(created["subject"], "Lens stuck");
+    // The rest of its comments is fetched from the desk.
+    let put = until("the comment follows", async || partner.tickets("PUT").pop()).await;
+    assert_eq!(put["comments"][0]["body"], "It is stuck.");
+    let sent = partner.received().pop().unwrap();
+    assert_eq!(sent.headers["x-ticket-sharing-token"], format!("{uuid}:{key}"));
+    daemon.stop().await;
+    daemon.resume().await;
+    assert_eq!(daemon.get("agreements").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_travels_on_and_never_home() {
+    let start = async |name| TestDaemon::start(name, Pair::SQLITE_EMBEDDED).await;
+    let (a, b, c) = (start("A").await, start("B").await, start("C").await);
+    let (ab, bc, ca) = (a.agree_with(&b).await, b.agree_with(&c).await, c.agree_with(&a).await);
+    let at_a = a.open_and_share(&ab, "Lens stuck").await;
+    let at_b = b.until_desk("it is at B", |d| d.tickets.keys().next().cloned()).await;
+    b.until_quiet().await;
+    let shared = b.desk(|d| d.share(&at_b, &bc));
+    b.tell(&shared).await;
+    let at_c = c.until_desk("it is at C", |d| d.tickets.keys().next().cloned()).await;
+    let event = c.desk(|d| d.comment(&at_c, "Cem", "Found it.", true));
+    c.tell(&event).await;
+    let event = c.desk(|d| d.set(&at_c, "status", "solved"));
+    c.tell(&event).await;
+    a.until_desk("the change has come all the way", |d| {
+        let ticket = &d.tickets[&at_a];
+        (ticket.values["status"] == "solved" && ticket.comments.iter().any(|c| c.body == "Found it."))
+            .then_some(())
+    })
+    .await;
+    for side in [&a, &b, &c] {
+        side.until_quiet().await;
+    }
+    let shared = c.desk(|d| d.share(&at_c, &ca));
+    c.tell(&shared).await;
+    let refused = until("it is refused", async || c.get("dead-letters").await.get(0).cloned()).await;
+    assert!(refused["reason"].as_str().unwrap().contains("422"), "{refused}");
+    assert_eq!(a.desk(|d| d.tickets.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receiver_shares_nothing_under_the_senders_agreement() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let (id, opened) = daemon.desk(|d| d.open(("1", "Ann"), "Ours", "Hello.", &[]));
+    daemon.tell(&opened).await;
+    let shared = daemon.desk(|d| d.share(&id, &sender.uuid));
+    daemon.tell(&shared).await;
+    let notice = daemon
+        .until_desk("the desk is told", |d| d.notices.iter().find(|n| n["kind"] == "share_refused").cloned());
+    assert!(notice.await["text"].as_str().unwrap().contains("the partner shares its tickets"));
+    assert_eq!(sender.partner.tickets("POST").len(), 0);
+    let refused = daemon
+        .driver
+        .ask(Method::POST, &format!("tickets/{id}/share"), Some(&json!({"agreement": "nobody"})))
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("409"));
+}

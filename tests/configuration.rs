@@ -1,0 +1,115 @@
+//! Files, variables, secrets, samples: all without touching this process' environment.
+
+use std::collections::BTreeMap;
+
+use crossdesk::config::{Config, from_file, load};
+
+fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn the_sample_is_complete_and_its_defaults_are_the_defaults() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/crossdesk.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let sample = load(&text, path, &BTreeMap::new()).unwrap();
+    let as_toml = |config: &Config| toml::Value::try_from(config).unwrap();
+    assert_eq!(as_toml(&sample), as_toml(&Config::default()));
+    // Every key stands in it: set, or commented out because it has no default worth setting.
+    let mut keys = Vec::new();
+    collect("", &as_toml(&Config::default()), &mut keys);
+    for key in keys {
+        let name = key.rsplit('.').next().unwrap();
+        assert!(
+            text.contains(&format!("{name} = ")) || text.contains(&format!("{name}      ")),
+            "{key} is missing"
+        );
+    }
+    // What is commented out as an example is valid as well.
+    let uncommented: String =
+        text.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+    let examples = load(&uncommented, path, &BTreeMap::new()).unwrap();
+    assert_eq!((examples.agreements.len(), examples.rules.len(), examples.desk.fields.len()), (1, 1, 1));
+}
+
+fn collect(prefix: &str, value: &toml::Value, keys: &mut Vec<String>) {
+    if let toml::Value::Table(table) = value {
+        for (key, value) in table {
+            let path = format!("{prefix}{key}");
+            match value {
+                toml::Value::Table(_) => collect(&format!("{path}."), value, keys),
+                toml::Value::Array(_) => {}
+                _ => keys.push(path),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_other_sample_loads() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        from_file(Some(&path), &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn variables_override_the_file_and_have_the_types_of_their_keys() {
+    let set = variables(&[
+        ("CROSSDESK_DESK__NAME", "42"),
+        ("CROSSDESK_DESK__DECLINE_ALL_INVITES", "true"),
+        ("CROSSDESK_DELIVERY__SIDE_BY_SIDE", "3"),
+        ("CROSSDESK_DELIVERY__RETRY__INITIAL", "2s"),
+        ("CROSSDESK_DESK__FIELDS", "[{title = 'Model', type = 'dropdown', options = ['X100']}]"),
+    ]);
+    let config = load("[desk]\nname = \"File\"\n", "file.toml", &set).unwrap();
+    assert_eq!(
+        (config.desk.name.as_str(), config.desk.decline_all_invites, config.delivery.side_by_side),
+        ("42", true, 3)
+    );
+    assert_eq!((config.delivery.retry.initial.as_str(), config.desk.fields.len()), ("2s", 1));
+}
+
+#[test]
+fn a_secret_can_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "from-a-file\n").unwrap();
+    let path = path.to_str().unwrap();
+    let config = load(&format!("[admin]\ntoken_file = \"{path}\"\n"), "file.toml", &BTreeMap::new()).unwrap();
+    assert_eq!(config.admin.token, "from-a-file");
+    let config = load("", "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN_FILE", path)])).unwrap();
+    assert_eq!(config.admin.token, "from-a-file");
+    assert!(!format!("{config:?}").contains("from-a-file"));
+    let both = format!("[admin]\ntoken = \"x\"\ntoken_file = \"{path}\"\n");
+    assert!(load(&both, "file.toml", &BTreeMap::new()).unwrap_err().to_string().contains("admin.token_file"));
+}
+
+#[test]
+fn every_error_names_where_what_and_the_mend() {
+    for (text, wanted) in [
+        ("[desk", &["file.toml:1", "TOML"][..]),
+        ("[desk]\nname = 5\n", &["file.toml:2", "desk.name", "string"]),
+        ("[desk]\nname = \" \"\n", &["desk.name", "empty"]),
+        ("[desk]\nsharing_url = \"desk\"\n", &["desk.sharing_url", "https://"]),
+        ("[store]\nurl = \"oracle:x\"\n", &["store.url", "sqlite:"]),
+        ("[broker]\nurl = \"kafka://x\"\n", &["broker.url", "amqp://"]),
+        ("[broker]\nqueue_type = \"lazy\"\n", &["broker.queue_type", "quorum"]),
+        ("[delivery.retry]\ninitial = \"1h\"\n", &["delivery.retry.initial", "max"]),
+        ("[admin]\nlisten = \"127.0.0.1:8085\"\n", &["admin.listen", "http.listen"]),
+        ("[[rules]]\nname = \"r\"\nwhen = \"ticket.\"\nshare_with = \"x\"\n", &["rules[0].when", "\"r\""]),
+        ("[[rules]]\nname = \"r\"\nshare_with = \"x\"\n", &["rules[0]", "when"]),
+        ("[[desk.fields]]\ntitle = \"T\"\ntype = \"colour\"\n", &["desk.fields[0].type", "dropdown"]),
+        (
+            "[[agreements]]\nuuid = \"x\"\nname = \"n\"\ndirection = \"outbound\"\nkind = \"queue\"\naccess_key = \"k\"\nstatus = \"accepted\"\n",
+            &["agreements[0].uuid", "40 hex"],
+        ),
+    ] {
+        let error = load(text, "file.toml", &BTreeMap::new()).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        for word in wanted {
+            assert!(error.contains(word), "{text:?}: {word}: {error}");
+        }
+    }
+}

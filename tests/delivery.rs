@@ -1,0 +1,182 @@
+//! Retries, order, what a partner's answers mean, what is parked and replayed.
+
+use std::time::Duration;
+
+use crossdesk::{
+    domain::{MessageType, Profile},
+    flow::{Verdict, verdict},
+    ports::{Answer, CallError},
+};
+use serde_json::{Value, json};
+
+use crate::support::{FakePartner, Pair, TestDaemon, until};
+
+async fn agreed(daemon: &TestDaemon) -> (FakePartner, String) {
+    let partner = FakePartner::start().await;
+    let uuid = daemon.invite(&partner.url).await;
+    let key = partner.key(&uuid).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let accept = client
+        .put(format!("{}/agreements/{uuid}", daemon.sharing_url()))
+        .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
+        .body("{\"status\":\"accepted\"}");
+    assert_eq!(accept.send().await.unwrap().status(), 200);
+    (partner, uuid)
+}
+
+fn bodies(partner: &FakePartner) -> Vec<String> {
+    let all = partner.tickets("POST").into_iter().chain(partner.tickets("PUT"));
+    let comments = all.flat_map(|ticket| ticket["comments"].as_array().cloned().unwrap_or_default());
+    comments.map(|comment| comment["body"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_answer_means_one_thing() {
+    let judge = |kind, tried, status| {
+        let answer = Answer { status, text: "why".into(), is_page: false, retry_after: None };
+        verdict(kind, Profile::Standard, tried, &Ok(answer))
+    };
+    let update = MessageType::TicketUpdate;
+    for status in [200, 201, 202, 204] {
+        assert_eq!(judge(update, false, status), Verdict::Done);
+    }
+    for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+        assert!(matches!(judge(update, false, status), Verdict::Later { .. }), "{status}");
+    }
+    for status in [301, 400, 401, 403, 404, 405, 409, 410, 413, 422] {
+        assert!(
+            matches!(judge(update, false, status), Verdict::Park(why) if why.contains(&status.to_string())),
+            "{status}"
+        );
+    }
+    for status in [404, 405, 410] {
+        assert_eq!(judge(MessageType::TicketUnshare, false, status), Verdict::Done, "{status}");
+    }
+    assert!(matches!(judge(MessageType::TicketCreate, true, 422), Verdict::Ask(_)));
+    assert!(matches!(judge(MessageType::TicketCreate, false, 422), Verdict::Park(_)));
+    let page = Answer { status: 200, text: "An internal RT error".into(), is_page: true, retry_after: None };
+    assert!(matches!(verdict(update, Profile::RequestTracker, false, &Ok(page)), Verdict::Park(_)));
+    let away = Err(CallError::Unreachable("no connection".into()));
+    assert!(matches!(verdict(update, Profile::Standard, false, &away), Verdict::Later { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_is_down_gets_everything_in_order_and_once_when_it_is_back() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::SQLITE_AMQP] {
+        let daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = agreed(&daemon).await;
+        let (healthy, other) = agreed(&daemon).await;
+        let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+        until("the ticket is out", async || partner.tickets("POST").pop()).await;
+        partner.answer_always(Some((503, vec![("retry-after", "1".into())], "busy".into())));
+        for n in 1..=20 {
+            let event = daemon.desk(|d| d.comment(&id, "Smith", &format!("note {n}"), true));
+            daemon.tell(&event).await;
+        }
+        // Somebody else's ticket is not held up.
+        daemon.open_and_share(&other, "Another").await;
+        until("the healthy partner has its ticket", async || healthy.tickets("POST").pop()).await;
+        until("it was tried", async || (!partner.tickets("PUT").is_empty()).then_some(())).await;
+        let story = daemon.get(&format!("tickets/{id}/explain")).await;
+        let tried = story["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|m| m["attempts"].as_i64() > Some(0) && m["state"] == "published");
+        if let Some(tried) = tried {
+            assert!(tried["reason"].as_str().unwrap().contains("503"), "{tried}");
+        }
+        partner.answer_always(None);
+        let last = until("all is there", async || {
+            bodies(&partner).contains(&"note 20".to_owned()).then(|| bodies(&partner))
+        });
+        let mut seen = last.await;
+        seen.dedup();
+        let want: Vec<String> =
+            std::iter::once("It is stuck.".to_owned()).chain((1..=20).map(|n| format!("note {n}"))).collect();
+        assert_eq!(seen, want, "{pair:?}: in order, and only what failed was repeated");
+        daemon.until_quiet().await;
+        until("all rows say delivered", async || {
+            let story = daemon.get(&format!("tickets/{id}/explain")).await;
+            let partner = story["messages"]
+                .as_array()?
+                .iter()
+                .filter(|m| m["type"].as_str().unwrap().starts_with("ticket."));
+            partner.map(|m| m["state"] == "delivered").reduce(|a, b| a && b)?.then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+    let (partner, uuid) = agreed(&daemon).await;
+    partner.answer_always(Some((422, vec![], "no requester".into())));
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let dead = until("it is parked", async || daemon.get("dead-letters").await.get(0).cloned()).await;
+    assert_eq!(dead["type"], "ticket.create");
+    assert!(dead["reason"].as_str().unwrap().contains("422: no requester"), "{dead}");
+    assert!(dead["body"]["subject"].is_string());
+    // What follows is held back, however often the ticket changes.
+    let event = daemon.desk(|d| d.set(&id, "status", "pending"));
+    daemon.tell(&event).await;
+    daemon.until_quiet().await;
+    assert_eq!(partner.tickets("PUT").len(), 0);
+    let shown = daemon.get(&format!("tickets/{id}")).await;
+    assert_eq!(shown["shares"][0]["state"], "parked");
+    daemon
+        .until_desk("the desk is told", |d| {
+            d.notices.iter().find(|n| n["kind"] == "partner_refused").cloned()
+        })
+        .await;
+
+    partner.answer_always(None);
+    daemon.post(&format!("dead-letters/{}/replay", dead["id"].as_str().unwrap()), Value::Null).await;
+    let created = until("it is told anew", async || partner.tickets("POST").get(1).cloned()).await;
+    assert_eq!(created["status"], "pending", "as it is now, not as it was");
+    assert_eq!(created["comments"][0]["body"], "It is stuck.");
+    daemon.until_quiet().await;
+    assert_eq!(daemon.get("dead-letters").await, json!([]));
+    // One refused change alone: the next one carries it again.
+    partner.answer_next([(422, vec![], "not now".into())]);
+    let event = daemon.desk(|d| d.comment(&id, "Smith", "Hello.", true));
+    daemon.tell(&event).await;
+    let dead = until("it is parked", async || daemon.get("dead-letters").await.get(0).cloned()).await;
+    let event = daemon.desk(|d| d.set(&id, "status", "solved"));
+    daemon.tell(&event).await;
+    let put = until("the next one is out", async || {
+        partner.tickets("PUT").into_iter().find(|put| put["status"] == "solved")
+    });
+    assert_eq!(put.await["comments"][0]["body"], "Hello.");
+    daemon
+        .driver
+        .ask(reqwest::Method::DELETE, &format!("dead-letters/{}", dead["id"].as_str().unwrap()), None)
+        .await
+        .unwrap();
+    assert_eq!(daemon.get("dead-letters").await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_after_a_lost_answer_is_settled_by_asking() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = agreed(&daemon).await;
+    partner.answer_next([(500, vec![], String::new()), (422, vec![], "exists".into())]);
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    until("it is settled", async || {
+        let story = daemon.get(&format!("tickets/{id}/explain")).await;
+        let create = story["messages"].as_array()?.iter().find(|m| m["type"] == "ticket.create")?.clone();
+        (create["state"] == "delivered").then_some(())
+    })
+    .await;
+    let methods: Vec<_> =
+        partner.received().into_iter().filter(|r| r.path.contains("tickets")).map(|r| r.method).collect();
+    assert_eq!(methods, ["POST", "POST", "GET"]);
+    // A retry-after that is asked for is kept, between its bounds.
+    let policy =
+        crossdesk::retry::Policy { initial: Duration::from_millis(50), max: Duration::from_millis(500) };
+    assert_eq!(policy.wait_after(1, Some(Duration::from_secs(7))), Duration::from_secs(7));
+    for tries in 1..100 {
+        assert!(policy.wait_after(tries, None) <= Duration::from_millis(625));
+    }
+}

@@ -1,0 +1,238 @@
+//! Our own commands coming back as desk events: nothing may be sent for them, and nothing that people do may be lost for it.
+
+use crossdesk::demo::Habits;
+use serde_json::{Value, json};
+
+use crate::support::{FakePartner, Pair, TestDaemon, until};
+
+const HABITS: [Habits; 4] = [
+    Habits { completes: true, names_commands: true },
+    Habits { completes: true, names_commands: false },
+    Habits { completes: false, names_commands: true },
+    Habits { completes: false, names_commands: false },
+];
+
+/// A partner's side of an agreement that this daemon has accepted.
+pub(crate) struct Sender {
+    pub(crate) partner: FakePartner,
+    pub(crate) uuid: String,
+    pub(crate) key: String,
+    pub(crate) base: String,
+}
+
+impl Sender {
+    pub(crate) async fn agreed(daemon: &TestDaemon) -> Self {
+        Self::agreed_on(
+            daemon,
+            json!({"allows_public_comments": true, "sync_tags": true, "sync_custom_fields": true}),
+        )
+        .await
+    }
+
+    pub(crate) async fn agreed_on(daemon: &TestDaemon, terms: Value) -> Self {
+        let partner = FakePartner::start().await;
+        let number = crate::support::servers::unique().replace('-', "0");
+        let (uuid, key) = (format!("{number:0>40}"), format!("{number:a>40}"));
+        let mut invite = json!({"uuid": uuid, "name": "Sender", "access_key": key, "status": "pending",
+            "sender_url": partner.url, "receiver_url": daemon.sharing_url()});
+        for (name, value) in terms.as_object().unwrap() {
+            invite[name] = value.clone();
+        }
+        let this = Self { partner, uuid, key, base: daemon.sharing_url() };
+        assert_eq!(
+            this.send("POST", &format!("agreements/{}", this.uuid), Some(&invite), false).await.0,
+            201
+        );
+        daemon.post(&format!("agreements/{}/accept", this.uuid), Value::Null).await;
+        daemon.until_agreement(Some(&this.uuid), "accepted").await;
+        this
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        token: bool,
+    ) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method.parse().unwrap(), format!("{}/{path}", self.base));
+        if token {
+            request = request.header("X-Ticket-Sharing-Token", format!("{}:{}", self.uuid, self.key));
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub(crate) async fn ticket(&self, method: &str, uuid: &str, body: &Value) -> u16 {
+        self.send(method, &format!("tickets/{uuid}"), Some(body), true).await.0
+    }
+}
+
+pub(crate) fn new_ticket(uuid: &str) -> Value {
+    json!({"uuid": uuid, "subject": "Lens stuck", "status": "open", "requester": {"uuid": "joe", "name": "Joe"},
+        "comments": [{"uuid": format!("{uuid}-c1"), "author": {"uuid": "joe", "name": "Joe"}, "body": "It is stuck.", "public": true}]})
+}
+
+fn status(daemon: &TestDaemon) -> Option<String> {
+    daemon.desk(|desk| desk.tickets.values().next().map(|t| t.values["status"].as_str().unwrap().to_owned()))
+}
+
+/// Everything that the partner was told of the ticket.
+fn told(sender: &Sender) -> Vec<Value> {
+    sender.partner.tickets("PUT")
+}
+
+async fn desk_has_ticket(daemon: &TestDaemon) -> String {
+    let id = daemon.until_desk("the ticket is here", |d| d.tickets.keys().next().cloned()).await;
+    until("its number is known", async || {
+        let list = daemon.get("tickets").await;
+        (list[0]["id"] == id.as_str()).then_some(())
+    })
+    .await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_quick_changes_by_the_partner_do_not_ping_pong_whatever_the_desks_habits() {
+    for habits in HABITS {
+        for amqp in [false, true] {
+            let pair = Pair { postgres: false, amqp };
+            let mut daemon = TestDaemon::with("Lens", pair, habits, |config| {
+                config.desk.command_timeout = "1s".to_owned()
+            })
+            .await;
+            let sender = Sender::agreed(&daemon).await;
+            assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+            desk_has_ticket(&daemon).await;
+            // The desk is busy, so both commands are open when it does the first.
+            daemon.stop_desk();
+            for word in ["pending", "solved"] {
+                assert_eq!(sender.ticket("PUT", "t1", &json!({"status": word})).await, 200);
+            }
+            daemon.start_desk().await;
+            until("the desk has done both", async || (status(&daemon)? == "solved").then_some(())).await;
+            daemon_is_settled(&daemon, habits).await;
+            let statuses: Vec<_> =
+                told(&sender).into_iter().filter(|put| put.get("status").is_some()).collect();
+            assert_eq!(statuses, Vec::<Value>::new(), "{habits:?}, amqp {amqp}");
+            daemon.stop().await;
+        }
+    }
+}
+
+/// The desk's commands are answered, or have run out.
+async fn daemon_is_settled(daemon: &TestDaemon, habits: Habits) {
+    until("nothing is waited for", async || {
+        let list = daemon.get("tickets").await;
+        let waiting = &list[0]["waiting_for_desk"];
+        (waiting["commands"] == json!([]) && waiting["held_comments"] == 0).then_some(())
+    })
+    .await;
+    if habits.completes {
+        daemon.until_quiet().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_by_command_come_back_as_events_and_are_never_sent_back() {
+    for habits in HABITS {
+        let mut daemon = TestDaemon::with("Lens", Pair::SQLITE_AMQP, habits, |config| {
+            config.desk.command_timeout = "1s".to_owned();
+        })
+        .await;
+        let sender = Sender::agreed(&daemon).await;
+        assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+        let id = desk_has_ticket(&daemon).await;
+        let comment = |n: u32| json!({"uuid": format!("c{n}"), "author": {"uuid": "kim", "name": "Kim", "role": "agent"}, "body": format!("words {n}"), "public": n == 2});
+        assert_eq!(sender.ticket("PUT", "t1", &json!({"comments": [comment(2), comment(3)]})).await, 200);
+        daemon.until_desk("they are here", |d| (d.tickets[&id].comments.len() == 3).then_some(())).await;
+        daemon_is_settled(&daemon, habits).await;
+        // A person's answer, with everything else in the event again, is the one thing that goes out.
+        let event = daemon.desk(|d| d.comment(&id, "Lina", "Thanks.", true));
+        daemon.tell(&event).await;
+        let put = until("the answer is out", async || told(&sender).pop()).await;
+        daemon_is_settled(&daemon, habits).await;
+        let bodies: Vec<_> = told(&sender)
+            .iter()
+            .flat_map(|put| put["comments"].as_array().cloned().unwrap_or_default())
+            .map(|c| c["body"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(bodies, ["Thanks."], "{habits:?}: {put}");
+        let privacy: Vec<_> = daemon.desk(|d| d.tickets[&id].comments.iter().map(|c| c.public).collect());
+        assert_eq!(privacy, [true, true, false, true]);
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_does_while_a_command_is_open_waits_and_counts_then() {
+    let habits = Habits { completes: true, names_commands: false };
+    let mut daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, habits, |_| {}).await;
+    let sender = Sender::agreed(&daemon).await;
+    sender.ticket("POST", "t1", &new_ticket("t1")).await;
+    let id = desk_has_ticket(&daemon).await;
+    daemon.stop_desk();
+    sender.ticket("PUT", "t1", &json!({"status": "pending"})).await;
+    // An agent is faster than the command; then the desk does the command; then the agent sets it again.
+    let event = daemon.desk(|d| d.set(&id, "status", "hold"));
+    daemon.tell(&event).await;
+    let shown = daemon.get(&format!("tickets/{id}")).await;
+    assert_eq!(shown["waiting_for_desk"]["held_values"], json!(["status"]));
+    assert!(told(&sender).iter().all(|put| put.get("status").is_none()));
+    daemon.start_desk().await;
+    until("the command is done", async || (status(&daemon)? == "pending").then_some(())).await;
+    daemon_is_settled(&daemon, habits).await;
+    let event = daemon.desk(|d| d.set(&id, "status", "solved"));
+    daemon.tell(&event).await;
+    until("the last word is out", async || told(&sender).pop().filter(|put| put["status"] == "solved")).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_the_desk_refuses_is_kept_as_an_issue_and_not_sent_back() {
+    let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    sender.ticket("POST", "t1", &new_ticket("t1")).await;
+    let id = desk_has_ticket(&daemon).await;
+    daemon.until_quiet().await;
+    daemon.stop_desk();
+    sender.ticket("PUT", "t1", &json!({"status": "solved"})).await;
+    let command = daemon.get("commands").await[0].clone();
+    assert_eq!(command["type"], "crossdesk.ticket.update");
+    let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
+        "data": {"command_id": command["id"], "status": "failed", "error": "field X is required to solve"}});
+    daemon.tell(&answer).await;
+    let event = daemon.desk(|d| d.comment(&id, "Lina", "Not yet.", true));
+    daemon.tell(&event).await;
+    let put = until("the comment is out", async || told(&sender).pop()).await;
+    assert_eq!(put.get("status"), None, "the old status is not sent back: {put}");
+    let issues = daemon.get(&format!("tickets/{id}")).await["issues"].clone();
+    assert_eq!(issues[0]["reason"], "command_failed");
+    assert!(issues[0]["detail"].as_str().unwrap().contains("field X is required to solve"));
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_seen_does_nothing_and_an_older_one_undoes_nothing() {
+    let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_AMQP).await;
+    let sender = Sender::agreed(&daemon).await;
+    sender.ticket("POST", "t1", &new_ticket("t1")).await;
+    let id = desk_has_ticket(&daemon).await;
+    daemon.until_quiet().await;
+    let older = daemon.desk(|d| d.set(&id, "status", "pending"));
+    let newer = daemon.desk(|d| d.set(&id, "status", "hold"));
+    for event in [&newer, &older, &newer, &older] {
+        daemon.tell(event).await;
+    }
+    let last = daemon.desk(|d| d.comment(&id, "Lina", "That is all.", true));
+    daemon.tell(&last).await;
+    until("the last word is out", async || told(&sender).pop().filter(|put| put.get("comments").is_some()))
+        .await;
+    let statuses: Vec<_> = told(&sender).iter().filter_map(|put| put.get("status").cloned()).collect();
+    assert_eq!(statuses, [json!("hold")]);
+    daemon.stop().await;
+}

@@ -1,0 +1,73 @@
+//! Brokers and databases that are away at the start, or go away later: said once, seen in `/readyz`, nothing lost.
+
+use serde_json::Value;
+
+use crate::support::{
+    Pair, TestDaemon,
+    servers::{Postgres, RabbitMq, new_database},
+    until,
+};
+
+async fn ready(daemon: &TestDaemon) -> (u16, Value) {
+    let response = reqwest::get(format!("http://{}/readyz", daemon.config.admin.listen)).await.unwrap();
+    (response.status().as_u16(), serde_json::from_str(&response.text().await.unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_and_a_database_that_crash_and_come_back_lose_nothing() {
+    let (rabbit, postgres) =
+        tokio::task::spawn_blocking(|| (RabbitMq::new(), Postgres::new())).await.unwrap();
+    let (rabbit, rabbit_process) = tokio::task::spawn_blocking(move || {
+        let process = rabbit.start();
+        (rabbit, process)
+    })
+    .await
+    .unwrap();
+    let (postgres, postgres_process) = tokio::task::spawn_blocking(move || {
+        let process = postgres.start();
+        (postgres, process)
+    })
+    .await
+    .unwrap();
+    let database = new_database(&postgres.url, "crossdesk").await;
+    let acme = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+        config.broker.url = rabbit.url.clone();
+        config.broker.queue_type = crossdesk::broker::QueueType::Quorum;
+        config.store.url = database;
+    })
+    .await;
+    let lens = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let agreement = acme.agree_with(&lens).await;
+    let id = acme.open_and_share(&agreement, "Lens stuck").await;
+    let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
+    acme.until_quiet().await;
+
+    // Without its database nothing is taken, and nothing is lost: over HTTP the answer waits.
+    postgres_process.kill();
+    assert_eq!(ready(&acme).await.0, 503);
+    let event = acme.desk(|d| d.comment(&id, "Smith", "while the database is away", true));
+    acme.tell(&event).await;
+    let postgres_process = tokio::task::spawn_blocking(move || postgres.start()).await.unwrap();
+    lens.until_desk("it is there all the same", |d| {
+        d.tickets[&there].comments.iter().any(|c| c.body == "while the database is away").then_some(())
+    })
+    .await;
+
+    // Without its broker events still come in over HTTP, and go out when it is back.
+    rabbit_process.kill();
+    until("the daemon notices", async || (ready(&acme).await.0 == 503).then_some(())).await;
+    let event = acme.desk(|d| d.comment(&id, "Smith", "while the broker is away", true));
+    acme.driver.tell(&event).await.unwrap();
+    let (status, body) = ready(&acme).await;
+    assert_eq!((status, body["store"].as_str()), (503, Some("ok")), "{body}");
+    let rabbit_process = tokio::task::spawn_blocking(move || rabbit.start()).await.unwrap();
+    lens.until_desk("it is there when the broker is back", |d| {
+        d.tickets[&there].comments.iter().any(|c| c.body == "while the broker is away").then_some(())
+    })
+    .await;
+    until("the daemon is ready again", async || (ready(&acme).await.0 == 200).then_some(())).await;
+    let count = lens.desk(|d| d.tickets[&there].comments.len());
+    assert_eq!(count, 3, "each comment once");
+    rabbit_process.kill();
+    postgres_process.kill();
+}

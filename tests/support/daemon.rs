@@ -1,0 +1,243 @@
+//! A real daemon on free ports, with a desk beside it.
+
+use std::sync::{Arc, Mutex};
+
+use crossdesk::{
+    app::Daemon,
+    config::Config,
+    demo::{Driver, Habits, HelpDesk},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{AmqpDesk, servers, until};
+
+/// A store and a broker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) postgres: bool,
+    pub(crate) amqp: bool,
+}
+
+impl Pair {
+    pub(crate) const SQLITE_EMBEDDED: Self = Self { postgres: false, amqp: false };
+    pub(crate) const SQLITE_AMQP: Self = Self { postgres: false, amqp: true };
+    pub(crate) const POSTGRES_EMBEDDED: Self = Self { postgres: true, amqp: false };
+    pub(crate) const POSTGRES_AMQP: Self = Self { postgres: true, amqp: true };
+}
+
+/// A daemon and its desk.
+pub(crate) struct TestDaemon {
+    pub(crate) config: Config,
+    pub(crate) driver: Driver,
+    desk: Arc<Mutex<HelpDesk>>,
+    amqp: Option<AmqpDesk>,
+    daemon: Option<Daemon>,
+    stop_desk: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+impl TestDaemon {
+    /// A daemon whose desk has the usual habits.
+    pub(crate) async fn start(name: &str, pair: Pair) -> Self {
+        Self::with(name, pair, Habits::default(), |_| {}).await
+    }
+
+    /// A daemon with other settings, and a desk with other habits.
+    pub(crate) async fn with(
+        name: &str,
+        pair: Pair,
+        habits: Habits,
+        settings: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        name.clone_into(&mut config.desk.name);
+        config.desk.ticket_url = "https://desk.example/tickets/{id}".to_owned();
+        config.admin.token = "test-token".to_owned();
+        config.delivery.allow_private_partners = true;
+        config.delivery.retry.initial = "50ms".to_owned();
+        config.delivery.retry.max = "500ms".to_owned();
+        config.log.level = "crossdesk=debug".to_owned();
+        config.store.url = if pair.postgres {
+            servers::postgres_url().await
+        } else {
+            format!("sqlite:{}", folder.path().join("test.db").display())
+        };
+        if pair.amqp {
+            let unique = servers::unique();
+            config.broker.url = servers::amqp_url().await;
+            config.broker.queue_type = crossdesk::broker::QueueType::Classic;
+            for name in [
+                &mut config.broker.events_exchange,
+                &mut config.broker.events_queue,
+                &mut config.broker.commands_exchange,
+                &mut config.broker.commands_queue,
+                &mut config.broker.partners_exchange,
+                &mut config.broker.partner_queue_prefix,
+                &mut config.broker.inbound_queue,
+                &mut config.broker.dead_letter_queue,
+            ] {
+                *name = format!("{name}.{unique}");
+            }
+        }
+        settings(&mut config);
+        let desk = Arc::new(Mutex::new(HelpDesk::new(name, 1001, habits)));
+        let driver = Driver::shared(desk.clone(), "", &config.admin.token).unwrap();
+        let mut this = Self {
+            config,
+            driver,
+            desk,
+            amqp: None,
+            daemon: None,
+            stop_desk: CancellationToken::new(),
+            _folder: folder,
+        };
+        this.resume().await;
+        this
+    }
+
+    /// Starts the daemon, anew after [`TestDaemon::stop`], and its desk.
+    pub(crate) async fn resume(&mut self) {
+        let first = self.daemon.is_none() && self.config.http.listen.port() == 8085;
+        if first {
+            self.config.http.listen = "127.0.0.1:0".parse().unwrap();
+            self.config.admin.listen = "127.0.0.1:0".parse().unwrap();
+        }
+        let partners = TcpListener::bind(self.config.http.listen).await.unwrap();
+        let admins = TcpListener::bind(self.config.admin.listen).await.unwrap();
+        self.config.http.listen = partners.local_addr().unwrap();
+        self.config.admin.listen = admins.local_addr().unwrap();
+        if first {
+            self.config.desk.sharing_url = format!("http://{}/sharing", self.config.http.listen);
+        }
+        let daemon = Daemon::start_on(&self.config, partners, admins).await.unwrap();
+        let url = format!("http://{}", daemon.admins);
+        self.driver = Driver::shared(self.desk.clone(), &url, &self.config.admin.token).unwrap();
+        self.daemon = Some(daemon);
+        self.stop_desk = CancellationToken::new();
+        let url = format!("{url}/readyz");
+        until("the daemon is ready", async || {
+            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
+        })
+        .await;
+        self.start_desk().await;
+    }
+
+    /// The desk does its commands (again).
+    pub(crate) async fn start_desk(&mut self) {
+        self.stop_desk = CancellationToken::new();
+        if self.config.broker.url == "embedded" {
+            tokio::spawn(self.driver.clone().run(self.stop_desk.clone()));
+        } else {
+            let broker = &self.config.broker;
+            let (exchange, queue) = (&broker.events_exchange, &broker.commands_queue);
+            let desk =
+                AmqpDesk::start(&broker.url, exchange, queue, self.desk.clone(), self.stop_desk.clone())
+                    .await;
+            self.amqp = Some(desk);
+        }
+    }
+
+    /// The desk leaves its commands alone.
+    pub(crate) fn stop_desk(&self) {
+        self.stop_desk.cancel();
+    }
+
+    /// Stops the daemon, as SIGTERM does.
+    pub(crate) async fn stop(&mut self) {
+        self.stop_desk.cancel();
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop().await;
+        }
+    }
+
+    pub(crate) fn sharing_url(&self) -> String {
+        self.config.desk.sharing_url.clone()
+    }
+
+    /// Looks at the desk, or does something on it.
+    pub(crate) fn desk<T>(&self, act: impl FnOnce(&mut HelpDesk) -> T) -> T {
+        act(&mut self.desk.lock().unwrap())
+    }
+
+    /// The desk says something, over its broker where it has one.
+    pub(crate) async fn tell(&self, event: &Value) {
+        match &self.amqp {
+            Some(desk) => desk.tell(event).await,
+            None => self.driver.tell(event).await.unwrap(),
+        }
+    }
+
+    /// The desk publishes bytes.
+    pub(crate) async fn publish(&self, body: &[u8]) {
+        self.amqp.as_ref().expect("a desk on RabbitMQ").publish(body).await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.driver.ask(Method::GET, path, None).await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        self.driver.ask(Method::POST, path, Some(&body)).await.unwrap()
+    }
+
+    /// Waits until something is so on the desk.
+    pub(crate) async fn until_desk<T>(&self, what: &str, look: impl Fn(&HelpDesk) -> Option<T>) -> T {
+        until(what, async || self.desk(|desk| look(desk))).await
+    }
+
+    /// Waits until an agreement has a status; returns it.
+    pub(crate) async fn until_agreement(&self, uuid: Option<&str>, status: &str) -> Value {
+        until(&format!("{} has an agreement that is {status}", self.config.desk.name), async || {
+            let list = self.get("agreements").await;
+            let mut found = list.as_array().unwrap().iter();
+            found.find(|a| a["status"] == status && uuid.is_none_or(|uuid| a["uuid"] == uuid)).cloned()
+        })
+        .await
+    }
+
+    /// Invites a partner under usual terms; returns the agreement's uuid.
+    pub(crate) async fn invite(&self, url: &str) -> String {
+        let terms = json!({"comments": "public_and_private", "sync_tags": true, "sync_custom_fields": true});
+        let invite = json!({"kind": "third_party", "url": url, "name": "Partner", "terms": terms});
+        self.post("agreements", invite).await["uuid"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes an agreement with another daemon, in force on both sides; returns its uuid.
+    pub(crate) async fn agree_with(&self, other: &Self) -> String {
+        let uuid = self.invite(&other.sharing_url()).await;
+        other.until_agreement(Some(&uuid), "pending").await;
+        other.driver.ask(Method::POST, &format!("agreements/{uuid}/accept"), None).await.unwrap();
+        other.until_agreement(Some(&uuid), "accepted").await;
+        self.until_agreement(Some(&uuid), "accepted").await;
+        uuid
+    }
+
+    /// Opens a ticket on the desk and shares it; returns its number.
+    pub(crate) async fn open_and_share(&self, agreement: &str, subject: &str) -> String {
+        let (id, opened) = self.desk(|desk| desk.open(("77", "Joe User"), subject, "It is stuck.", &[]));
+        self.tell(&opened).await;
+        let shared = self.desk(|desk| desk.share(&id, agreement));
+        self.tell(&shared).await;
+        id
+    }
+
+    /// Waits until nothing is on its way: every message is delivered, published to a bridge, or parked.
+    pub(crate) async fn until_quiet(&self) {
+        until("nothing is on its way", async || {
+            let commands = self.get("commands").await;
+            let ready = reqwest::get(format!("http://{}/readyz", self.config.admin.listen))
+                .await
+                .ok()?
+                .text()
+                .await
+                .ok()?;
+            let ready: Value = serde_json::from_str(&ready).ok()?;
+            (commands.as_array()?.is_empty() && ready["outbox_pending"] == 0).then_some(())
+        })
+        .await;
+    }
+}

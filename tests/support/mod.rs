@@ -1,0 +1,30 @@
+//! What the tests stand on.
+
+pub(crate) mod amqp_desk;
+pub(crate) mod daemon;
+pub(crate) mod partner;
+pub(crate) mod servers;
+pub(crate) mod wait;
+
+pub(crate) use amqp_desk::AmqpDesk;
+pub(crate) use daemon::{Pair, TestDaemon};
+pub(crate) use partner::FakePartner;
+pub(crate) use wait::until;
+
+/// A test for each pair of store and broker.
+#[macro_export]
+macro_rules! on_all_pairs {
+    ($($story:ident),* $(,)?) => {$(
+        mod $story {
+            use $crate::support::Pair;
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite_and_embedded() { super::stories::$story(Pair::SQLITE_EMBEDDED).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite_and_rabbitmq() { super::stories::$story(Pair::SQLITE_AMQP).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_and_embedded() { super::stories::$story(Pair::POSTGRES_EMBEDDED).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_and_rabbitmq() { super::stories::$story(Pair::POSTGRES_AMQP).await; }
+        }
+    )*};
+}

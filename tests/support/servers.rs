@@ -1,0 +1,301 @@
+//! Real servers: those that the environment names, containers where a Docker engine answers, or private ones from the
+//! installed binaries, on free ports, in a temporary folder. They end with this process.
+
+use std::{
+    io::Write,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use testcontainers::{GenericImage, ImageExt, core::IntoContainerPort, core::WaitFor, runners::AsyncRunner};
+
+/// How long a server may take to start.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    crossdesk::app::install_tls(); // every test that speaks HTTP comes by here or by a daemon
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn await_port(port: u16, what: &str) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < LIMIT, "{what} did not open port {port}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A process that ends with this one: the kernel kills it when the thread that started it ends, and that thread never does.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+}
+
+impl Process {
+    /// Starts a command; `user` is somebody else to run it as.
+    pub(crate) fn start(
+        program: &str,
+        user: Option<&str>,
+        prepare: impl FnOnce(&mut Command) + Send + 'static,
+    ) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        if let Some(user) = user {
+            command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]);
+        }
+        command.arg("--").arg(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            prepare(&mut command);
+            let child = command.spawn().expect("setpriv (util-linux) and the server are installed");
+            sender.send(child.id()).unwrap();
+            let mut child = child;
+            child.wait().ok();
+            loop {
+                thread::park();
+            }
+        });
+        Self { pid: receiver.recv().unwrap() }
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&self) {
+        Command::new("kill").args(["-KILL", &self.pid.to_string()]).status().unwrap();
+        let begun = Instant::now();
+        while Path::new(&format!("/proc/{}/stat", self.pid)).exists() {
+            assert!(begun.elapsed() < LIMIT, "process {} does not end", self.pid);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A private RabbitMQ.
+#[derive(Debug)]
+pub(crate) struct RabbitMq {
+    pub(crate) url: String,
+    folder: PathBuf,
+    port: u16,
+    distribution: u16,
+    names: u16,
+}
+
+fn folder(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("crossdesk-test-{}-{name}-{number}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+impl RabbitMq {
+    /// A new node that is not started yet.
+    pub(crate) fn new() -> Self {
+        let program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+        assert!(
+            Path::new(program).exists(),
+            "RabbitMQ is missing: apt-get install rabbitmq-server, or set CROSSDESK_TEST_AMQP_URL"
+        );
+        let folder = folder("rabbitmq");
+        let (port, distribution, names) = (free_port(), free_port(), free_port());
+        let mut file = std::fs::File::create(folder.join("rabbitmq.conf")).unwrap();
+        writeln!(file, "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\nlog.file.level = error")
+            .unwrap();
+        writeln!(file, "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 2GB").unwrap();
+        Process::start("epmd", None, move |command| {
+            command.args(["-port", &names.to_string(), "-address", "127.0.0.1"]);
+        });
+        await_port(names, "epmd");
+        let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
+        Self { url, folder, port, distribution, names }
+    }
+
+    /// Starts the node, and waits until it answers.
+    pub(crate) fn start(&self) -> Process {
+        let folder = self.folder.clone();
+        let (port, distribution, names) = (self.port, self.distribution, self.names);
+        let process = Process::start("/usr/lib/rabbitmq/bin/rabbitmq-server", None, move |command| {
+            let inside = |name: &str| folder.join(name);
+            command
+                .env("HOME", &folder)
+                .env("RABBITMQ_NODENAME", format!("crossdesk-{port}@localhost"))
+                .env("RABBITMQ_MNESIA_BASE", inside("data"))
+                .env("RABBITMQ_LOG_BASE", inside("log"))
+                .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq"))
+                .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins"))
+                .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+                .env("RABBITMQ_DIST_PORT", distribution.to_string())
+                .env("ERL_EPMD_PORT", names.to_string())
+                // The mode that runs the node in the process itself, so that its id is the one to kill.
+                .env("RUNNING_UNDER_SYSTEMD", "1")
+                .env(
+                    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+                );
+        });
+        await_port(self.port, "RabbitMQ");
+        process
+    }
+}
+
+/// A private PostgreSQL.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pub(crate) url: String,
+    folder: PathBuf,
+    bin: PathBuf,
+    port: u16,
+}
+
+/// PostgreSQL does not run as root.
+fn postgres_user() -> Option<&'static str> {
+    let output = Command::new("id").arg("-u").output().unwrap();
+    (output.stdout == b"0\n").then_some("postgres")
+}
+
+impl Postgres {
+    /// A new cluster that is not started yet.
+    pub(crate) fn new() -> Self {
+        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+            .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
+            .unwrap_or_default();
+        versions.sort();
+        let bin = versions
+            .pop()
+            .expect("PostgreSQL is missing: apt-get install postgresql, or set CROSSDESK_TEST_POSTGRES_URL");
+        let (folder, port) = (folder("postgres"), free_port());
+        if let Some(user) = postgres_user() {
+            assert!(Command::new("chown").arg(user).arg(&folder).status().unwrap().success());
+        }
+        let mut initdb = Command::new("setpriv");
+        if let Some(user) = postgres_user() {
+            initdb.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]);
+        }
+        let data = folder.join("data");
+        initdb.arg("--").arg(bin.join("initdb")).args([
+            "-A",
+            "trust",
+            "-U",
+            "crossdesk",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "-D",
+        ]);
+        let output = initdb.arg(&data).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+        Self { url: format!("postgres://crossdesk@127.0.0.1:{port}/postgres"), folder, bin, port }
+    }
+
+    /// Starts the cluster, and waits until it answers.
+    pub(crate) fn start(&self) -> Process {
+        let (bin, folder, port) = (self.bin.clone(), self.folder.clone(), self.port);
+        let process =
+            Process::start(bin.join("postgres").to_str().unwrap(), postgres_user(), move |command| {
+                command.current_dir(&folder).arg("-D").arg(folder.join("data"));
+                command.args([
+                    "-p",
+                    &port.to_string(),
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    "-c",
+                    "max_connections=300",
+                ]);
+                command.arg("-k").arg(&folder);
+            });
+        await_port(self.port, "PostgreSQL");
+        process
+    }
+}
+
+async fn container(
+    image: &str,
+    tag: &str,
+    port: u16,
+    ready: WaitFor,
+    variables: &[(&str, &str)],
+) -> Option<u16> {
+    if !Path::new("/var/run/docker.sock").exists() {
+        return None;
+    }
+    let image = GenericImage::new(image, tag).with_exposed_port(port.tcp()).with_wait_for(ready);
+    let request = variables
+        .iter()
+        .fold(image.with_startup_timeout(LIMIT), |request, (k, v)| request.with_env_var(*k, *v));
+    let container = request.start().await.ok()?;
+    let port = container.get_host_port_ipv4(port).await.ok()?;
+    std::mem::forget(container); // it serves all tests; the engine's reaper takes it away
+    Some(port)
+}
+
+/// The RabbitMQ that all tests share.
+pub(crate) async fn amqp_url() -> String {
+    static URL: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    let start = async || {
+        if let Ok(url) = std::env::var("CROSSDESK_TEST_AMQP_URL") {
+            return url;
+        }
+        let ready = WaitFor::message_on_stdout("Server startup complete");
+        if let Some(port) = container("rabbitmq", "4", 5672, ready, &[]).await {
+            return format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
+        }
+        let start = || {
+            let server = RabbitMq::new();
+            server.start();
+            server.url
+        };
+        tokio::task::spawn_blocking(start).await.unwrap()
+    };
+    URL.get_or_init(start).await.clone()
+}
+
+/// A new database on the PostgreSQL that all tests share.
+pub(crate) async fn postgres_url() -> String {
+    static URL: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let start = async || {
+        if let Ok(url) = std::env::var("CROSSDESK_TEST_POSTGRES_URL") {
+            return url;
+        }
+        let ready = WaitFor::message_on_stderr("database system is ready to accept connections");
+        let variables = [("POSTGRES_HOST_AUTH_METHOD", "trust"), ("POSTGRES_USER", "crossdesk")];
+        if let Some(port) = container("postgres", "17", 5432, ready, &variables).await {
+            return format!("postgres://crossdesk@127.0.0.1:{port}/postgres");
+        }
+        let start = || {
+            let server = Postgres::new();
+            server.start();
+            server.url
+        };
+        tokio::task::spawn_blocking(start).await.unwrap()
+    };
+    let url = URL.get_or_init(start).await.clone();
+    let name = format!("crossdesk_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    new_database(&url, &name).await
+}
+
+/// Makes a database; returns its URL.
+pub(crate) async fn new_database(url: &str, name: &str) -> String {
+    use sqlx::{Connection, Executor};
+    let mut connection =
+        super::until("PostgreSQL answers", async || sqlx::PgConnection::connect(url).await.ok()).await;
+    connection.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let (base, _) = url.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+/// A number that no other test of this run has.
+pub(crate) fn unique() -> String {
+    static COUNT: OnceLock<AtomicU32> = OnceLock::new();
+    let count = COUNT.get_or_init(AtomicU32::default).fetch_add(1, Ordering::Relaxed);
+    format!("{}-{count}", std::process::id())
+}
