@@ -1,4 +1,67 @@
-//! x
+//! crossdesk shares a help desk's tickets with other desks: what Zendesk's ticket sharing does, for any desk.
+//!
+//! It stands beside one desk. The desk's events come in, over RabbitMQ or HTTP; what changed goes out to the partners that
+//! an agreement names, over the Networked Help Desk protocol or a queue; what partners send becomes commands for the desk.
+//!
+//! # The picture
+//!
+//! ```text
+//!  desk events ──▶ intake ──┐                           ┌──▶ partner queue ──▶ delivery ──▶ partner
+//!   (AMQP, HTTP)            ├──▶ engine ──▶ store ──▶ relay                └──▶ the partner's own bridge
+//!  partner ──▶ inbound ─────┘   (pure)    (one tx)      └──▶ desk commands ──▶ the desk
+//!   (HTTP, AMQP)
+//! ```
+//!
+//! 1. The [`engine`] is a function: what is known and a change make a decision. It reads no clock, database or network.
+//! 2. The [`store`] writes the decisions of a whole batch in one transaction.
+//! 3. Intake acknowledges, and inbound answers, only after that commit. What comes twice is applied once.
+//! 4. Whatever leaves, leaves as a message row written in that transaction; the relay is the only publisher.
+//! 5. A unit of work ends as one of: done, to be tried again at a time, parked with a reason. It never falls out.
+//!
+//! Rows are the truth, queues hand over: whoever takes a message from a queue looks at its row before acting. That is why
+//! the embedded broker keeps nothing, and is filled again from the rows at the start.
+//!
+//! # An event out
+//!
+//! A delivery on the events queue is read by [`flow::Intake`] with [`wire::desk::decode`], and goes with others to the
+//! [`flow::Pipeline`]. Its writer reads everything that the batch speaks of in a few statements
+//! ([`ports::Store::snapshot`]), lets [`engine::outgoing::ticket_changed`] decide event by event, and writes all of it at
+//! once ([`ports::Store::apply`]). Then the events are acknowledged, the [`flow::Relay`] publishes the new messages, each
+//! with the broker's confirm, and the [`flow::Worker`] of the partner takes them from its queue, looks at their rows and
+//! calls the partner ([`ports::Partner`]). What the answer means is [`flow::verdict`]'s to say; it is written before the
+//! queue is acknowledged.
+//!
+//! # A message in
+//!
+//! A partner's request comes to the sharing endpoints of [`http`] (or a bridge's message to the inbound queue), and
+//! [`flow::Inbound`] finds out who asks. [`wire::nhd`] reads it, and [`engine::incoming`] decides: what the terms do not
+//! let cross is dropped, what is new becomes a command for the desk, and is laid over the ticket for its other shares at
+//! once. The partner gets its answer after the commit. The command goes out like any message; the desk does it, and the
+//! event that it then emits is recognised as our own change coming back.
+//!
+//! # The house
+//!
+//! | module | what for | may import |
+//! |---|---|---|
+//! | [`domain`] | what things are; pure | – |
+//! | [`engine`] | what to do about a change; pure | domain |
+//! | [`wire`] | bytes and domain, one file a party; pure | domain, engine's types |
+//! | [`clock`], [`retry`], [`ports`] | time; waits; what the flow needs of the world | domain, engine's types |
+//! | [`telemetry`] | the catalogue of metrics, the two forms of logs | domain, engine's types |
+//! | [`flow`] | intake, inbound, pipeline, relay, delivery, roster, sweep | all above |
+//! | [`store`] | the store on SQLite and PostgreSQL | domain, engine's types, ports |
+//! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
+//! | [`partner`] | partners over HTTP | domain, ports |
+//! | [`http`] | the sharing endpoints, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
+//! | [`config`] | the settings | domain, engine's rules, what checks a URL |
+//! | [`app`] | wiring and life | everything but cli and demo |
+//! | [`demo`], [`cli`] | two desks that play the story; the commands | app and below |
+//!
+//! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
+//! against this table.
+//!
+//! More: [how two tickets stay one](_sync), [running it](_operations).
+
 pub mod app;
 pub mod broker;
 pub mod cli;
@@ -15,3 +78,8 @@ pub mod retry;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
+
+#[doc = include_str!("docs/sync.md")]
+pub mod _sync {}
+#[doc = include_str!("docs/operations.md")]
+pub mod _operations {}

@@ -102,7 +102,7 @@ async fn two_quick_changes_by_the_partner_do_not_ping_pong_whatever_the_desks_ha
         for amqp in [false, true] {
             let pair = Pair { postgres: false, amqp };
             let mut daemon = TestDaemon::with("Lens", pair, habits, |config| {
-                config.desk.command_timeout = "1s".to_owned()
+                config.desk.command_timeout = "1s".to_owned();
             })
             .await;
             let sender = Sender::agreed(&daemon).await;

@@ -1,4 +1,12 @@
 //! The tests from the outside: real daemons, real brokers and databases, a desk and partners beside them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test that finds what it does not expect fails there and then"
+)]
 
 mod support;
 
@@ -9,6 +17,7 @@ mod commands; // the program: its output, its exit codes, its signals
 mod configuration; // files, variables, secrets, samples
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
+mod histories; // random histories of two desks: equal after quiet
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod story; // the whole way, on all four pairs of store and broker

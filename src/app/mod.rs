@@ -59,14 +59,14 @@ impl Daemon {
         };
         let partners = bind(config.http.listen, "http.listen").await?;
         let admins = bind(config.admin.listen, "admin.listen").await?;
-        Self::start_on(config, partners, admins).await
+        Self::start_on(config, partners, admins)
     }
 
     /// Starts a daemon on listeners that are bound already.
     ///
     /// # Errors
     /// A configuration that cannot be used.
-    pub async fn start_on(config: &Config, partners: TcpListener, admins: TcpListener) -> Result<Self> {
+    pub fn start_on(config: &Config, partners: TcpListener, admins: TcpListener) -> Result<Self> {
         install_tls();
         let token = admin_token(config)?;
         let options = options(config)?;

@@ -39,17 +39,15 @@ impl Deliveries for AmqpDeliveries {
         let mut batch = vec![incoming(first)];
         let begun = Instant::now();
         while batch.len() < max {
-            let next = match self.consumer.next().now_or_never() {
-                Some(next) => next,
-                None => {
-                    let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero())
-                    else {
-                        break;
-                    };
-                    match tokio::time::timeout(left, self.consumer.next()).await {
-                        Ok(next) => next,
-                        Err(_elapsed) => break,
-                    }
+            let next = if let Some(next) = self.consumer.next().now_or_never() {
+                next
+            } else {
+                let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
+                    break;
+                };
+                match tokio::time::timeout(left, self.consumer.next()).await {
+                    Ok(next) => next,
+                    Err(_elapsed) => break,
                 }
             };
             batch.push(incoming(next.ok_or_else(cancelled)?.map_err(away)?));

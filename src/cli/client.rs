@@ -73,7 +73,7 @@ pub(super) fn part(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend(["%", &hex::encode_upper([byte])]);
         }
     }
     encoded

@@ -278,7 +278,7 @@ impl HelpDesk {
                 events.push(self.event("helpdesk.ticket.changed", data));
             }
             "crossdesk.notice" if !again => {
-                self.notices.push(command.get("data").cloned().unwrap_or_default())
+                self.notices.push(command.get("data").cloned().unwrap_or_default());
             }
             _ => {}
         }
@@ -321,9 +321,16 @@ impl HelpDesk {
         if let Some(requester) = command.pointer("/data/ticket/requester") {
             ticket.requester = who(requester);
         }
-        if let Some(tags) = command.pointer("/data/ticket/tags").and_then(Value::as_array) {
-            ticket.tags = tags.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        // A change of tags is done tag by tag, so that what an agent did meanwhile stays.
+        let tags = |path: &str| {
+            let tags = command.pointer(path).and_then(Value::as_array).unwrap_or(&empty).iter();
+            tags.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>()
+        };
+        if command.pointer("/type").and_then(Value::as_str) == Some("crossdesk.ticket.create") {
+            ticket.tags = tags("/data/ticket/tags");
         }
+        ticket.tags.extend(tags("/data/ticket/tags_added"));
+        ticket.tags.retain(|tag| !tags("/data/ticket/tags_removed").contains(tag));
         for field in list("/data/ticket/custom_fields") {
             let title = field.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
             ticket.fields.insert(title, field.get("value").cloned().unwrap_or_default());

@@ -9,12 +9,9 @@ const WIDTH: usize = 44;
 /// Draws both.
 pub(super) fn side_by_side(left: (&HelpDesk, &str), right: (&HelpDesk, &str)) -> String {
     let (left, right) = (lines(left.0, left.1), lines(right.0, right.1));
-    let mut text = String::new();
-    for at in 0..left.len().max(right.len()) {
-        let cell = |lines: &[String]| lines.get(at).map(|line| clip(line)).unwrap_or_default();
-        text.push_str(&format!("  {:<WIDTH$} │ {}\n", cell(&left), cell(&right)));
-    }
-    text
+    let cell = |lines: &[String], at: usize| lines.get(at).map(|line| clip(line)).unwrap_or_default();
+    let line = |at| format!("  {:<WIDTH$} │ {}\n", cell(&left, at), cell(&right, at));
+    (0..left.len().max(right.len())).map(line).collect()
 }
 
 fn clip(line: &str) -> String {

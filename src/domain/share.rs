@@ -47,6 +47,9 @@ pub struct TagsExchange {
     pub wire: BTreeSet<String>,
     /// As they read on this desk.
     pub here: BTreeSet<String>,
+    /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, i64>,
 }
 
 /// What both sides last exchanged, part by part.

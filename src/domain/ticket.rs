@@ -128,6 +128,9 @@ pub struct Ticket {
     /// What waits for them.
     #[serde(default, skip_serializing_if = "Held::is_empty")]
     pub held: Held,
+    /// Comments that answered or expired commands added, and that the desk has never shown: they may still come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Comment>,
 }
 
 fn nobody() -> Uuid {
@@ -155,6 +158,7 @@ impl Ticket {
             hops: 0,
             open: Vec::new(),
             held: Held::default(),
+            missing: Vec::new(),
         }
     }
 

@@ -1,10 +1,13 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Person, Reason, Revision, ShareState, Timestamp, Uuid,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Uuid,
 };
 
 use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo};
+
+/// How many comments of a ticket are looked out for after their commands have ended.
+const MISSING: usize = 50;
 
 /// The desk has done a command, or could not.
 pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) -> Decision {
@@ -43,12 +46,13 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
 
 /// Settles the commands that the desk should have answered by now: they are taken as done, and what waited counts.
 ///
-/// A command that creates a ticket is waited for without limit: without its answer the ticket has no number here.
+/// A command that creates a ticket is waited for without limit, and what follows it with it: without its answer the ticket
+/// has no number here.
 pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     let limit = ctx.now.minus(ctx.desk.command_timeout);
-    while let Some(at) = case.ticket.open.iter().position(|command| command.at <= limit && !command.creates) {
-        let command = case.ticket.open.remove(at);
+    while case.ticket.open.first().is_some_and(|command| command.at <= limit && !command.creates) {
+        let command = case.ticket.open.remove(0);
         settle(case, command, None);
     }
     release(case, ctx);
@@ -58,24 +62,20 @@ pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
 
 /// When the next open command runs out.
 pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
-    let waiting = case.ticket.open.iter().filter(|command| !command.creates);
-    waiting.map(|command| command.at).min().map(|at| at.plus(ctx.desk.command_timeout))
+    let next = case.ticket.open.first().filter(|command| !command.creates);
+    next.map(|command| command.at.plus(ctx.desk.command_timeout))
 }
 
 /// The desk did it: what it set is so, unless the desk has meanwhile said otherwise.
 fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
     let done_at = answer.map_or(Revision::default(), |completion| completion.revision);
+    // What an older command expects of the same parts has been overtaken.
+    for older in case.ticket.open.iter_mut().filter(|older| older.n < command.n) {
+        older.properties.retain(|property, _| !command.properties.contains_key(property));
+        older.tags_added.retain(|tag| !command.tags_removed.contains(tag));
+        older.tags_removed.retain(|tag| !command.tags_added.contains(tag));
+    }
     for (property, value) in command.properties {
-        if case
-            .ticket
-            .open
-            .iter()
-            .any(|other| other.n < command.n && other.properties.contains_key(&property))
-        {
-            for older in case.ticket.open.iter_mut().filter(|other| other.n < command.n) {
-                older.properties.remove(&property);
-            }
-        }
         match case.ticket.held.properties.remove(&property) {
             Some((said, at)) => {
                 case.ticket.properties.insert(property.clone(), said.clone());
@@ -95,24 +95,19 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
     }
 }
 
-/// Finds, among the comments that wait, the one that is ours coming back: by author, words and privacy.
+/// Finds, among the comments that wait, the one that is ours coming back; one that is not there may still come.
 fn recognise(case: &mut Case, ours: &Comment) {
-    let found = case.ticket.held.comments.iter().position(|held| {
-        held.privacy() == ours.privacy()
-            && echo::same_words(&held.body, &ours.body)
-            && same_author(held, ours)
-    });
-    if let Some(at) = found {
-        let held = case.ticket.held.comments.remove(at);
-        case.learn_comment(&ours.uuid, held.id.as_deref().unwrap_or_default());
+    match case.ticket.held.comments.iter().position(|held| echo::same_comment(held, ours)) {
+        Some(at) => {
+            let held = case.ticket.held.comments.remove(at);
+            case.learn_comment(&ours.uuid, held.id.as_deref().unwrap_or_default());
+        }
+        None => {
+            case.ticket.missing.push(ours.clone());
+            let surplus = case.ticket.missing.len().saturating_sub(MISSING);
+            case.ticket.missing.drain(..surplus);
+        }
     }
-}
-
-fn same_author(held: &Comment, ours: &Comment) -> bool {
-    let Person { id, name, .. } = &ours.author;
-    (id.is_some() && held.author.id == *id)
-        || held.author.name == *name
-        || held.author.uuid == ours.author.uuid
 }
 
 /// The desk could not: the partner's value stays agreed on the wire, reads here as what the desk has, and is an issue.

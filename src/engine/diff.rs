@@ -150,7 +150,9 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     }
     let wire: BTreeSet<String> =
         last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
-    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone() });
+    let mut told = last.told;
+    told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
+    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told });
     update.tags = Some(wire);
     extra.tags_added = added;
     extra.tags_removed = removed;

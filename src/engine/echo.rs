@@ -42,10 +42,10 @@ fn absorb_property(
         ticket.properties.insert(property.clone(), value.clone());
         return current.as_ref() != Some(value);
     }
-    let echo = expecting.iter().rev().copied().find(|&at| {
-        let named = ticket.open.get(at).is_some_and(|command| Some(command.n) == caused_by);
-        named || expected(ticket.open.get(at), property) == Some(value)
-    });
+    // Commands are done in order, so of several that set the same value the oldest is the one that came back.
+    let named = |at: &&usize| ticket.open.get(**at).is_some_and(|command| Some(command.n) == caused_by);
+    let same = |at: &&usize| expected(ticket.open.get(**at), property) == Some(value);
+    let echo = expecting.iter().find(named).or_else(|| expecting.iter().find(same)).copied();
     let Some(echo) = echo else {
         if current.as_ref() == Some(value) {
             ticket.held.properties.remove(property);
@@ -85,21 +85,27 @@ pub(super) fn reads_here(case: &mut Case, property: &Property, was: &Value, valu
 fn absorb_tags(case: &mut Case, tags: &BTreeSet<String>, caused_by: Option<i64>) -> bool {
     let before = case.ticket.effective_tags();
     let news = case.ticket.tags != *tags;
+    // Of several commands that speak of one tag, the oldest is the one that an event can show as done.
+    let mut judged = BTreeSet::new();
     for command in &mut case.ticket.open {
-        command.tags_added.retain(|tag| !tags.contains(tag));
-        command.tags_removed.retain(|tag| tags.contains(tag));
+        command.tags_added.retain(|tag| !(judged.insert(tag.clone()) && tags.contains(tag)));
+        command.tags_removed.retain(|tag| !judged.insert(tag.clone()) || tags.contains(tag));
     }
     case.ticket.tags.clone_from(tags);
     if let Some(n) = caused_by {
-        // This is what the desk made of the command: what it left out or wrote otherwise is no change of anybody's.
+        // This is what the desk made of the command: what it left out of it, kept against it or wrote otherwise is no
+        // change of anybody's. A tag that the command did not speak of and that is gone, somebody took away.
+        let (mut left_out, mut kept) = (BTreeSet::new(), BTreeSet::new());
         for command in case.ticket.open.iter_mut().filter(|command| command.n <= n) {
-            command.tags_added.clear();
-            command.tags_removed.clear();
+            left_out.append(&mut command.tags_added);
+            kept.append(&mut command.tags_removed);
         }
         let after = case.ticket.effective_tags();
+        left_out.retain(|tag| !after.contains(tag));
+        let rewritten = |tag: &String| !left_out.is_empty() && !before.contains(tag);
         for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
-            exchange.here.retain(|tag| after.contains(tag) || !before.contains(tag));
-            exchange.here.extend(after.difference(&before).cloned());
+            exchange.here.retain(|tag| !left_out.contains(tag));
+            exchange.here.extend(after.iter().filter(|tag| kept.contains(*tag) || rewritten(tag)).cloned());
         }
     }
     news
@@ -124,6 +130,11 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
         if case.ticket.held.comments.iter().any(|held| held.uuid == comment.uuid) {
             continue;
         }
+        if let Some(at) = case.ticket.missing.iter().position(|ours| !*named && same_comment(comment, ours)) {
+            let ours = case.ticket.missing.remove(at);
+            case.learn_comment(&ours.uuid, id);
+            continue;
+        }
         let expects_any = case.ticket.open.iter().any(|command| !command.comments.is_empty());
         if *named || !expects_any {
             case.add_comment(comment.clone(), None);
@@ -145,7 +156,15 @@ fn expected_comment(case: &Case, n: i64, comment: &Comment) -> Option<crate::dom
     same.or_else(|| command.comments.first()).map(|ours| ours.uuid.clone())
 }
 
+/// Whether a comment on the desk is one of ours come back: by author, words and privacy.
+pub(super) fn same_comment(theirs: &Comment, ours: &Comment) -> bool {
+    let (one, other) = (&theirs.author, &ours.author);
+    let author =
+        (other.id.is_some() && one.id == other.id) || one.name == other.name || one.uuid == other.uuid;
+    author && theirs.privacy() == ours.privacy() && same_words(&theirs.body, &ours.body)
+}
+
 /// Whether two bodies say the same when white space does not count.
-pub(super) fn same_words(one: &str, other: &str) -> bool {
+fn same_words(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
 }

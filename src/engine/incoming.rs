@@ -333,25 +333,31 @@ fn reading(
 
 fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUpdate, wanted: &mut Wanted) {
     let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
-    let last = share.agreed.tags.clone().unwrap_or_default();
-    let (added, mut removed) = match &update.extra {
+    let mut last = share.agreed.tags.clone().unwrap_or_default();
+    let (mut added, mut removed): (BTreeSet<String>, BTreeSet<String>) = match &update.extra {
         Some(extra) if extra.seq.is_some() => (extra.tags_added.clone(), extra.tags_removed.clone()),
         _ => (
             incoming.difference(&last.wire).cloned().collect(),
-            last.wire.difference(incoming).cloned().collect::<BTreeSet<_>>(),
+            last.wire.difference(incoming).cloned().collect(),
         ),
     };
-    // A partner that has not answered our own change of tags yet may not have it: what it lacks is not removed by it.
-    let unanswered =
-        |(to, contents): &(Uuid, crate::domain::Contents)| *to == share.agreement && contents.tags;
-    if update.extra.is_none() && case.unanswered.iter().any(unanswered) {
-        removed.clear();
+    // A change of ours that the partner did not know of when it made its own: tag by tag, the sender's stands. Towards
+    // others, who do not say what they have seen, what is unanswered stands.
+    let seen = update.extra.as_ref().and_then(|extra| extra.seen);
+    last.told.retain(|_, seq| match seen {
+        Some(seen) => *seq > seen,
+        None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
+    });
+    if seen.is_none() || share.role == ShareRole::Outgoing {
+        added.retain(|tag| !last.told.contains_key(tag));
+        removed.retain(|tag| !last.told.contains_key(tag));
     }
     let has = case.ticket.effective_tags();
     let merge = |set: &BTreeSet<String>| -> BTreeSet<String> {
         set.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect()
     };
-    share.agreed.tags = Some(TagsExchange { wire: merge(&last.wire), here: merge(&last.here) });
+    share.agreed.tags =
+        Some(TagsExchange { wire: merge(&last.wire), here: merge(&last.here), told: last.told });
     wanted.tags_added = added.difference(&has).cloned().collect();
     wanted.tags_removed = removed.intersection(&has).cloned().collect();
 }

@@ -197,8 +197,10 @@ impl Writer {
         let waiting = self.waiting(changes).await?;
         let mut batch = Batch::new(&options, snapshot, waiting);
         let answers = changes.iter().map(|change| batch.fold(change)).collect();
-        let Finished { mut writes, agreements_changed } = batch.finish();
-        let places = options.store.apply(&writes).await?;
+        let finished = batch.finish();
+        let places = options.store.apply(&finished.writes).await?;
+        finished.count();
+        let Finished { mut writes, agreements_changed, .. } = finished;
         for (message, seq) in writes.messages.iter_mut().zip(places) {
             message.seq = seq;
         }

@@ -187,7 +187,7 @@ impl Relay {
         for ((seq, id, kind), result) in kept.into_iter().zip(results) {
             match result {
                 Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => {
-                    buried.push(id)
+                    buried.push(id);
                 }
                 Ok(()) => published.push(seq),
                 Err(error) => failure = Some(error),

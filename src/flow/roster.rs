@@ -1,13 +1,16 @@
 //! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{delivery::Worker, options::Options, pipeline::Pipeline};
 use crate::{
-    domain::{Agreement, Kind, Uuid},
+    domain::{Agreement, Kind, Message, MessageState, Uuid},
     ports::MessageFilter,
     telemetry::Outage,
 };
@@ -21,6 +24,8 @@ pub struct Roster {
     options: Options,
     pipeline: Pipeline,
     workers: HashMap<Uuid, (CancellationToken, JoinHandle<()>)>,
+    /// Agreements that have ended and whose last message is out.
+    closed: HashSet<Uuid>,
     tasks: TaskTracker,
     outage: Outage,
 }
@@ -29,7 +34,8 @@ impl Roster {
     /// A roster for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let outage = Outage::of("the list of agreements");
-        Self { options, pipeline, workers: HashMap::new(), tasks: TaskTracker::new(), outage }
+        let (workers, closed) = (HashMap::new(), HashSet::new());
+        Self { options, pipeline, workers, closed, tasks: TaskTracker::new(), outage }
     }
 
     /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
@@ -53,14 +59,18 @@ impl Roster {
     async fn align(&mut self, stop: &CancellationToken) -> Result<(), String> {
         let agreements = self.options.store.agreements().await.map_err(|error| error.to_string())?;
         for agreement in agreements {
-            let over = agreement.status.is_final() && !self.has_messages(&agreement).await?;
             let drained = matches!(agreement.kind, Kind::ThirdParty | Kind::Zendesk);
             let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
-            if over {
+            if self.closed.contains(&agreement.uuid) {
+                continue;
+            }
+            if agreement.status.is_final() && !self.has_messages(&agreement).await? {
                 if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
                     token.cancel();
-                    // A queue that is not empty, or not there, stays as it is.
-                    let _closed = self.options.broker.close_partner(&agreement.uuid).await;
+                }
+                // A queue that a bridge has not emptied is left to it.
+                if self.options.broker.close_partner(&agreement.uuid).await.is_ok() {
+                    self.closed.insert(agreement.uuid.clone());
                 }
             } else if drained && !running {
                 let token = stop.child_token();
@@ -74,8 +84,11 @@ impl Roster {
         Ok(())
     }
 
+    /// Whether messages are on their way that this daemon has to bring out: to a bridge, as far as the broker.
     async fn has_messages(&self, agreement: &Agreement) -> Result<bool, String> {
-        let open = self.options.store.messages(MessageFilter::Open(agreement.uuid.clone()), 1).await;
-        open.map(|open| !open.is_empty()).map_err(|error| error.to_string())
+        let open = self.options.store.messages(MessageFilter::Open(agreement.uuid.clone()), 1000).await;
+        let ours =
+            |message: &Message| agreement.kind != Kind::Queue || message.state == MessageState::Pending;
+        open.map(|open| open.iter().any(ours)).map_err(|error| error.to_string())
     }
 }

@@ -61,7 +61,7 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
             scope.agreements.push(agreement.clone());
         }
         EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => {
-            scope.desk_ids.push(id.clone())
+            scope.desk_ids.push(id.clone());
         }
         EventBody::Fields(_) => {}
         EventBody::Completed(completion) => {

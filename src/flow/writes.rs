@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::options::Options;
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, Message, MessageId, MessageState, MessageType, TicketId,
-        Timestamp, Uuid,
+        Agreement, Catalogue, Channel, Command, FieldNotSynced, Kind, Message, MessageId, MessageState,
+        MessageType, TicketId, Timestamp, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
     ports::{AccessKey, Withdraw, Writes},
@@ -24,6 +24,7 @@ pub(super) struct Batch<'a> {
     pub(super) writes: Writes,
     /// Agreements that have changed, so that workers are started and stopped.
     pub(super) agreements_changed: bool,
+    written: Vec<Written>,
     touched: HashSet<Uuid>,
     agreements: BTreeMap<Uuid, Agreement>,
     catalogue: Catalogue,
@@ -44,6 +45,7 @@ impl<'a> Batch<'a> {
             waiting,
             writes: Writes { now, ..Writes::default() },
             agreements_changed: false,
+            written: Vec::new(),
             touched: HashSet::new(),
             agreements: BTreeMap::new(),
             catalogue,
@@ -148,21 +150,15 @@ impl<'a> Batch<'a> {
         let agreement = draft.agreement.as_ref().and_then(|uuid| self.snapshot.agreements.get(uuid));
         let body = wire::encode(draft, agreement, &self.options.desk, self.now);
         let kind = draft.content.kind();
-        match &draft.content {
+        self.written.push(match &draft.content {
             Content::Command(Command::CreateTicket(command) | Command::UpdateTicket(command)) => {
-                metric::command(kind, &command.fields_not_synced);
+                Written::Command(kind, command.fields_not_synced.clone())
             }
-            Content::Command(_) => metric::command(kind, &[]),
+            Content::Command(_) => Written::Command(kind, Vec::new()),
             Content::Partner(_) => {
-                if let Some(agreement) = agreement {
-                    metric::partner_message(agreement.kind, kind);
-                }
+                Written::Partner(kind, agreement.map_or(Kind::ThirdParty, |agreement| agreement.kind))
             }
-        }
-        tracing::debug!(
-            ticket.uuid = %draft.id.owner, agreement.uuid = draft.agreement.as_ref().map(Uuid::as_str), message.id = %draft.id,
-            kind = kind.as_str(), "message written"
-        );
+        });
         self.writes.messages.push(Message {
             seq: 0,
             id: draft.id.clone(),
@@ -220,10 +216,6 @@ impl<'a> Batch<'a> {
         for draft in &ruling.messages {
             self.message(draft);
         }
-        tracing::info!(
-            agreement.uuid = %agreement.uuid, agreement.name = agreement.name, status = agreement.status.as_str(),
-            reason = agreement.reason, "agreement changed"
-        );
         agreement
     }
 
@@ -245,7 +237,7 @@ impl<'a> Batch<'a> {
             self.writes.tickets.push(case.ticket);
         }
         self.writes.agreements = self.agreements.into_values().collect();
-        Finished { writes: self.writes, agreements_changed: self.agreements_changed }
+        Finished { writes: self.writes, agreements_changed: self.agreements_changed, written: self.written }
     }
 }
 
@@ -253,4 +245,35 @@ impl<'a> Batch<'a> {
 pub(super) struct Finished {
     pub(super) writes: Writes,
     pub(super) agreements_changed: bool,
+    written: Vec<Written>,
+}
+
+/// A message that counts once it is written.
+enum Written {
+    Partner(MessageType, Kind),
+    Command(MessageType, Vec<FieldNotSynced>),
+}
+
+impl Finished {
+    /// Counts what has been written, and says so.
+    pub(super) fn count(&self) {
+        for message in &self.writes.messages {
+            tracing::debug!(
+                ticket.uuid = %message.id.owner, agreement.uuid = message.agreement.as_ref().map(Uuid::as_str),
+                message.id = %message.id, kind = message.kind.as_str(), "message written"
+            );
+        }
+        for written in &self.written {
+            match written {
+                Written::Partner(message, kind) => metric::partner_message(*kind, *message),
+                Written::Command(command, not_synced) => metric::command(*command, not_synced),
+            }
+        }
+        for agreement in &self.writes.agreements {
+            tracing::info!(
+                agreement.uuid = %agreement.uuid, agreement.name = agreement.name, status = agreement.status.as_str(),
+                reason = agreement.reason, "agreement changed"
+            );
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         }
         MessageFilter::Undelivered(after) => with(
             select!(
-                "where m.state in ('pending', 'published') and m.agreement is not null and m.kind not like 'crossdesk.%' \
+                "where m.state in ('pending', 'published') and m.agreement is not null and (m.kind like 'ticket.%' or m.kind like 'agreement.%') \
                  and m.seq > $1 order by m.seq limit $2"
             ),
             after.into(),
@@ -37,13 +37,13 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         MessageFilter::Retrying(agreement) => with(
             select!(
                 "where m.agreement = $1 and m.state in ('pending', 'published') and m.due_at is not null \
-                 and m.kind not like 'crossdesk.%' order by m.seq limit $2"
+                 and (m.kind like 'ticket.%' or m.kind like 'agreement.%') order by m.seq limit $2"
             ),
             (&agreement).into(),
         ),
         MessageFilter::Open(agreement) => with(
             select!(
-                "where m.agreement = $1 and m.state in ('pending', 'published') and m.kind not like 'crossdesk.%' \
+                "where m.agreement = $1 and m.state in ('pending', 'published') and (m.kind like 'ticket.%' or m.kind like 'agreement.%') \
                  order by m.seq limit $2"
             ),
             (&agreement).into(),

@@ -14,7 +14,7 @@ pub(crate) struct AmqpDesk {
     pub(crate) desk: Arc<Mutex<HelpDesk>>,
     channel: Channel,
     exchange: String,
-    _connection: Arc<Connection>,
+    connection: Arc<Connection>,
 }
 
 impl AmqpDesk {
@@ -31,10 +31,10 @@ impl AmqpDesk {
             (connection.create_channel().await.unwrap(), connection.create_channel().await.unwrap());
         publish.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let this =
-            Self { desk, channel: publish, exchange: exchange.to_owned(), _connection: Arc::new(connection) };
+            Self { desk, channel: publish, exchange: exchange.to_owned(), connection: Arc::new(connection) };
         let declared = super::until("the daemon declares the command queue", async || {
             let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-            let channel = this._connection.create_channel().await.unwrap();
+            let channel = this.connection.create_channel().await.unwrap();
             channel.queue_declare(queue.into(), options, FieldTable::default()).await.ok()
         });
         declared.await;

@@ -113,7 +113,7 @@ impl TestDaemon {
         if first {
             self.config.desk.sharing_url = format!("http://{}/sharing", self.config.http.listen);
         }
-        let daemon = Daemon::start_on(&self.config, partners, admins).await.unwrap();
+        let daemon = Daemon::start_on(&self.config, partners, admins).unwrap();
         let url = format!("http://{}", daemon.admins);
         self.driver = Driver::shared(self.desk.clone(), &url, &self.config.admin.token).unwrap();
         self.daemon = Some(daemon);

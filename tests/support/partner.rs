@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use axum::{
@@ -21,6 +22,7 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    pub(crate) at: Instant,
 }
 
 /// What it answers: a status, headers, a body.
@@ -64,6 +66,16 @@ impl FakePartner {
         self.inner.lock().unwrap().received.clone()
     }
 
+    /// How many requests it got.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.lock().unwrap().received.len()
+    }
+
+    /// When each body came.
+    pub(crate) fn arrivals(&self) -> Vec<(Instant, Value)> {
+        self.received().into_iter().map(|r| (r.at, r.body)).collect()
+    }
+
     /// What it got for tickets, by method.
     pub(crate) fn tickets(&self, method: &str) -> Vec<Value> {
         let received = self.received();
@@ -95,6 +107,7 @@ async fn answer(
         path: uri.path().to_owned(),
         headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        at: Instant::now(),
     };
     inner.received.push(received);
     let usual = || (if method == Method::POST { 201 } else { 200 }, Vec::new(), String::new());
