@@ -11,33 +11,11 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share, StoredComment, Ticket,
-        TicketId, Timestamp, User, Uuid,
+        AccessKey, Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share,
+        StoredComment, Ticket, TicketId, Timestamp, User, Uuid,
     },
     engine::Snapshot,
 };
-
-/// The shared secret of an agreement. It prints as dots.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessKey(String);
-
-impl AccessKey {
-    /// Takes the key.
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    /// The key itself: for comparing and for the wire, never for a log.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessKey(…)")
-    }
-}
 
 // === Store ===
 
@@ -73,6 +51,8 @@ pub struct Scope {
     pub agreements: Vec<String>,
     /// Comments that may be known: of which ticket, uuid, and the desk's id where it has one.
     pub comments: Vec<(TicketRef, Uuid, Option<String>)>,
+    /// Tickets whose comments a share may have to be told, all of them.
+    pub all_comments: Vec<TicketRef>,
     /// People by uuid.
     pub users: Vec<Uuid>,
     /// Events that may have been applied.
@@ -104,6 +84,8 @@ pub struct Withdraw {
 pub struct Mark {
     /// Which message.
     pub id: MessageId,
+    /// Only if it is a command: the desk names them, and must not end anything else.
+    pub command: bool,
     /// Its state now.
     pub state: MessageState,
     /// How often its receiver was tried.

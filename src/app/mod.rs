@@ -14,15 +14,13 @@ use crate::{
     broker,
     clock::SystemClock,
     config::{Config, DeclaredAgreement},
-    domain::{Agreement, Catalogue, Namespace, Timestamp},
+    domain::{AccessKey, Agreement, Catalogue, Namespace, Timestamp},
     engine::{Desk, rules::Rule},
     flow::{Change, Inbound, InboundQueue, Intake, Options, Pipeline, Relay, Roster, Sweep},
     http,
     partner::{Allowed, HttpPartner},
-    ports::AccessKey,
     retry::Policy,
-    store,
-    telemetry::{self, Outage},
+    store, telemetry,
 };
 
 /// How long a daemon that is told to stop may take to finish what it holds.
@@ -144,6 +142,7 @@ pub fn options(config: &Config) -> Result<Options> {
             .map_err(|error| anyhow!("broker.url: {error}"))?,
         partner: Arc::new(partner),
         clock: Arc::new(SystemClock),
+        outages: Arc::default(),
         desk: Arc::new(Desk {
             name: config.desk.name.clone(),
             namespace: Namespace::of(&sharing_url),
@@ -183,22 +182,23 @@ fn declared(config: &Config, now: Timestamp) -> Vec<Change> {
         messages: 0,
         version: 0,
     };
-    let change = |declared| Change::Declare(Box::new((agreement(declared), declared.access_key.clone())));
+    let change = |declared| {
+        Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))
+    };
     config.agreements.iter().map(change).collect()
 }
 
 /// Brings the store up, then runs everything that works on it until it is told to stop.
 async fn work(options: Options, pipeline: Pipeline, declared: Vec<Change>, stop: CancellationToken) {
-    let outage = Outage::of("the database");
     let mut waits = Policy::RECONNECT.waits();
     while let Err(error) = options.store.prepare().await {
-        outage.failed(&error);
+        options.outages.store.failed(&error);
         tokio::select! {
             () = tokio::time::sleep(waits.next_wait()) => {}
             () = stop.cancelled() => return,
         }
     }
-    outage.works();
+    options.outages.store.works();
     if !declared.is_empty() {
         for answer in pipeline.submit(declared).await {
             if let Err(refusal) = answer {

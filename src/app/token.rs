@@ -4,7 +4,7 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::{config::Config, ports::AccessKey};
+use crate::{config::Config, domain::AccessKey};
 
 /// Where a token that was made is kept: beside the SQLite file, or in the working folder.
 pub fn token_path(config: &Config) -> PathBuf {

@@ -100,6 +100,10 @@ impl Topology {
         if single_active_consumer {
             // A second daemon is a standby, and order holds: never two consumers at once.
             arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+            if self.queue_type == QueueType::Quorum {
+                // RabbitMQ 4 drops a message after 20 returns; a restart returns all that is not acknowledged.
+                arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(1_000_000));
+            }
         }
         arguments
     }

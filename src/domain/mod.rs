@@ -4,6 +4,7 @@
 //! never go wrong is a type: a [`Comment`] cannot become public once it is private, an [`Agreement`] moves only along
 //! its life, an [`Uuid`] is opaque.
 
+mod access_key;
 mod agreement;
 mod command;
 mod comment;
@@ -19,6 +20,7 @@ mod ticket;
 mod time;
 mod update;
 
+pub use access_key::AccessKey;
 pub use agreement::{
     Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party,
     Profile, Terms,

@@ -1,8 +1,8 @@
 //! An agreement is made, answered, changed or ended, by either side.
 
 use crate::domain::{
-    Agreement, AgreementChange, AgreementStatus, Command, CommentTerms, Contents, Direction, Kind, MessageId,
-    Notice, Profile, Terms, Timestamp, Uuid,
+    AccessKey, Agreement, AgreementChange, AgreementStatus, Command, CommentTerms, Contents, Direction, Kind,
+    MessageId, Notice, Profile, Terms, Timestamp, Uuid,
 };
 
 use super::{Content, Draft, PartnerMessage, Refusal};
@@ -19,7 +19,7 @@ pub struct Told {
     /// The receiver's sharing URL.
     pub receiver_url: Option<String>,
     /// The shared secret.
-    pub access_key: Option<String>,
+    pub access_key: Option<AccessKey>,
     /// The status.
     pub status: Option<AgreementStatus>,
     /// `allows_public_comments`.
@@ -63,7 +63,7 @@ pub struct Ruling {
     /// Messages, in order.
     pub messages: Vec<Draft>,
     /// A key that is new.
-    pub access_key: Option<String>,
+    pub access_key: Option<AccessKey>,
     /// Whether ticket messages under it need no longer be sent.
     pub withdraw: bool,
 }
@@ -109,7 +109,7 @@ pub struct Invite {
     /// What is offered.
     pub terms: Terms,
     /// The new secret.
-    pub access_key: String,
+    pub access_key: AccessKey,
 }
 
 /// This desk invites a partner.
@@ -159,7 +159,7 @@ pub fn invited(
     let Some(url) = told.sender_url.clone().filter(|url| !url.is_empty()) else {
         return refuse("sender_url is missing: it is where the answer goes".to_owned());
     };
-    let Some(key) = told.access_key.clone().filter(|key| !key.is_empty()) else {
+    let Some(key) = told.access_key.clone().filter(|key| !key.reveal().is_empty()) else {
         return refuse("access_key is missing: it is the agreement's secret".to_owned());
     };
     if told.receiver_url.as_deref().is_some_and(|said| !same_url(said, sharing_url)) {
@@ -207,7 +207,7 @@ fn same_url(one: &str, other: &str) -> bool {
 pub fn changed_by_partner(
     mut agreement: Agreement,
     told: &Told,
-    known_key: &str,
+    known_key: &AccessKey,
     now: Timestamp,
 ) -> Result<Ruling, Refusal> {
     if told.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(agreement.uuid.as_str())) {
@@ -248,7 +248,8 @@ pub fn changed_by_partner(
             ruling.agreement.name = name;
             ruling.agreement.updated_at = now;
         }
-        ruling.access_key = told.access_key.clone().filter(|key| !key.is_empty() && key != known_key);
+        ruling.access_key =
+            told.access_key.clone().filter(|key| !key.reveal().is_empty() && key != known_key);
     }
     Ok(ruling)
 }

@@ -118,6 +118,8 @@ impl Case {
         for command in &mut self.ticket.open {
             command.comments.retain(|comment| comment.uuid != *uuid);
         }
+        self.ticket.held.comments.retain(|comment| comment.id.as_deref() != Some(id));
+        self.ticket.missing.retain(|comment| comment.uuid != *uuid);
     }
 
     /// Notes a message of this ticket that its partner has not answered yet.

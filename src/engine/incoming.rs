@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Privacy, Property, Reason,
-    Share, ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Uuid, Value,
+    Share, ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Value,
 };
 
 use super::{Case, Context, Decision, Outcome, Refusal, completion, diff, field, people, status};

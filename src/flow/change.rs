@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms, TicketId,
-        TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms,
+        TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -98,12 +98,12 @@ pub enum Change {
         /// What it says.
         told: Box<Told>,
         /// The key as it was when the partner was let in.
-        known_key: String,
+        known_key: AccessKey,
     },
     /// Somebody here invites a partner.
     Invite(Box<Invite>),
     /// The configuration declares an agreement.
-    Declare(Box<(Agreement, String)>),
+    Declare(Box<(Agreement, AccessKey)>),
     /// Somebody here does something to an agreement.
     Agreement(Uuid, AgreementAction),
     /// Somebody here shares a ticket.
@@ -124,6 +124,30 @@ pub enum Change {
     Drop(Box<Message>),
     /// Whether invites are declined from now on.
     DeclineAll(bool),
+}
+
+impl Change {
+    /// What it is, for a log: nothing of its contents.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Event { .. } => "event",
+            Self::Dead { .. } => "dead letter",
+            Self::Ticket { .. } => "partner's ticket",
+            Self::Invited { .. } => "partner's invite",
+            Self::Told { .. } => "partner's agreement",
+            Self::Invite(_) => "invite",
+            Self::Declare(_) => "declared agreement",
+            Self::Agreement(..) => "agreement",
+            Self::Share(..) => "share",
+            Self::Unshare(_) => "unshare",
+            Self::Attempt(..) => "attempt",
+            Self::Published(_) | Self::Buried(_) => "note",
+            Self::Due(_) => "time-out",
+            Self::Replay(_) => "replay",
+            Self::Drop(_) => "drop",
+            Self::DeclineAll(_) => "setting",
+        }
+    }
 }
 
 /// What came of a change.

@@ -19,8 +19,8 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Agreement, Message, MessageId, MessageType, Profile, Timestamp, Uuid},
-    ports::{AccessKey, Call, Deliveries, MessageFilter, Method, Scope, Source},
+    domain::{AccessKey, Agreement, Message, MessageId, MessageType, Profile, Timestamp, Uuid},
+    ports::{Call, Deliveries, MessageFilter, Method, Scope, Source},
     retry::Policy,
     telemetry::{Outage, metric},
     wire::nhd,

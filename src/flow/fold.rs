@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Channel, Completion, DeskEvent, EventBody, MessageId, MessageState, MessageType, TicketEvent,
-        TicketId, Timestamp, Uuid,
+        Channel, Completion, CompletionStatus, DeskEvent, EventBody, MessageId, MessageState, MessageType,
+        TicketEvent, TicketId, Timestamp, Uuid,
     },
     engine::{
         Case, Context, Decision, Outcome, Refusal, Snapshot, completion, incoming, outgoing, refusal, rules,
@@ -45,6 +45,7 @@ impl Batch<'_> {
             Change::Buried(ids) => {
                 let mark = |id: &MessageId| Mark {
                     id: id.clone(),
+                    command: false,
                     state: MessageState::Parked,
                     attempts: 0,
                     due_at: None,
@@ -117,11 +118,20 @@ impl Batch<'_> {
     }
 
     fn changed(&mut self, event: &TicketEvent, at: Option<Timestamp>, raw: &str) -> Answer {
-        let named = event.uuid.as_ref().and_then(|uuid| self.snapshot.cases.remove(uuid));
-        if let Some(case) = named.or_else(|| self.known(&event.id)) {
-            let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
-            tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
-            return Ok(done(decision));
+        // The desk's number is the stronger name: a uuid that belongs to another number is the desk's mistake.
+        let named = event.uuid.as_ref().filter(|_| !self.snapshot.desk_ids.contains_key(&event.id));
+        let case = self.known(&event.id).or_else(|| self.snapshot.cases.remove(named?));
+        match case {
+            Some(case) if case.shares.is_empty() && !case.ticket.received => {
+                // Somebody wanted to share it once, and could not: it is not shared.
+                self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+            }
+            Some(case) => {
+                let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
+                tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
+                return Ok(done(decision));
+            }
+            None => {}
         }
         if event.via.as_deref() == Some("ticket_sharing") {
             // A command of ours made it; its completion will say which ticket it is.
@@ -186,6 +196,7 @@ impl Batch<'_> {
         let state = MessageState::Delivered;
         self.writes.marks.push(Mark {
             id: completion.command_id.clone(),
+            command: true,
             state,
             attempts: 1,
             due_at: None,
@@ -194,18 +205,26 @@ impl Batch<'_> {
         let Some(mut case) = self.snapshot.cases.remove(&completion.command_id.owner) else {
             return Ok(applied());
         };
+        let taken = completion.ticket_id.as_ref().and_then(|id| self.snapshot.desk_ids.get(id));
+        if let (Some(id), Some(_)) = (&completion.ticket_id, taken.filter(|uuid| **uuid != case.ticket.uuid))
+        {
+            // Two tickets cannot be one: the answer is taken as a failure, which both sides get to see.
+            let error = format!("the desk answered with ticket {id}, which is another shared ticket");
+            let failed = Completion {
+                status: CompletionStatus::Failed,
+                error: Some(error),
+                ticket_id: None,
+                ..completion.clone()
+            };
+            self.decide(case, at, |case, ctx| completion::completed(case, &failed, ctx));
+            return Ok(applied());
+        }
         if let Some(id) = &completion.ticket_id {
             case.ticket.id.get_or_insert_with(|| id.clone());
-            let waiting = self.waiting.remove(id).unwrap_or_default();
-            if !waiting.is_empty() {
-                self.writes.released.push(id.clone());
-            }
             // What the desk said before it told the number is what it made of the command, the first of it for certain.
             let mut caused_by = Some(completion.command_id.clone());
-            for raw in waiting {
-                if let Ok(event) = wire::desk::decode(raw.as_bytes(), &self.options.desk.namespace)
-                    && let EventBody::Changed(mut ticket) = event.body
-                {
+            for event in self.released(id) {
+                if let EventBody::Changed(mut ticket) = event.body {
                     ticket.command_id = ticket.command_id.or(caused_by.take());
                     self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
                     let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
@@ -217,6 +236,18 @@ impl Batch<'_> {
         }
         self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
         Ok(applied())
+    }
+
+    /// Events that waited for a ticket to be named: of earlier batches, and of this one.
+    fn released(&mut self, id: &TicketId) -> Vec<DeskEvent> {
+        let mut events = self.waiting.remove(id).unwrap_or_default();
+        if !events.is_empty() {
+            self.writes.released.push(id.clone());
+        }
+        let ours = &self.options.desk.namespace;
+        let fresh = self.writes.waiting.extract_if(.., |(waiting, _)| waiting == id);
+        events.extend(fresh.filter_map(|(_, raw)| wire::desk::decode(raw.as_bytes(), ours).ok()));
+        events
     }
 
     fn partner(&mut self, agreement: &Uuid, ticket: &Uuid, action: &TicketAction) -> Answer {
@@ -243,7 +274,7 @@ impl Batch<'_> {
         error: Option<String>,
     ) {
         let (id, attempts) = (message.id.clone(), message.attempts);
-        self.writes.marks.push(Mark { id, state, attempts, due_at: None, error });
+        self.writes.marks.push(Mark { id, command: false, state, attempts, due_at: None, error });
     }
 
     fn attempt(&mut self, message: &crate::domain::Message, attempted: &Attempted) -> Answer {
@@ -251,6 +282,7 @@ impl Batch<'_> {
             Attempted::Delivered => self.mark(message, MessageState::Delivered, None),
             Attempted::Later { due_at, error } => self.writes.marks.push(Mark {
                 id: message.id.clone(),
+                command: false,
                 state: MessageState::Published,
                 attempts: message.attempts,
                 due_at: Some(*due_at),
@@ -335,5 +367,5 @@ fn not_shared(ticket: &TicketId) -> Refusal {
 }
 
 fn no_agreement(wanted: &str) -> Refusal {
-    Refusal::new(409, format!("there is no agreement \"{wanted}\""))
+    Refusal::new(404, format!("there is no agreement \"{wanted}\""))
 }

@@ -5,7 +5,9 @@ use super::{
     writes::Batch,
 };
 use crate::{
-    domain::{Agreement, Message, MessageState, Uuid},
+    domain::{
+        AccessKey, Agreement, AgreementStatus, Direction, Message, MessageId, MessageState, MessageType, Uuid,
+    },
     engine::{Refusal, agreement},
     ports::Mark,
 };
@@ -76,7 +78,7 @@ impl Batch<'_> {
 
     /// An agreement of the configuration: made where it is new, brought in line where its file says otherwise. Where it
     /// stands is the file's word only at first; from then on it is the two parties'.
-    fn declare(&mut self, wanted: &Agreement, key: &str) -> Done {
+    fn declare(&mut self, wanted: &Agreement, key: &AccessKey) -> Done {
         let mut agreement = wanted.clone();
         if let Some(before) = self.snapshot.agreements.get(&wanted.uuid) {
             agreement = Agreement {
@@ -92,7 +94,7 @@ impl Batch<'_> {
             }
         }
         let mut ruling = agreement::unchanged(agreement);
-        ruling.access_key = Some(key.to_owned());
+        ruling.access_key = Some(key.clone());
         Done { agreement: Some(self.ruling(ruling)), ..Done::default() }
     }
 
@@ -105,7 +107,19 @@ impl Batch<'_> {
                 let reason = format!("the partner cannot be reached, and is tried again: {error}");
                 agreement::troubled(before.clone(), reason, false, self.now)
             }
-            Attempted::Parked(reason) => agreement::troubled(before.clone(), reason.clone(), true, self.now),
+            Attempted::Parked(reason) => {
+                let mut ruling = agreement::troubled(before.clone(), reason.clone(), true, self.now);
+                ruling.agreement.messages += 1;
+                let id = MessageId { owner: before.uuid.clone(), n: ruling.agreement.messages };
+                self.dead(
+                    id,
+                    Some(before.uuid.clone()),
+                    MessageType::DeadPartner,
+                    message.body.clone(),
+                    reason.clone(),
+                );
+                ruling
+            }
         };
         if ruling.agreement != before {
             self.ruling(ruling);
@@ -119,11 +133,20 @@ impl Batch<'_> {
         let state = MessageState::Pending;
         self.writes.marks.push(Mark {
             id: message.id.clone(),
+            command: false,
             state,
             attempts: 0,
             due_at: None,
             error: None,
         });
+        let answers =
+            message.kind == MessageType::AgreementUpdate && agreement.direction == Direction::Inbound;
+        if answers && agreement.status == AgreementStatus::Pending {
+            // All that a receiver tells before it is in force is its acceptance.
+            let accepting = Agreement { accepting: true, reason: None, ..agreement };
+            let agreement = Some(self.ruling(agreement::unchanged(accepting)));
+            return Ok(Done { agreement, ..Done::default() });
+        }
         Ok(Done { agreement: Some(agreement), ..Done::default() })
     }
 }

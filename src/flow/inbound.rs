@@ -10,9 +10,9 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Agreement, Uuid},
+    domain::{AccessKey, Agreement, Uuid},
     engine::{Case, Refusal, incoming},
-    ports::{AccessKey, Method, Scope, StoreError},
+    ports::{Method, Scope, StoreError},
     telemetry::metric,
     wire::nhd,
 };
@@ -132,7 +132,7 @@ impl Inbound {
         let told = nhd::read_agreement(&request.body).map_err(unreadable)?;
         if let Some(known) = self.options.store.access_key(&uuid).await.map_err(away)? {
             // A repeated invite is fine, if it is the same one.
-            if told.access_key.as_deref().is_some_and(|given| same(given, known.reveal())) {
+            if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.reveal())) {
                 return Ok(Reply { status: 200, body: "{}".to_owned() });
             }
             return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
@@ -156,7 +156,7 @@ impl Inbound {
             Method::Get => Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk) }),
             Method::Put => {
                 let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable)?);
-                let known_key = key.reveal().to_owned();
+                let known_key = key.clone();
                 self.submit(Change::Told { uuid: agreement.uuid, told, known_key }).await
             }
             Method::Post | Method::Delete => {

@@ -14,7 +14,6 @@ use crate::{
     domain::MessageType,
     ports::{BrokerError, Deliveries, Destination, Incoming, Method, Outgoing, Source},
     retry::Policy,
-    telemetry::Outage,
 };
 
 /// How long a message waits for a database that is away before the queue is left alone.
@@ -26,14 +25,13 @@ pub struct InboundQueue {
     options: Options,
     pipeline: Pipeline,
     inbound: Inbound,
-    outage: Outage,
 }
 
 impl InboundQueue {
     /// The queue's consumer for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let inbound = Inbound::new(options.clone(), pipeline.clone());
-        Self { options, pipeline, inbound, outage: Outage::of("the queue of bridges' messages") }
+        Self { options, pipeline, inbound }
     }
 
     /// Takes messages until it is stopped.
@@ -42,14 +40,14 @@ impl InboundQueue {
         while !stop.is_cancelled() {
             let result = match self.options.broker.consume(Source::Inbound).await {
                 Ok(mut deliveries) => {
-                    self.outage.works();
+                    self.options.outages.broker.works();
                     waits = Policy::RECONNECT.waits();
                     self.take(deliveries.as_mut(), &stop).await
                 }
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
-                self.outage.failed(&error);
+                self.options.outages.broker.failed(&error);
                 tokio::select! {
                     () = tokio::time::sleep(waits.next_wait()) => {}
                     () = stop.cancelled() => {}
@@ -134,7 +132,7 @@ fn without_key(body: &[u8]) -> String {
             object.remove("access_key");
             serde_json::Value::Object(object).to_string()
         }
-        // What is no JSON object may hold anything; its first words tell enough.
-        _ => String::from_utf8_lossy(body).chars().take(200).collect(),
+        // What is no JSON object may hold anything, a key too.
+        _ => format!("{} bytes that are no JSON object", body.len()),
     }
 }

@@ -9,7 +9,6 @@ use crate::{
     domain::MessageType,
     ports::{BrokerError, Deliveries, Source},
     retry::Policy,
-    telemetry::Outage,
     wire,
 };
 
@@ -18,13 +17,12 @@ use crate::{
 pub struct Intake {
     options: Options,
     pipeline: Pipeline,
-    outage: Outage,
 }
 
 impl Intake {
     /// An intake for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline, outage: Outage::of("the queue of the desk's events") }
+        Self { options, pipeline }
     }
 
     /// Takes events until it is stopped; what it has taken by then, it finishes.
@@ -33,14 +31,14 @@ impl Intake {
         while !stop.is_cancelled() {
             let result = match self.options.broker.consume(Source::Events).await {
                 Ok(mut deliveries) => {
-                    self.outage.works();
+                    self.options.outages.broker.works();
                     waits = Policy::RECONNECT.waits();
                     self.take(deliveries.as_mut(), &stop).await
                 }
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
-                self.outage.failed(&error);
+                self.options.outages.broker.failed(&error);
                 tokio::select! {
                     () = tokio::time::sleep(waits.next_wait()) => {}
                     () = stop.cancelled() => {}

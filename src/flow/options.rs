@@ -8,6 +8,7 @@ use crate::{
     engine::{Desk, rules::Rule},
     ports::{Broker, Partner, Store},
     retry::Policy,
+    telemetry::Outages,
 };
 
 /// How the flow behaves, and what it works with. Cheap to clone.
@@ -21,6 +22,8 @@ pub struct Options {
     pub partner: Arc<dyn Partner>,
     /// Who tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Who has noticed that the broker or the store is away.
+    pub outages: Arc<Outages>,
     /// This desk.
     pub desk: Arc<Desk>,
     /// The custom fields of the configuration: they hold until the desk sends its own.

@@ -15,17 +15,20 @@ use super::{
     writes::{Batch, Finished},
 };
 use crate::{
-    domain::{EventBody, MessageState, TicketId},
+    domain::{DeskEvent, EventBody, MessageState, MessageType, TicketId, Uuid},
     engine::Refusal,
     ports::StoreError,
     retry::Policy,
-    telemetry::{Outage, metric},
+    telemetry::metric,
+    wire,
 };
 
 /// How many units may wait before whoever brings more has to.
 const WAITING: usize = 1024;
 /// How long marks wait for a change to be written with.
 const MARKS_WAIT: Duration = Duration::from_millis(20);
+/// How often a batch is decided anew because somebody else was faster.
+const CONFLICTS: u32 = 20;
 /// A batch of this size or more makes the next one wait for company.
 const BUSY: usize = 16;
 
@@ -52,7 +55,6 @@ pub struct Writer {
     units: mpsc::Receiver<Unit>,
     agreements: Arc<Notify>,
     outbox: Arc<Outbox>,
-    outage: Outage,
 }
 
 impl std::fmt::Debug for Unit {
@@ -66,13 +68,8 @@ impl Pipeline {
     pub fn new(options: Options) -> (Self, Writer) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (agreements, outbox) = (Arc::new(Notify::new()), Arc::new(Outbox::default()));
-        let writer = Writer {
-            options,
-            units: receiver,
-            agreements: agreements.clone(),
-            outbox: outbox.clone(),
-            outage: Outage::of("the database"),
-        };
+        let writer =
+            Writer { options, units: receiver, agreements: agreements.clone(), outbox: outbox.clone() };
         (Self { units: sender, agreements, outbox }, writer)
     }
 
@@ -147,8 +144,11 @@ impl Writer {
         for unit in units {
             let own: Vec<Answer> = answers.by_ref().take(unit.changes.len()).collect();
             for (change, answer) in unit.changes.iter().zip(&own) {
-                if let (Change::Event { .. } | Change::Dead { .. }, Ok(done)) = (change, answer) {
-                    metric::event(done.outcome);
+                match (change, answer) {
+                    (Change::Event { .. } | Change::Dead { kind: MessageType::DeadEvent, .. }, Ok(done)) => {
+                        metric::event(done.outcome);
+                    }
+                    _ => {}
                 }
             }
             if let Some(asker) = unit.answer {
@@ -161,40 +161,49 @@ impl Writer {
     /// Decides and writes, anew as often as it takes: a faster writer or a database that is away only delay it.
     async fn decide_and_write(&mut self, changes: &[&Change]) -> Vec<Answer> {
         let mut waits = Policy::RECONNECT.waits();
+        let mut conflicts = 0;
         loop {
-            match self.attempt(changes).await {
+            let broken = match self.attempt(changes).await {
                 Ok(answers) => {
-                    self.outage.works();
+                    self.options.outages.store.works();
                     return answers;
                 }
-                Err(StoreError::Conflict) => tokio::task::yield_now().await,
                 Err(error @ StoreError::Away(_)) => {
-                    self.outage.failed(&error);
+                    self.options.outages.store.failed(&error);
                     tokio::time::sleep(waits.next_wait()).await;
+                    continue;
                 }
-                Err(error @ StoreError::Broken(_)) if changes.len() == 1 => {
-                    tracing::error!(error = %error, change = ?changes.first(), "a change cannot be written; it is refused");
-                    return vec![Err(Refusal::new(
-                        500,
-                        "it could not be written; the daemon's log says why",
-                    ))];
+                // Nobody is faster so often: what is to be written contradicts what is there.
+                Err(error @ StoreError::Conflict) if conflicts >= CONFLICTS => error,
+                Err(StoreError::Conflict) => {
+                    conflicts += 1;
+                    tokio::task::yield_now().await;
+                    continue;
                 }
-                Err(StoreError::Broken(_)) => {
-                    // One of them is to blame: each for itself, so that the others get through.
-                    let mut answers = Vec::with_capacity(changes.len());
-                    for change in changes {
-                        answers.extend(Box::pin(self.decide_and_write(&[*change])).await);
-                    }
-                    return answers;
-                }
+                Err(error @ StoreError::Broken(_)) => error,
+            };
+            if let [change] = changes {
+                tracing::error!(error = %broken, change = change.name(), "a change cannot be written; it is refused");
+                return vec![Err(Refusal::new(500, "it could not be written; the daemon's log says why"))];
             }
+            // One of them is to blame: each for itself, so that the others get through.
+            let mut answers = Vec::with_capacity(changes.len());
+            for change in changes {
+                answers.extend(Box::pin(self.decide_and_write(&[*change])).await);
+            }
+            return answers;
         }
     }
 
     async fn attempt(&mut self, changes: &[&Change]) -> Result<Vec<Answer>, StoreError> {
         let options = self.options.clone();
-        let snapshot = options.store.snapshot(&scope::of(changes, &options.rules)).await?;
         let waiting = self.waiting(changes).await?;
+        let mut scope = scope::of(changes, &options.rules);
+        for (owner, events) in waiting.values() {
+            scope::add_waiting(&mut scope, owner, events);
+        }
+        let snapshot = options.store.snapshot(&scope).await?;
+        let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
         let mut batch = Batch::new(&options, snapshot, waiting);
         let answers = changes.iter().map(|change| batch.fold(change)).collect();
         let finished = batch.finish();
@@ -213,17 +222,23 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Events that wait for the tickets that completions name.
-    async fn waiting(&self, changes: &[&Change]) -> Result<HashMap<TicketId, Vec<String>>, StoreError> {
+    /// Events that wait for the tickets that completions name, each with the uuid of its ticket.
+    async fn waiting(&self, changes: &[&Change]) -> Result<HashMap<TicketId, Waiting>, StoreError> {
         let mut waiting = HashMap::new();
         for change in changes {
             if let Change::Event { event, .. } = change
                 && let EventBody::Completed(completion) = &event.body
                 && let Some(id) = &completion.ticket_id
             {
-                waiting.insert(id.clone(), self.options.store.waiting(id).await?);
+                let events = self.options.store.waiting(id).await?.into_iter();
+                let ours = &self.options.desk.namespace;
+                let events = events.filter_map(|raw| wire::desk::decode(raw.as_bytes(), ours).ok()).collect();
+                waiting.insert(id.clone(), (completion.command_id.owner.clone(), events));
             }
         }
         Ok(waiting)
     }
 }
+
+/// The ticket that is named, and the events that waited for it.
+type Waiting = (Uuid, Vec<DeskEvent>);

@@ -1,8 +1,8 @@
 //! What the changes of a batch speak of, so that one reading of the store serves them all.
 
-use super::change::{Change, TicketAction};
+use super::change::{Attempted, Change, TicketAction};
 use crate::{
-    domain::{DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
+    domain::{Comment, DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
     engine::rules::Rule,
     ports::{Scope, TicketRef},
 };
@@ -29,6 +29,9 @@ fn add(scope: &mut Scope, change: &Change) {
             if let TicketAction::Create(update) | TicketAction::Update(update) = action {
                 add_update(scope, update);
             }
+            if matches!(action, TicketAction::Create(_)) {
+                scope.all_comments.push(TicketRef::Network(ticket.clone()));
+            }
         }
         Change::Invited { uuid, .. } | Change::Told { uuid, .. } | Change::Agreement(uuid, _) => {
             scope.agreements.push(uuid.to_string());
@@ -37,6 +40,7 @@ fn add(scope: &mut Scope, change: &Change) {
         Change::Declare(declared) => scope.agreements.push(declared.0.uuid.to_string()),
         Change::Share(ticket, agreement) => {
             scope.desk_ids.push(ticket.clone());
+            scope.all_comments.push(TicketRef::Desk(ticket.clone()));
             scope.agreements.push(agreement.clone());
         }
         Change::Unshare(ticket) => scope.desk_ids.push(ticket.clone()),
@@ -45,6 +49,9 @@ fn add(scope: &mut Scope, change: &Change) {
                 scope.agreements.push(message.id.owner.to_string());
             } else {
                 scope.tickets.push(message.id.owner.clone());
+                if !matches!(change, Change::Attempt(_, Attempted::Delivered | Attempted::Later { .. })) {
+                    scope.all_comments.push(TicketRef::Network(message.id.owner.clone()));
+                }
             }
         }
         Change::Due(ticket) => scope.tickets.push(ticket.clone()),
@@ -58,6 +65,7 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
         EventBody::Changed(ticket) => add_ticket(scope, ticket),
         EventBody::Shared(ticket, agreement) => {
             add_ticket(scope, ticket);
+            scope.all_comments.push(TicketRef::Desk(ticket.id.clone()));
             scope.agreements.push(agreement.clone());
         }
         EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => {
@@ -67,6 +75,7 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
         EventBody::Completed(completion) => {
             let owner = &completion.command_id.owner;
             scope.tickets.push(owner.clone());
+            scope.desk_ids.extend(completion.ticket_id.clone());
             scope.users.extend(completion.users.keys().cloned());
             for (uuid, id) in &completion.comments {
                 scope.comments.push((TicketRef::Network(owner.clone()), uuid.clone(), Some(id.clone())));
@@ -79,11 +88,22 @@ fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
     scope.desk_ids.push(event.id.clone());
     scope.tickets.extend(event.uuid.clone());
     for (comment, _) in &event.comments {
-        let ticket = match &event.uuid {
-            Some(uuid) => TicketRef::Network(uuid.clone()),
-            None => TicketRef::Desk(event.id.clone()),
-        };
-        scope.comments.push((ticket, comment.uuid.clone(), comment.id.clone()));
+        scope.comments.push((TicketRef::Desk(event.id.clone()), comment.uuid.clone(), comment.id.clone()));
+        if let Some(uuid) = &event.uuid {
+            scope.comments.push((TicketRef::Network(uuid.clone()), comment.uuid.clone(), comment.id.clone()));
+        }
+    }
+}
+
+/// Events that waited for a ticket to be named speak of its comments.
+pub(super) fn add_waiting(scope: &mut Scope, owner: &Uuid, events: &[DeskEvent]) {
+    for event in events {
+        if let EventBody::Changed(ticket) = &event.body {
+            let of = |comment: &Comment| {
+                (TicketRef::Network(owner.clone()), comment.uuid.clone(), comment.id.clone())
+            };
+            scope.comments.extend(ticket.comments.iter().map(|(comment, _)| of(comment)));
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::options::Options;
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, FieldNotSynced, Kind, Message, MessageId, MessageState,
-        MessageType, TicketId, Timestamp, Uuid,
+        Agreement, Catalogue, Channel, Command, DeskEvent, FieldNotSynced, Kind, Message, MessageId,
+        MessageState, MessageType, TicketId, Timestamp, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
-    ports::{AccessKey, Withdraw, Writes},
+    ports::{Withdraw, Writes},
     telemetry::metric,
     wire,
 };
@@ -20,7 +20,7 @@ pub(super) struct Batch<'a> {
     pub(super) now: Timestamp,
     pub(super) snapshot: Snapshot,
     /// Events that wait, for tickets that a completion of this batch names.
-    pub(super) waiting: HashMap<TicketId, Vec<String>>,
+    pub(super) waiting: HashMap<TicketId, Vec<DeskEvent>>,
     pub(super) writes: Writes,
     /// Agreements that have changed, so that workers are started and stopped.
     pub(super) agreements_changed: bool,
@@ -34,7 +34,7 @@ impl<'a> Batch<'a> {
     pub(super) fn new(
         options: &'a Options,
         snapshot: Snapshot,
-        waiting: HashMap<TicketId, Vec<String>>,
+        waiting: HashMap<TicketId, Vec<DeskEvent>>,
     ) -> Self {
         let now = options.clock.now();
         let catalogue = snapshot.catalogue.clone().unwrap_or_else(|| options.catalogue.as_ref().clone());
@@ -207,7 +207,7 @@ impl<'a> Batch<'a> {
         self.snapshot.agreements.insert(agreement.uuid.clone(), agreement.clone());
         self.agreements.insert(agreement.uuid.clone(), agreement.clone());
         if let Some(key) = ruling.access_key {
-            self.writes.access_keys.push((agreement.uuid.clone(), AccessKey::new(key)));
+            self.writes.access_keys.push((agreement.uuid.clone(), key));
         }
         if ruling.withdraw {
             self.writes.withdraw.push(Withdraw { ticket: None, agreement: agreement.uuid.clone() });

@@ -16,7 +16,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{Agreement, AgreementStatus, Kind, Terms, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, Kind, Terms, Uuid},
     engine::agreement::Invite,
     flow::{AgreementAction, Change},
     ports::Scope,
@@ -84,7 +84,14 @@ async fn invite(
     let name = name.ok_or_else(|| Problem::unusable("name is missing"))?;
     let access_key = random()?;
     let uuid = context.options.desk.namespace.agreement(&random()?);
-    let new = Invite { uuid, name, kind: form.kind, url, terms: form.terms, access_key: access_key.clone() };
+    let new = Invite {
+        uuid,
+        name,
+        kind: form.kind,
+        url,
+        terms: form.terms,
+        access_key: AccessKey::new(access_key.clone()),
+    };
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
     let mut shown = view::agreement(&agreement);

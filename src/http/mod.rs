@@ -17,8 +17,8 @@ use axum::{Router, http::StatusCode};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::{
+    domain::AccessKey,
     flow::{Inbound, Intake, Options, Pipeline},
-    ports::AccessKey,
     telemetry::Recorder,
 };
 

@@ -5,8 +5,8 @@ use super::{
     row::{Reader, json, word},
 };
 use crate::{
-    domain::{Agreement, Uuid},
-    ports::{AccessKey, StoreError},
+    domain::{AccessKey, Agreement, Uuid},
+    ports::StoreError,
 };
 
 macro_rules! columns {

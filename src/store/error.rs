@@ -12,15 +12,24 @@ pub(super) fn sort(error: sqlx::Error) -> StoreError {
         | sqlx::Error::WorkerCrashed => StoreError::Away(error.to_string()),
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
-            match code.as_ref() {
-                // SQLite: busy or locked, read-only moment, disk full or failing, cannot open. PostgreSQL: connection
-                // lost (08), out of resources (53), shutting down or starting (57), wrong moment for a password (28).
-                "5" | "6" | "261" | "517" | "13" | "10" | "14" => StoreError::Away(error.to_string()),
-                code if ["08", "53", "57", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
+            match code.parse::<i64>() {
+                // SQLite, with its extended codes: the same new key twice; busy, locked, out of space, failing or missing
+                // disk, interrupted, protocol.
+                Ok(1555 | 2067) => StoreError::Conflict,
+                Ok(code) if code < 10_000 && [5, 6, 8, 9, 10, 13, 14, 15].contains(&(code & 0xff)) => {
                     StoreError::Away(error.to_string())
                 }
-                // Two writers at once: serialisation failure, deadlock, the same new key.
-                "40001" | "40P01" | "23505" | "1555" | "2067" => StoreError::Conflict,
+                // PostgreSQL. Two writers at once: serialisation failure, deadlock, the same new key.
+                _ if ["40001", "40P01", "23505"].contains(&code.as_ref()) => StoreError::Conflict,
+                // Connection lost (08), read-only or broken transaction (25), out of resources (53), not in the right
+                // state (55), shutting down or starting (57), failing disk (58, XX), wrong password (28), no such
+                // database (3D).
+                _ if ["08", "25", "53", "55", "57", "58", "XX", "28", "3D"]
+                    .iter()
+                    .any(|class| code.starts_with(class)) =>
+                {
+                    StoreError::Away(error.to_string())
+                }
                 _ => StoreError::Broken(error.to_string()),
             }
         }

@@ -136,6 +136,7 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[
         ("owner", Type::Text),
         ("n", Type::Int),
+        ("kinds", Type::Text),
         ("state", Type::Text),
         ("attempts", Type::Int),
         ("due_at", Type::Int),
@@ -146,6 +147,7 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
         vec![
             (&mark.id.owner).into(),
             mark.id.n.into(),
+            if mark.command { "crossdesk.%" } else { "%" }.into(),
             mark.state.as_str().into(),
             i64::from(mark.attempts).into(),
             mark.due_at.into(),
@@ -156,7 +158,7 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
     let sql = "update message set state = r.state, attempts = r.attempts, due_at = r.due_at, \
         error = case when r.state = 'delivered' then r.error else coalesce(r.error, message.error) end, \
         updated_at = r.updated_at from {rows} where message.owner = r.owner and message.n = r.n \
-        and message.state not in ('delivered', 'withdrawn')";
+        and message.kind like r.kinds and message.state not in ('delivered', 'withdrawn')";
     Statement::rows(sql, COLUMNS, marks.iter().map(row).collect())
 }
 

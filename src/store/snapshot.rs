@@ -124,7 +124,12 @@ async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Re
             share.state != crate::domain::ShareState::Ended && share.comments_sent < case.ticket.comments
         })
     });
-    let behind: Vec<Uuid> = behind.map(|case| case.ticket.uuid.clone()).collect();
+    let behind = behind.map(|case| &case.ticket.uuid);
+    let wanted = scope.all_comments.iter().filter_map(|ticket| match ticket {
+        TicketRef::Desk(id) => snapshot.desk_ids.get(id),
+        TicketRef::Network(uuid) => Some(uuid),
+    });
+    let behind: HashSet<Uuid> = behind.chain(wanted).cloned().collect();
     if behind.is_empty() {
         return Ok(());
     }

@@ -15,9 +15,9 @@ use super::{
     snapshot,
 };
 use crate::{
-    domain::{Agreement, Message, StoredComment, TicketId, Timestamp, Uuid},
+    domain::{AccessKey, Agreement, Message, StoredComment, TicketId, Timestamp, Uuid},
     engine::Snapshot,
-    ports::{AccessKey, Counts, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
+    ports::{Counts, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
 
 /// The store on one database.

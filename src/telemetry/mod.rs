@@ -6,4 +6,4 @@ mod outage;
 
 pub use logs::start as start_logs;
 pub use metric::{Recorder, install};
-pub use outage::Outage;
+pub use outage::{Outage, Outages};

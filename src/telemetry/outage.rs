@@ -2,6 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What every part of the daemon needs: said once, whoever notices.
+#[derive(Debug)]
+pub struct Outages {
+    /// The broker.
+    pub broker: Outage,
+    /// The database.
+    pub store: Outage,
+}
+
+impl Default for Outages {
+    fn default() -> Self {
+        Self { broker: Outage::of("the broker"), store: Outage::of("the database") }
+    }
+}
+
 /// Whether something is away.
 #[derive(Debug)]
 pub struct Outage {

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, AgreementChange, AgreementStatus, Attachment, Comment, CommentTerms, Direction, Person,
-        Privacy, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Attachment, Comment, CommentTerms, Direction,
+        Person, Privacy, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
     },
     engine::{Desk, agreement::Told},
 };
@@ -39,7 +39,7 @@ pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
         name: form.name,
         sender_url: form.sender_url,
         receiver_url: form.receiver_url,
-        access_key: form.access_key,
+        access_key: form.access_key.map(AccessKey::new),
         status,
         allows_public_comments: form.allows_public_comments,
         sync_tags: form.sync_tags,
