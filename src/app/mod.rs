@@ -88,7 +88,14 @@ impl Daemon {
         daemon.serve(partners, http::partners(context.clone()));
         daemon.serve(admins, http::admins(context));
         let declared = declared(config, options.clock.now());
-        daemon.tasks.spawn(work(options, pipeline, declared, daemon.stop.clone()));
+        let work = tokio::spawn(work(options, pipeline, declared, daemon.stop.clone()));
+        daemon.tasks.spawn(async move {
+            if let Err(error) = work.await {
+                // Half a daemon would look alive and do nothing: whoever runs it starts it again.
+                tracing::error!(error = %error, "a part of the daemon failed; it ends");
+                std::process::exit(1);
+            }
+        });
         tracing::info!(partners = %daemon.partners, admins = %daemon.admins, "crossdesk is running");
         Ok(daemon)
     }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
 const PREFETCH: u16 = 4000;
 /// The same of one partner queue: a few tickets side by side.
-const PARTNER_PREFETCH: u16 = 256;
+const PARTNER_PREFETCH: u16 = 64;
 
 /// RabbitMQ.
 pub(super) struct Amqp {
@@ -121,7 +121,8 @@ impl Broker for Amqp {
             Ok(results) => results,
             Err(elapsed) => publish::all_failed(count, &away(elapsed)),
         };
-        if results.iter().any(|result| matches!(result, Err(BrokerError::Away(_)))) {
+        if results.iter().any(Result::is_err) {
+            // Opened anew, everything is declared again: a queue may have been deleted.
             *self.link.lock().await = None;
         }
         results

@@ -54,7 +54,7 @@ impl Broker for Embedded {
             Source::Partner(agreement) => self.partner(&agreement),
             Source::Events | Source::Inbound => Arc::default(),
         };
-        Ok(Box::new(Hand { queue, tag: 0 }))
+        Ok(Box::new(Hand { queue, tag: 0, unacknowledged: VecDeque::new() }))
     }
 
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
@@ -76,10 +76,23 @@ impl Broker for Embedded {
     }
 }
 
+/// What one consumer has taken; what it has not acknowledged goes back to the front when it lets go.
 #[derive(Debug)]
 struct Hand {
     queue: Arc<Queue>,
     tag: u64,
+    unacknowledged: VecDeque<(u64, String)>,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        let mut ids = self.queue.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, id) in self.unacknowledged.drain(..).rev() {
+            ids.push_front(id);
+        }
+        drop(ids);
+        self.queue.arrived.notify_one();
+    }
 }
 
 #[async_trait]
@@ -98,13 +111,17 @@ impl Deliveries for Hand {
             }
             let number = |id| {
                 self.tag += 1;
+                self.unacknowledged.push_back((self.tag, String::clone(&id)));
                 Incoming { tag: self.tag, id: Some(id), ..Incoming::default() }
             };
             return Ok(ids.into_iter().map(number).collect());
         }
     }
 
-    async fn ack(&mut self, _through: u64) -> Result<(), BrokerError> {
+    async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {
+        while self.unacknowledged.front().is_some_and(|(tag, _)| *tag <= through) {
+            self.unacknowledged.pop_front();
+        }
         Ok(())
     }
 }

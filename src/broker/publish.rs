@@ -15,6 +15,9 @@ use lapin::{
 use super::{amqp::away, topology::Topology};
 use crate::ports::{BrokerError, Destination, Outgoing};
 
+/// The longest short text of AMQP, in bytes.
+const SHORT: usize = 255;
+
 type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
 
 /// The same answer for every message of a batch.
@@ -37,6 +40,11 @@ fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publi
         Destination::Dead(_) => ("".into(), topology.dead_letter_queue.as_str().into()),
         Destination::Reply(queue, ..) => ("".into(), queue.as_str().into()),
     };
+    let texts = [exchange.as_str().len(), key.as_str().len(), outgoing.id.len()];
+    if texts.into_iter().any(|length| length > SHORT) {
+        let error = std::io::Error::other("an id or a name is longer than AMQP allows");
+        return Box::pin(std::future::ready(Err(error.into())));
+    }
     // Nobody may be left to hear an answer; everything else must find a queue.
     let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };

@@ -1,5 +1,7 @@
 //! A message row: outbox, history, dead letter and the source of explanations in one.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{MessageId, Property, Timestamp, Uuid};
@@ -143,9 +145,12 @@ pub struct Contents {
     /// The properties that it told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<Property>,
-    /// Whether it told tags.
-    #[serde(default)]
-    pub tags: bool,
+    /// The tags that it told as new.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_added: BTreeSet<String>,
+    /// The tags that it told as gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_removed: BTreeSet<String>,
     /// The number of the first comment in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_comment: Option<i64>,

@@ -78,6 +78,9 @@ pub struct Share {
     pub state: ShareState,
     /// Whether the partner has been told of the ticket at all (outgoing), or has told us (incoming).
     pub begun: bool,
+    /// The number, among the ticket's messages, of the one that told the partner of the ticket.
+    #[serde(default)]
+    pub from_n: i64,
     /// The number of our last message.
     #[serde(default)]
     pub seq: i64,
@@ -111,6 +114,7 @@ impl Share {
             role,
             state: ShareState::Active,
             begun: false,
+            from_n: 0,
             seq: 0,
             partner_seq: 0,
             comments_sent: 0,

@@ -281,6 +281,10 @@ pub fn accept(mut agreement: Agreement, now: Timestamp) -> Result<Ruling, Refusa
 /// 409 for a step that the agreement's life does not have.
 pub fn end(mut agreement: Agreement, to: AgreementStatus, now: Timestamp) -> Result<Ruling, Refusal> {
     let ours = agreement.direction.ours();
+    if agreement.accepting {
+        let reason = "it is being accepted: wait until the partner has answered, then deactivate it";
+        return Err(Refusal::new(409, reason));
+    }
     let changed = agreement.advance(to, ours, now).map_err(conflict)?;
     let mut ruling = Ruling::of(agreement);
     if changed {

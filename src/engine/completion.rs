@@ -28,6 +28,12 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
     }
     let at = case.ticket.open.iter().position(|command| command.n == completion.command_id.n);
     let Some(command) = at.map(|at| case.ticket.open.remove(at)) else {
+        let late = completion.status == CompletionStatus::Failed;
+        if let (true, Some(agreement)) = (late, case.shares.first().map(|share| share.agreement.clone())) {
+            let words = completion.error.as_deref().unwrap_or("the desk gave no reason");
+            let subject = format!("command:{}", completion.command_id.n);
+            decision.issue(case, &agreement, subject, Reason::CommandFailed, words, ctx);
+        }
         decision.outcome = if decision.users.is_empty() { Outcome::Unchanged } else { Outcome::Applied };
         return decision;
     };

@@ -28,6 +28,9 @@ pub(super) fn all_shares(
         let create = !share.begun;
         if let Some((update, contents)) = difference(case, share, agreement, actor, ctx) {
             let id = case.next_message();
+            if create {
+                share.from_n = id.n;
+            }
             let update = Box::new(update);
             let message =
                 if create { PartnerMessage::Create(update) } else { PartnerMessage::Update(update) };
@@ -101,24 +104,31 @@ fn difference(
     let mut extra = Extra { seq: Some(seq), seen: Some(share.partner_seq), ..Extra::default() };
     if agreement.terms.sync_tags {
         tags(&ticket.effective_tags(), share, &mut update, &mut extra);
-        contents.tags = update.tags.is_some();
+        contents.tags_added.clone_from(&extra.tags_added);
+        contents.tags_removed.clone_from(&extra.tags_removed);
     }
 
     let limit = comment_limit(agreement, share.role == ShareRole::Incoming);
-    let fresh = case.comments.unsent.iter().filter(|stored| stored.n > share.comments_sent);
+    let fresh: Vec<_> = case.comments.unsent.iter().filter(|stored| stored.n > share.comments_sent).collect();
+    // What was not read cannot be told: then the mark stays, and the next change of the ticket reads it.
+    let all_read =
+        i64::try_from(fresh.len()).is_ok_and(|count| count == ticket.comments - share.comments_sent);
+    let fresh = fresh.into_iter().filter(|_| all_read);
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
         contents.first_comment.get_or_insert(stored.n);
         let mut comment = stored.comment.clone();
         comment.limit(limit);
         update.comments.push(comment);
     }
-    share.comments_sent = ticket.comments;
+    if all_read {
+        share.comments_sent = ticket.comments;
+    }
 
-    if !create && contents.properties.is_empty() && !contents.tags && update.comments.is_empty() {
+    if !create && contents.properties.is_empty() && update.tags.is_none() && update.comments.is_empty() {
         return None;
     }
     share.seq = seq;
-    if seq == 1 {
+    if create || seq == 1 {
         update.original_id = ticket.id.as_ref().map(ToString::to_string);
         extra.origin = Some(ticket.origin.clone().unwrap_or_else(|| our_origin(case, ctx)));
     }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Privacy, Property, Reason,
-    Share, ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Value,
+    Agreement, Command, Direction, Exchange, Extra, FieldNotSynced, OpenCommand, Origin, Privacy, Property,
+    Reason, Share, ShareRole, ShareState, TagsExchange, TicketCommand, TicketUpdate, Value,
 };
 
 use super::{Case, Context, Decision, Outcome, Refusal, completion, diff, field, people, status};
@@ -28,6 +28,7 @@ pub fn ticket_created(
         let reason = "only the sender of an agreement shares tickets under it; make an agreement of your own";
         return Err(Refusal::new(403, reason));
     }
+    case.end_dead_shares(ctx);
     let uuid = &case.ticket.uuid;
     if !case.ticket.received && case.ticket.id.is_some() {
         return Err(Refusal::new(
@@ -35,7 +36,12 @@ pub fn ticket_created(
             format!("ticket {uuid} is this desk's own: a ticket cannot be shared home"),
         ));
     }
-    let elsewhere = |share: &&Share| share.agreement != agreement.uuid && share.state != ShareState::Ended;
+    // Shared anew under the agreement that it came by, it may meanwhile have been shared on.
+    let known_by_this = case.share(&agreement.uuid).is_some();
+    let elsewhere = |share: &&Share| {
+        let other = share.agreement != agreement.uuid && share.state != ShareState::Ended;
+        other && (share.role == ShareRole::Incoming || !known_by_this)
+    };
     if case.shares.iter().any(|share| elsewhere(&share)) {
         return Err(Refusal::new(422, format!("ticket {uuid} is already here under another agreement")));
     }
@@ -146,10 +152,15 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
                 Some(people::resolve(&mut decision, case, &agreement.uuid, requester, ctx));
         }
         case.ticket.created_at = update.requested_at;
-        case.ticket.origin = update.extra.as_ref().and_then(|extra| extra.origin.clone());
+        let origin = update.extra.as_ref().and_then(|extra| extra.origin.clone());
+        case.ticket.origin = Some(origin.unwrap_or_else(|| Origin {
+            desk: agreement.name.clone(),
+            ticket_id: update.original_id.clone(),
+            url: None,
+        }));
         case.ticket.hops = update.extra.as_ref().and_then(|extra| extra.hops).unwrap_or(1);
     }
-    let comments = comments(&mut decision, case, agreement, update, ctx);
+    let comments = comments(&mut decision, case, agreement, update, creates, ctx);
     let actor =
         update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
 
@@ -368,20 +379,25 @@ fn comments(
     case: &mut Case,
     agreement: &Agreement,
     update: &TicketUpdate,
+    creates: bool,
     ctx: &Context<'_>,
 ) -> Vec<crate::domain::Comment> {
     let by_receiver = agreement.direction == Direction::Outbound;
     let limit: Privacy = diff::comment_limit(agreement, by_receiver);
     let mut new = Vec::new();
     for comment in &update.comments {
-        if case.comments.known.contains_key(&comment.uuid) {
+        // A desk that could not create the ticket has none of its comments, though they are known.
+        let known = case.comments.known.get(&comment.uuid).cloned();
+        if known.as_ref().is_some_and(|id| !creates || id.is_some()) {
             continue;
         }
         let mut comment = comment.clone();
         comment.id = None;
         comment.limit(limit);
         comment.author = people::resolve(decision, case, &agreement.uuid, &comment.author, ctx);
-        case.add_comment(comment.clone(), Some(agreement.uuid.clone()));
+        if known.is_none() {
+            case.add_comment(comment.clone(), Some(agreement.uuid.clone()));
+        }
         new.push(comment);
     }
     new

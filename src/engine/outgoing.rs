@@ -9,6 +9,7 @@ use super::{Case, Context, Decision, Outcome, diff, echo};
 /// An event older than the newest applied one never undoes it, though comments in it that are unknown still count.
 pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();
+    case.end_dead_shares(ctx);
     let stale = event.revision.is_older_than(&case.ticket.revision);
     let news = !stale && take_in(case, event);
     let comments = echo::absorb_comments(case, event);

@@ -1,6 +1,6 @@
 //! A partner refuses a message for good: what it told becomes un-agreed, so that the next difference tells it again.
 
-use crate::domain::{Contents, MessageType, Reason, ShareState, Uuid};
+use crate::domain::{Message, MessageType, Reason, Share, ShareState, Uuid};
 
 use super::{Case, Context, Decision, Outcome, diff};
 
@@ -8,14 +8,16 @@ use super::{Case, Context, Decision, Outcome, diff};
 pub fn refused(
     case: &mut Case,
     agreement: &Uuid,
-    kind: MessageType,
-    contents: &Contents,
+    message: &Message,
     why: &str,
     ctx: &Context<'_>,
 ) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+    let (kind, contents) = (message.kind, &message.contents);
     case.unanswered.retain(|(to, open)| to != agreement || open.seq != contents.seq);
-    let Some(share) = case.share_mut(agreement) else { return decision };
+    // A share that has ended, or begun anew since, has nothing to do with an old message of its.
+    let concerned = |share: &&mut Share| share.state != ShareState::Ended && message.id.n >= share.from_n;
+    let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
     let subject = match kind {
         MessageType::TicketCreate => {
             share.state = ShareState::Parked;
@@ -28,8 +30,11 @@ pub fn refused(
         }
         MessageType::TicketUpdate => {
             share.agreed.properties.retain(|_, exchange| exchange.seq != contents.seq);
-            if contents.tags {
-                share.agreed.tags = None;
+            if let Some(tags) = &mut share.agreed.tags {
+                for set in [&mut tags.here, &mut tags.wire] {
+                    set.retain(|tag| !contents.tags_added.contains(tag));
+                    set.extend(contents.tags_removed.iter().cloned());
+                }
             }
             if let Some(first) = contents.first_comment {
                 share.comments_sent = share.comments_sent.min(first - 1);

@@ -18,6 +18,7 @@ pub fn share(
     event: Option<&TicketEvent>,
     ctx: &Context<'_>,
 ) -> Result<Decision, Refusal> {
+    case.end_dead_shares(ctx);
     let name = &agreement.name;
     if agreement.direction != Direction::Outbound {
         let reason = format!("under \"{name}\" the partner shares its tickets; invite it to share ours");
@@ -78,6 +79,7 @@ pub fn refused(
 /// # Errors
 /// 409 where it is not shared.
 pub fn unshare(case: &mut Case, why: &str, ctx: &Context<'_>) -> Result<Decision, Refusal> {
+    case.end_dead_shares(ctx);
     let agreement =
         case.outgoing().or_else(|| case.shares.iter().find(|share| share.state != ShareState::Ended));
     let Some(agreement) = agreement.map(|share| share.agreement.clone()) else {

@@ -78,12 +78,19 @@ impl Batch<'_> {
         self.snapshot.cases.remove(uuid)
     }
 
-    fn known_or_new(&mut self, id: &TicketId) -> Case {
-        self.known(id).unwrap_or_else(|| {
-            let mut case = Case::new(self.options.desk.namespace.ticket(id));
-            case.ticket.id = Some(id.clone());
-            case
-        })
+    fn known_or_new(&mut self, id: &TicketId) -> Result<Case, Refusal> {
+        if let Some(known) = self.known(id) {
+            return Ok(known);
+        }
+        let mut case = Case::new(self.options.desk.namespace.ticket(id));
+        if self.snapshot.cases.contains_key(&case.ticket.uuid) {
+            let reason = format!(
+                "a partner has shared a ticket under the uuid of ticket {id}; unshare that one first"
+            );
+            return Err(Refusal::new(409, reason));
+        }
+        case.ticket.id = Some(id.clone());
+        Ok(case)
     }
 
     fn event(&mut self, event: &DeskEvent, raw: &str) -> Answer {
@@ -93,7 +100,7 @@ impl Batch<'_> {
         let at = event.time;
         let answer = match &event.body {
             EventBody::Changed(ticket) => self.changed(ticket, at, raw),
-            EventBody::Shared(ticket, agreement) => self.shared(ticket, agreement, at),
+            EventBody::Shared(ticket, agreement) => self.shared(ticket, agreement, at, raw),
             EventBody::Unshared(id) => match self.known(id) {
                 Some(case) => Ok(done(self.decide(case, at, |case, ctx| {
                     sharing::unshare(case, "unshared by an agent", ctx).unwrap_or_default()
@@ -152,20 +159,25 @@ impl Batch<'_> {
     fn start_share(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
         let agreement = self.snapshot.agreement(wanted).cloned();
         let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
-        let case = self.known_or_new(&event.id);
+        let case = self.known_or_new(&event.id)?;
         let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, Some(event), ctx);
         self.decide_or_refuse(case, at, share).map(done)
     }
 
-    fn shared(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
+    fn shared(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>, raw: &str) -> Answer {
+        let unknown = !self.snapshot.desk_ids.contains_key(&event.id);
+        if unknown && event.via.as_deref() == Some("ticket_sharing") {
+            self.writes.waiting.push((event.id.clone(), raw.to_owned()));
+            return Ok(Done::default());
+        }
         let refusal = match self.start_share(event, wanted, at) {
             Err(refusal) => refusal,
             done => return done,
         };
         // An event has nobody to answer to: the refusal is kept with the ticket, and told as a notice.
         let agreement = self.snapshot.agreement(wanted).cloned();
-        let case = self.known_or_new(&event.id);
-        let why = refusal.reason;
+        let Ok(case) = self.known_or_new(&event.id) else { return Err(refusal) };
+        let why = refusal.reason.clone();
         let refused = |case: &mut Case, ctx: &Context<'_>| {
             sharing::refused(case, agreement.as_ref(), wanted, &why, ctx)
         };
@@ -175,7 +187,7 @@ impl Batch<'_> {
     fn share(&mut self, ticket: &TicketId, wanted: &str) -> Answer {
         let agreement = self.snapshot.agreement(wanted).cloned();
         let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
-        let case = self.known_or_new(ticket);
+        let case = self.known_or_new(ticket)?;
         if case.outgoing().is_some() {
             let reason = format!("ticket {ticket} has an outgoing share already");
             self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
@@ -223,16 +235,28 @@ impl Batch<'_> {
             case.ticket.id.get_or_insert_with(|| id.clone());
             // What the desk said before it told the number is what it made of the command, the first of it for certain.
             let mut caused_by = Some(completion.command_id.clone());
+            let mut wanted = Vec::new();
             for event in self.released(id) {
-                if let EventBody::Changed(mut ticket) = event.body {
-                    ticket.command_id = ticket.command_id.or(caused_by.take());
-                    self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
-                    let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
-                        return Ok(applied());
-                    };
-                    case = next;
-                }
+                let mut ticket = match event.body {
+                    EventBody::Changed(ticket) => ticket,
+                    EventBody::Shared(ticket, agreement) => {
+                        wanted.push((ticket.clone(), agreement, event.time));
+                        ticket
+                    }
+                    _ => continue,
+                };
+                ticket.command_id = ticket.command_id.or(caused_by.take());
+                self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
+                let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+                    return Ok(applied());
+                };
+                case = next;
             }
+            self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
+            for (ticket, agreement, time) in wanted {
+                self.shared(&ticket, &agreement, time, "")?;
+            }
+            return Ok(applied());
         }
         self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
         Ok(applied())
@@ -297,7 +321,7 @@ impl Batch<'_> {
             && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
         {
             self.decide(case, message.event_at, |case, ctx| {
-                refusal::refused(case, agreement, message.kind, &message.contents, reason, ctx)
+                refusal::refused(case, agreement, message, reason, ctx)
             });
             self.bury(message, reason);
         }

@@ -17,6 +17,9 @@ use crate::{
     wire::nhd,
 };
 
+/// How long a uuid may be: message ids are made of it, and AMQP's short texts end at 255 bytes.
+const UUID: usize = 200;
+
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collection {
@@ -63,8 +66,12 @@ impl From<Refusal> for Reply {
     }
 }
 
-fn away(_: StoreError) -> Refusal {
-    Refusal::new(503, "the database is away; try again later")
+fn away(error: StoreError) -> Refusal {
+    if error.is_transient() {
+        return Refusal::new(503, "the database is away; try again later");
+    }
+    tracing::error!(error = %error, "the store failed a partner's request");
+    Refusal::new(500, "this desk's store failed")
 }
 
 fn unreadable(error: crate::wire::Error) -> Refusal {
@@ -91,7 +98,7 @@ impl Inbound {
 
     async fn answer(&self, request: &Request) -> (Option<Uuid>, Result<Reply, Refusal>) {
         let printable = |c: char| !c.is_control() && !c.is_whitespace();
-        if request.uuid.is_empty() || request.uuid.len() > 255 || !request.uuid.chars().all(printable) {
+        if request.uuid.is_empty() || request.uuid.len() > UUID || !request.uuid.chars().all(printable) {
             return (None, Err(Refusal::new(422, "the path holds no uuid")));
         }
         let uuid = Uuid::new(request.uuid.clone());

@@ -61,13 +61,25 @@ impl Intake {
             };
             last = batch.len();
             let through = batch.last().map_or(0, |incoming| incoming.tag);
-            let changes = batch.into_iter().map(|incoming| self.read(&incoming.body)).collect();
+            let changes: Vec<Change> = batch.iter().map(|incoming| self.read(&incoming.body)).collect();
             let answers = self.pipeline.submit(changes).await;
-            if answers.iter().any(|answer| answer.as_ref().is_err_and(|refusal| refusal.status == 503)) {
-                return Ok(()); // Stopping: what is not acknowledged comes again.
+            for (incoming, answer) in batch.iter().zip(answers) {
+                match answer {
+                    Ok(_) => {}
+                    Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
+                    Err(refusal) => self.keep(&incoming.body, refusal.reason).await?,
+                }
             }
             deliveries.ack(through).await?;
         }
+    }
+
+    /// Keeps an event that could not be applied as a dead letter: it is not acknowledged before it is safe.
+    async fn keep(&self, body: &[u8], reason: String) -> Result<(), BrokerError> {
+        let body = String::from_utf8_lossy(body).into_owned();
+        let dead = Change::Dead { kind: MessageType::DeadEvent, body, reason };
+        let kept = self.pipeline.submit_one(dead).await;
+        kept.map(drop).map_err(|refusal| BrokerError::Away(refusal.reason))
     }
 
     /// An event as a change; one that cannot be read is a dead letter.

@@ -198,7 +198,7 @@ impl Writer {
     async fn attempt(&mut self, changes: &[&Change]) -> Result<Vec<Answer>, StoreError> {
         let options = self.options.clone();
         let waiting = self.waiting(changes).await?;
-        let mut scope = scope::of(changes, &options.rules);
+        let mut scope = scope::of(changes, &options);
         for (owner, events) in waiting.values() {
             scope::add_waiting(&mut scope, owner, events);
         }

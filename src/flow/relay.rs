@@ -4,7 +4,7 @@
 //! rows instead.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,7 +16,6 @@ use crate::{
     domain::{Channel, Message, MessageType},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
     retry::Policy,
-    telemetry::Outage,
 };
 
 /// How many messages may wait in memory; more stay in their rows.
@@ -80,9 +79,8 @@ pub struct Relay {
     options: Options,
     pipeline: Pipeline,
     outbox: Arc<Outbox>,
-    outage: Outage,
-    /// The newest message that was published from the rows: what the writer hands over again below it is passed over.
-    through: i64,
+    /// Messages that were published from the rows last: what the writer hands over again of them is passed over.
+    caught_up: HashSet<i64>,
     /// What an embedded broker must be given again has been.
     refilled: bool,
 }
@@ -92,7 +90,7 @@ impl Relay {
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let outbox = pipeline.outbox.clone();
         let refilled = options.broker.is_durable();
-        Self { options, pipeline, outbox, outage: Outage::of("the broker"), through: 0, refilled }
+        Self { options, pipeline, outbox, caught_up: HashSet::new(), refilled }
     }
 
     /// Works until it is stopped; what it has taken by then, it finishes.
@@ -107,7 +105,7 @@ impl Relay {
                     () = stop.cancelled() => return,
                 },
                 Err(error) => {
-                    self.outage.failed(&error);
+                    self.options.outages.broker.failed(&error);
                     tokio::select! {
                         () = tokio::time::sleep(waits.next_wait()) => {}
                         () = stop.cancelled() => return,
@@ -126,6 +124,7 @@ impl Relay {
             self.refill().await?;
         }
         let (mut ready, behind) = self.outbox.take();
+        let took_any = !ready.is_empty();
         if behind {
             // From now on the writer hands over again; what it has committed before is in the rows. Notes that are still
             // on their way are written first, so that nothing is published for want of one.
@@ -133,9 +132,9 @@ impl Relay {
             self.pipeline.submit(Vec::new()).await;
             return self.catch_up().await;
         }
-        ready.retain(|message| message.seq > self.through);
+        ready.retain(|message| !self.caught_up.remove(&message.seq));
         if ready.is_empty() {
-            return Ok(false);
+            return Ok(took_any);
         }
         self.publish(ready).await.inspect_err(|_| self.outbox.forget(true))?;
         Ok(true)
@@ -143,15 +142,26 @@ impl Relay {
 
     /// Publishes everything that the rows say is pending.
     async fn catch_up(&mut self) -> Result<bool, String> {
-        let mut after = 0;
+        self.caught_up.clear();
+        let (mut after, mut refused) = (0, None);
         loop {
             let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
             let pending = self.read(MessageFilter::Pending(after), limit).await;
             let pending = pending.inspect_err(|_| self.outbox.forget(true))?;
-            let Some(newest) = pending.last().map(|message| message.seq) else { return Ok(true) };
-            self.publish(pending).await.inspect_err(|_| self.outbox.forget(true))?;
+            let Some(newest) = pending.last().map(|message| message.seq) else { break };
+            self.caught_up.extend(pending.iter().map(|message| message.seq));
+            // One that the broker refuses holds up nobody else's.
+            if let Err(error) = self.publish(pending).await {
+                refused = Some(error);
+            }
             after = newest;
-            self.through = self.through.max(newest);
+        }
+        match refused {
+            None => Ok(true),
+            Some(error) => {
+                self.outbox.forget(true);
+                Err(error)
+            }
         }
     }
 
@@ -201,7 +211,7 @@ impl Relay {
         }
         match failure {
             None => {
-                self.outage.works();
+                self.options.outages.broker.works();
                 Ok(())
             }
             Some(error @ (BrokerError::Away(_) | BrokerError::Refused(_))) => Err(error.to_string()),

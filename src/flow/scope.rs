@@ -1,20 +1,33 @@
 //! What the changes of a batch speak of, so that one reading of the store serves them all.
 
-use super::change::{Attempted, Change, TicketAction};
+use super::{
+    change::{Attempted, Change, TicketAction},
+    options::Options,
+};
 use crate::{
     domain::{Comment, DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
-    engine::rules::Rule,
     ports::{Scope, TicketRef},
 };
 
 /// The scope of a batch.
-pub(super) fn of(changes: &[&Change], rules: &[Rule]) -> Scope {
+pub(super) fn of(changes: &[&Change], options: &Options) -> Scope {
     let mut scope = Scope::default();
     for change in changes {
         add(&mut scope, change);
+        let shared = match change {
+            Change::Share(id, _) => Some(id),
+            Change::Event { event, .. } => match &event.body {
+                EventBody::Shared(ticket, _) => Some(&ticket.id),
+                EventBody::Changed(ticket) if !options.rules.is_empty() => Some(&ticket.id),
+                _ => None,
+            },
+            _ => None,
+        };
+        // A partner may have shared a ticket under the uuid that ours would get.
+        scope.tickets.extend(shared.map(|id| options.desk.namespace.ticket(id)));
     }
     if changes.iter().any(|change| matches!(change, Change::Event { .. })) {
-        scope.agreements.extend(rules.iter().map(|rule| rule.share_with.clone()));
+        scope.agreements.extend(options.rules.iter().map(|rule| rule.share_with.clone()));
     }
     scope
 }
@@ -98,7 +111,10 @@ fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
 /// Events that waited for a ticket to be named speak of its comments.
 pub(super) fn add_waiting(scope: &mut Scope, owner: &Uuid, events: &[DeskEvent]) {
     for event in events {
-        if let EventBody::Changed(ticket) = &event.body {
+        if let EventBody::Shared(_, agreement) = &event.body {
+            scope.agreements.push(agreement.clone());
+        }
+        if let EventBody::Changed(ticket) | EventBody::Shared(ticket, _) = &event.body {
             let of = |comment: &Comment| {
                 (TicketRef::Network(owner.clone()), comment.uuid.clone(), comment.id.clone())
             };
@@ -118,6 +134,6 @@ fn add_update(scope: &mut Scope, update: &TicketUpdate) {
 }
 
 /// The scope of one change.
-pub fn of_one(change: &Change, rules: &[Rule]) -> Scope {
-    of(&[change], rules)
+pub fn of_one(change: &Change, options: &Options) -> Scope {
+    of(&[change], options)
 }

@@ -60,7 +60,7 @@ async fn event(
 
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
     let (event, raw) = read(&context, &headers, &bytes)?;
-    let scope = scope_of(&Change::Event { event: event.clone(), raw }, &context.options.rules);
+    let scope = scope_of(&Change::Event { event: event.clone(), raw }, &context.options);
     let snapshot = context.options.store.snapshot(&scope).await?;
     let (outcome, messages) = preview(&context.options, snapshot, &event);
     let would_send: Vec<Value> = messages.iter().map(view::message).collect();
