@@ -32,32 +32,31 @@ fn bodies(partner: &FakePartner) -> Vec<String> {
 
 #[test]
 fn each_answer_means_one_thing() {
-    let judge = |kind, tried, status| {
+    let judge = |kind, status| {
         let answer = Answer { status, text: "why".into(), is_page: false, retry_after: None };
-        verdict(kind, Profile::Standard, tried, &Ok(answer))
+        verdict(kind, Profile::Standard, &Ok(answer))
     };
     let update = MessageType::TicketUpdate;
     for status in [200, 201, 202, 204] {
-        assert_eq!(judge(update, false, status), Verdict::Done);
+        assert_eq!(judge(update, status), Verdict::Done);
     }
     for status in [408, 425, 429, 500, 502, 503, 504, 599] {
-        assert!(matches!(judge(update, false, status), Verdict::Later { .. }), "{status}");
+        assert!(matches!(judge(update, status), Verdict::Later { .. }), "{status}");
     }
     for status in [301, 400, 401, 403, 404, 405, 409, 410, 413, 422] {
         assert!(
-            matches!(judge(update, false, status), Verdict::Park(why) if why.contains(&status.to_string())),
+            matches!(judge(update, status), Verdict::Park(why) if why.contains(&status.to_string())),
             "{status}"
         );
     }
     for status in [404, 405, 410] {
-        assert_eq!(judge(MessageType::TicketUnshare, false, status), Verdict::Done, "{status}");
+        assert_eq!(judge(MessageType::TicketUnshare, status), Verdict::Done, "{status}");
     }
-    assert!(matches!(judge(MessageType::TicketCreate, true, 422), Verdict::Ask(_)));
-    assert!(matches!(judge(MessageType::TicketCreate, false, 422), Verdict::Park(_)));
+    assert!(matches!(judge(MessageType::TicketCreate, 422), Verdict::Ask(_)));
     let page = Answer { status: 200, text: "An internal RT error".into(), is_page: true, retry_after: None };
-    assert!(matches!(verdict(update, Profile::RequestTracker, false, &Ok(page)), Verdict::Park(_)));
+    assert!(matches!(verdict(update, Profile::RequestTracker, &Ok(page)), Verdict::Park(_)));
     let away = Err(CallError::Unreachable("no connection".into()));
-    assert!(matches!(verdict(update, Profile::Standard, false, &away), Verdict::Later { .. }));
+    assert!(matches!(verdict(update, Profile::Standard, &away), Verdict::Later { .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,9 @@ pub fn admin_token(config: &Config) -> Result<AccessKey> {
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("the admin token cannot be kept in {}", path.display()))?;
+    // A file that was there already keeps its mode when it is opened.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    file.set_permissions(mode).with_context(|| format!("{} cannot be made private", path.display()))?;
     file.write_all(token.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
     tracing::info!(file = %path.display(), "made the admin token");
     Ok(AccessKey::new(token))

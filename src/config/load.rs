@@ -61,6 +61,9 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
         let message = one_line(error.inner().message());
+        // What stands where a secret belongs is not repeated.
+        let secret = SECRETS.iter().any(|secret| path.rsplit('.').next() == Some(*secret));
+        let message = if secret { "must be a text, in quotes".to_owned() } else { message };
         let from = source(&path);
         let line = if from == name { line_of(text, &path) } else { String::new() };
         Error(format!("{from}{line}: {path}: {message}"))

@@ -41,6 +41,12 @@ pub(super) fn check(config: &Config) -> Check {
     if config.delivery.retry.initial() > config.delivery.retry.max() {
         return wrong("delivery.retry.initial", "is longer than delivery.retry.max");
     }
+    if config.store.keep() <= config.delivery.retry.give_up_after() {
+        return wrong(
+            "store.keep",
+            "must be longer than delivery.retry.give_up_after: what is still tried must be kept",
+        );
+    }
     if !(1..=256).contains(&config.delivery.side_by_side) {
         return wrong("delivery.side_by_side", "must be between 1 and 256");
     }

@@ -165,6 +165,11 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
         update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
 
     let tags = !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty();
+    let mut wanted = wanted;
+    if creates {
+        // A ticket without a status is an open one.
+        wanted.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
+    }
     if creates
         || tags
         || !wanted.properties.is_empty()

@@ -1,70 +1,163 @@
-//! What a partner's answer means for the message that it answers.
+//! One message tried: the call, what its answer means, and the note of it.
 
-use std::time::Duration;
-
+use super::{
+    change::{AgreementAction, Answer, Attempted, Change},
+    options::Options,
+    pipeline::Pipeline,
+    verdict::{Verdict, verdict},
+};
 use crate::{
-    domain::{MessageType, Profile},
-    ports::{Answer, CallError},
+    domain::{AccessKey, Agreement, Message, MessageType, Profile, Timestamp},
+    ports::{Call, Method},
+    telemetry::metric,
+    wire::nhd,
 };
 
-/// What to do with a message after an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is done.
-    Done,
-    /// Try again later.
-    Later {
-        /// Why.
-        why: String,
-        /// Not before this long.
-        after: Option<Duration>,
-    },
-    /// It is refused for good.
-    Park(String),
-    /// Try again at once, in the other dialect.
-    Speak(Profile),
-    /// An earlier attempt may have succeeded unheard: ask whether the partner has it.
-    Ask(String),
+/// Whom to call, with which key.
+#[derive(Clone)]
+pub(super) struct Who {
+    pub(super) agreement: Agreement,
+    pub(super) key: Option<AccessKey>,
 }
 
-/// Judges an attempt. `tried_before` tells whether an earlier attempt ended without an answer.
-///
-/// ```
-/// use crossdesk::{domain::{MessageType, Profile}, flow::{Verdict, verdict}, ports::Answer};
-/// let answer = |status| Ok(Answer { status, text: String::new(), is_page: false, retry_after: None });
-/// let judge = |status| verdict(MessageType::TicketUpdate, Profile::Standard, false, &answer(status));
-/// assert_eq!(judge(200), Verdict::Done);
-/// assert!(matches!(judge(503), Verdict::Later { .. }));
-/// assert!(matches!(judge(422), Verdict::Park(_)));
-/// assert_eq!(judge(412), Verdict::Speak(Profile::RequestTracker));
-/// ```
-pub fn verdict(
-    kind: MessageType,
-    profile: Profile,
-    tried_before: bool,
-    result: &Result<Answer, CallError>,
-) -> Verdict {
-    let answer = match result {
-        Ok(answer) => answer,
-        Err(CallError::Unreachable(why)) => return Verdict::Later { why: why.clone(), after: None },
-        Err(CallError::Forbidden(why)) => return Verdict::Park(why.clone()),
-    };
-    let words = || {
-        let text = answer.text.trim();
-        let (status, dots) = (answer.status, if text.is_empty() { "" } else { ": " });
-        format!("the partner answered {status}{dots}{}", text.chars().take(300).collect::<String>())
-    };
-    match answer.status {
-        // Request Tracker answers its internal failures with 200 and a page (protocol: RT's answers).
-        200..=299 if answer.is_page => Verdict::Park(words()),
-        200..=299 => Verdict::Done,
-        // It cannot unshare, or has nothing to unshare: either way nothing is left to do.
-        404 | 405 | 410 if kind == MessageType::TicketUnshare => Verdict::Done,
-        412 if profile == Profile::Standard => Verdict::Speak(Profile::RequestTracker),
-        408 | 425 | 429 | 500..=599 => Verdict::Later { why: words(), after: answer.retry_after },
-        422 if tried_before && matches!(kind, MessageType::TicketCreate | MessageType::AgreementInvite) => {
-            Verdict::Ask(words())
+/// What came of an attempt.
+pub(super) enum CameOfIt {
+    /// The partner has it.
+    Done,
+    /// To be tried again then.
+    Later(Timestamp),
+    /// Refused for good, or given up.
+    Parked,
+}
+
+/// A message that was tried.
+pub(super) struct Tried {
+    pub(super) message: Message,
+    pub(super) came_of_it: CameOfIt,
+    /// Whether what came of it is safe.
+    pub(super) written: Answer,
+}
+
+/// Tries a message, in the other dialect too where the partner asks for it, and has what came of it written.
+pub(super) async fn make(
+    options: &Options,
+    pipeline: &Pipeline,
+    mut who: Who,
+    mut message: Message,
+) -> Tried {
+    let begun = options.clock.now();
+    let mut judged = call(options, &who, &message).await;
+    if let Verdict::Speak(profile) = judged {
+        who.agreement.profile = profile;
+        judged = call(options, &who, &message).await;
+        if judged == Verdict::Done {
+            let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
+            // Without the note it is found out again the next time.
+            let _noted = pipeline.submit_one(speak).await;
         }
-        _ => Verdict::Park(words()),
+    }
+    if let Verdict::Ask(why) = judged {
+        judged = ask(options, &who, &message, why).await;
+    }
+    let now = options.clock.now();
+    message.attempts += 1;
+    let answered = !matches!(judged, Verdict::Later { .. });
+    let (attempted, came_of_it) = conclude(options, &mut message, judged, now);
+    let outcome = match came_of_it {
+        CameOfIt::Done => "delivered",
+        CameOfIt::Later(_) => "retry",
+        CameOfIt::Parked => "parked",
+    };
+    let lag = message.event_at.filter(|_| outcome == "delivered").map(|event| now.since(event));
+    metric::delivery(&who.agreement.uuid, outcome, answered, now.since(begun), lag);
+    tell(&who, &message, outcome, &attempted);
+    // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
+    let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
+    Tried { message, came_of_it, written }
+}
+
+/// What a verdict means for a message of its age.
+fn conclude(
+    options: &Options,
+    message: &mut Message,
+    judged: Verdict,
+    now: Timestamp,
+) -> (Attempted, CameOfIt) {
+    let too_old = now.since(message.created_at) > options.give_up_after;
+    let reason = match judged {
+        Verdict::Done => return (Attempted::Delivered, CameOfIt::Done),
+        Verdict::Later { why, after } if !too_old => {
+            let due_at = now.plus(options.retry.wait_after(message.attempts, after));
+            message.due_at = Some(due_at);
+            return (Attempted::Later { due_at, error: Some(why) }, CameOfIt::Later(due_at));
+        }
+        Verdict::Later { why, .. } => {
+            format!("given up after {} hours: {why}", options.give_up_after.as_secs() / 3600)
+        }
+        Verdict::Park(why) | Verdict::Ask(why) => why,
+        Verdict::Speak(_) => "the partner speaks no known dialect".to_owned(),
+    };
+    (Attempted::Parked(reason), CameOfIt::Parked)
+}
+
+fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempted) {
+    let error = match attempted {
+        Attempted::Delivered => {
+            tracing::debug!(
+                agreement.uuid = %who.agreement.uuid, ticket.uuid = %message.id.owner, message.id = %message.id,
+                kind = message.kind.as_str(), attempts = message.attempts, "delivered"
+            );
+            return;
+        }
+        Attempted::Later { error, .. } => error.clone().unwrap_or_default(),
+        Attempted::Parked(why) => why.clone(),
+    };
+    tracing::warn!(
+        agreement.uuid = %who.agreement.uuid, ticket.uuid = %message.id.owner, message.id = %message.id,
+        kind = message.kind.as_str(), attempts = message.attempts, outcome, error, "not delivered"
+    );
+}
+
+async fn call(options: &Options, who: &Who, message: &Message) -> Verdict {
+    let Some(call) = request(who, message) else {
+        return Verdict::Park("the agreement has no URL or no access key".to_owned());
+    };
+    let result = options.partner.call(&call).await;
+    verdict(message.kind, who.agreement.profile, &result)
+}
+
+fn request(who: &Who, message: &Message) -> Option<Call> {
+    let (base, key) = (who.agreement.url.clone()?, who.key.clone()?);
+    let (method, collection) = match message.kind {
+        MessageType::AgreementInvite => (Method::Post, "agreements"),
+        MessageType::AgreementUpdate => (Method::Put, "agreements"),
+        MessageType::TicketCreate => (Method::Post, "tickets"),
+        MessageType::TicketUpdate => (Method::Put, "tickets"),
+        MessageType::TicketUnshare => (Method::Delete, "tickets"),
+        _ => return None,
+    };
+    let invite = message.kind == MessageType::AgreementInvite;
+    let body = match message.kind {
+        MessageType::TicketUnshare => None,
+        MessageType::AgreementInvite => Some(nhd::with_access_key(&message.body, key.reveal())),
+        _ => Some(message.body.clone()),
+    };
+    // Request Tracker wants the token on the invite too (protocol: headers); others must not see one there.
+    let token = (!invite || who.agreement.profile == Profile::RequestTracker)
+        .then(|| (who.agreement.uuid.clone(), key));
+    let uuid = message.id.owner.clone();
+    Some(Call { method, base, collection, uuid, body, token, profile: who.agreement.profile })
+}
+
+/// Asks whether the partner already has what a refused creation would have made: an earlier answer may have been lost.
+async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -> Verdict {
+    let Some(create) = request(who, message) else { return Verdict::Park(refused) };
+    let token = who.key.clone().map(|key| (who.agreement.uuid.clone(), key));
+    let look = Call { method: Method::Get, body: None, token, ..create };
+    match options.partner.call(&look).await {
+        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
+        Ok(answer) if answer.status < 500 => Verdict::Park(refused),
+        Ok(answer) => Verdict::Later { why: refused, after: answer.retry_after },
+        Err(_) => Verdict::Later { why: refused, after: None },
     }
 }

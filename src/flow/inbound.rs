@@ -74,8 +74,11 @@ fn away(error: StoreError) -> Refusal {
     Refusal::new(500, "this desk's store failed")
 }
 
-fn unreadable(error: crate::wire::Error) -> Refusal {
-    Refusal::new(422, error.reason)
+/// A body that cannot be read is 422; a change of another object than the path names is 404, as Request Tracker has it.
+fn unreadable(method: Method) -> impl Fn(crate::wire::Error) -> Refusal {
+    move |error| {
+        Refusal::new(if error.is_of_another && method == Method::Put { 404 } else { 422 }, error.reason)
+    }
 }
 
 impl Inbound {
@@ -136,7 +139,7 @@ impl Inbound {
     }
 
     async fn invited(&self, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
-        let told = nhd::read_agreement(&request.body).map_err(unreadable)?;
+        let told = nhd::read_agreement(&request.body).map_err(unreadable(request.method))?;
         if let Some(known) = self.options.store.access_key(&uuid).await.map_err(away)? {
             // A repeated invite is fine, if it is the same one.
             if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.reveal())) {
@@ -162,7 +165,7 @@ impl Inbound {
         match request.method {
             Method::Get => Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk) }),
             Method::Put => {
-                let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable)?);
+                let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable(request.method))?);
                 let known_key = key.clone();
                 self.submit(Change::Told { uuid: agreement.uuid, told, known_key }).await
             }
@@ -174,7 +177,8 @@ impl Inbound {
 
     async fn ticket(&self, agreement: Agreement, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
         incoming::in_force(&agreement)?;
-        let read = || nhd::read_ticket(&request.body, &uuid).map(Box::new).map_err(unreadable);
+        let read =
+            || nhd::read_ticket(&request.body, &uuid).map(Box::new).map_err(unreadable(request.method));
         let action = match request.method {
             Method::Get => return self.read_ticket(&agreement, &uuid).await,
             Method::Post => TicketAction::Create(read()?),

@@ -26,11 +26,11 @@ mod relay;
 mod roster;
 mod scope;
 mod sweep;
+mod verdict;
 mod writes;
 
-pub use attempt::{Verdict, verdict};
 pub use change::{AgreementAction, Answer, Attempted, Change, Done, TicketAction};
-pub use delivery::Worker;
+pub use delivery::{Failure, Worker};
 pub use fold::preview;
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
@@ -41,3 +41,4 @@ pub use relay::{Outbox, Relay};
 pub use roster::Roster;
 pub use scope::of_one as scope_of;
 pub use sweep::Sweep;
+pub use verdict::{Verdict, verdict};

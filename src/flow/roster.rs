@@ -12,7 +12,6 @@ use super::{delivery::Worker, options::Options, pipeline::Pipeline};
 use crate::{
     domain::{Agreement, Kind, Message, MessageState, Uuid},
     ports::MessageFilter,
-    telemetry::Outage,
 };
 
 /// How often agreements are looked at although nobody said that one changed: another daemon may have.
@@ -27,15 +26,13 @@ pub struct Roster {
     /// Agreements that have ended and whose last message is out.
     closed: HashSet<Uuid>,
     tasks: TaskTracker,
-    outage: Outage,
 }
 
 impl Roster {
     /// A roster for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        let outage = Outage::of("the list of agreements");
         let (workers, closed) = (HashMap::new(), HashSet::new());
-        Self { options, pipeline, workers, closed, tasks: TaskTracker::new(), outage }
+        Self { options, pipeline, workers, closed, tasks: TaskTracker::new() }
     }
 
     /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
@@ -43,8 +40,8 @@ impl Roster {
         let changed = self.pipeline.agreements.clone();
         while !stop.is_cancelled() {
             match self.align(&stop).await {
-                Ok(()) => self.outage.works(),
-                Err(error) => self.outage.failed(&error),
+                Ok(()) => self.options.outages.store.works(),
+                Err(error) => self.options.outages.store.failed(&error),
             }
             tokio::select! {
                 () = changed.notified() => {}

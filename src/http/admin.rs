@@ -3,7 +3,10 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    extract::{
+        DefaultBodyLimit, State,
+        rejection::{BytesRejection, JsonRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     routing::{get, post},
 };
@@ -50,8 +53,9 @@ fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<(Box<Desk
 async fn event(
     State(context): State<Shared>,
     headers: HeaderMap,
-    bytes: Bytes,
+    bytes: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>)> {
+    let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
     let (event, raw) = read(&context, &headers, &bytes).inspect_err(|_| metric::event(Outcome::Rejected))?;
     let done = context.pipeline.submit_one(Change::Event { event, raw }).await?;

@@ -16,7 +16,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, Kind, Terms, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, CommentTerms, Kind, Terms, Uuid},
     engine::agreement::Invite,
     flow::{AgreementAction, Change},
     ports::Scope,
@@ -47,9 +47,28 @@ struct InviteForm {
 #[serde(deny_unknown_fields)]
 struct EditForm {
     #[serde(default)]
-    terms: Option<Terms>,
+    terms: Option<TermsForm>,
     #[serde(default)]
     name: Option<String>,
+}
+
+/// What changes of the terms; the rest stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TermsForm {
+    comments: Option<CommentTerms>,
+    sync_tags: Option<bool>,
+    sync_custom_fields: Option<bool>,
+}
+
+impl TermsForm {
+    fn over(&self, terms: Terms) -> Terms {
+        Terms {
+            comments: self.comments.unwrap_or(terms.comments),
+            sync_tags: self.sync_tags.unwrap_or(terms.sync_tags),
+            sync_custom_fields: self.sync_custom_fields.unwrap_or(terms.sync_custom_fields),
+        }
+    }
 }
 
 /// A JSON body, or a problem that says what is wrong with it.
@@ -62,13 +81,14 @@ async fn list(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
     Ok(Json(agreements.iter().map(view::agreement).collect()))
 }
 
+async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
+    let scope = Scope { agreements: vec![uuid.to_owned()], ..Scope::default() };
+    let mut snapshot = context.options.store.snapshot(&scope).await?;
+    snapshot.agreements.remove(&Uuid::new(uuid)).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+}
+
 async fn show(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
-    let scope = Scope { agreements: vec![uuid.clone()], ..Scope::default() };
-    let snapshot = context.options.store.snapshot(&scope).await?;
-    let agreement = snapshot.agreements.get(&Uuid::new(uuid.as_str()));
-    agreement
-        .map(|agreement| Json(view::agreement(agreement)))
-        .ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+    Ok(Json(view::agreement(&find(&context, &uuid).await?)))
 }
 
 async fn invite(
@@ -163,6 +183,8 @@ async fn edit(
     form: std::result::Result<Json<EditForm>, JsonRejection>,
 ) -> Result<Json<Value>> {
     let form = body(form)?;
-    let agreement = act(&context, uuid, AgreementAction::Edit { terms: form.terms, name: form.name }).await?;
+    let present = find(&context, &uuid).await?;
+    let terms = form.terms.map(|terms| terms.over(present.terms));
+    let agreement = act(&context, uuid, AgreementAction::Edit { terms, name: form.name }).await?;
     Ok(Json(view::agreement(&agreement)))
 }

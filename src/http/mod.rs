@@ -13,8 +13,8 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode};
-use tower_http::timeout::TimeoutLayer;
+use axum::Router;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     domain::AccessKey,
@@ -59,12 +59,17 @@ pub fn admins(context: Arc<Context>) -> Router {
         .merge(messages::routes())
         .merge(admin::routes())
         .fallback(problem::not_found)
-        .layer(axum::middleware::from_fn_with_state(context.clone(), auth::bearer))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE));
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(axum::middleware::from_fn(problem::in_time))
+        .layer(axum::middleware::from_fn_with_state(context.clone(), auth::bearer));
     Router::new()
         .nest("/api/v1", api)
         .merge(overview::routes(context.clone()))
         .merge(health::routes())
         .merge(health::alive())
+        .layer(SetResponseHeaderLayer::if_not_present(
+            axum::http::header::X_CONTENT_TYPE_OPTIONS,
+            axum::http::HeaderValue::from_static("nosniff"),
+        ))
         .with_state(context)
 }

@@ -2,7 +2,9 @@
 
 use axum::{
     Json,
+    extract::Request,
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -65,4 +67,19 @@ impl IntoResponse for Problem {
 
 pub(super) async fn not_found() -> Problem {
     Problem::unknown("such address in the API")
+}
+
+pub(super) async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not know that method")
+}
+
+/// Answers in time, whatever is away: the caller is told to come back.
+pub(super) async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(super::PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = "the daemon cannot answer now: its database or broker may be away; try again later";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::JsonRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::StatusCode,
     routing::{get, post},
 };
@@ -45,7 +48,11 @@ struct ShareForm {
     agreement: String,
 }
 
-async fn list(State(context): State<Shared>, Query(page): Query<Page>) -> Result<Json<Vec<Value>>> {
+async fn list(
+    State(context): State<Shared>,
+    page: std::result::Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Vec<Value>>> {
+    let Query(page) = page.map_err(|error| Problem::unusable(error.body_text()))?;
     let limit = page.limit.unwrap_or(100).clamp(1, 1000);
     let (after, agreement) = (page.after.map(Uuid::new), page.agreement.map(Uuid::new));
     let tickets = context.options.store.tickets(after.as_ref(), agreement.as_ref(), limit).await?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use reqwest::{
     Client, Response,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
     redirect,
 };
 use url::Url;
@@ -14,6 +14,7 @@ use super::address::{Allowed, CheckedResolver};
 use crate::{
     domain::Profile,
     ports::{Answer, Call, CallError, Method, Partner},
+    wire::date,
 };
 
 /// How many redirects are followed.
@@ -110,7 +111,12 @@ fn follow(from: &Url, response: &Response) -> Option<Url> {
 async fn answer(mut response: Response) -> Answer {
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let retry_after = header(RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let at = |name| header(name).and_then(date::parse);
+    // Seconds, or a date: then the partner's own clock says how far off it is.
+    let retry_after = header(RETRY_AFTER)
+        .and_then(|text| text.trim().parse().ok())
+        .map(Duration::from_secs)
+        .or_else(|| Some(at(RETRY_AFTER)?.since(at(DATE)?)));
     let is_page = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
     let mut bytes = Vec::new();
     // An answer that breaks off is an answer all the same: its status has come.

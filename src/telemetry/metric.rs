@@ -6,7 +6,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::{
-    domain::{FieldNotSynced, Kind, MessageType, Uuid},
+    domain::{FieldNotSynced, Kind, MessageType, Reason, Uuid},
     engine::Outcome,
 };
 
@@ -69,6 +69,19 @@ fn describe() {
     {
         counter!("crossdesk_events_total", "outcome" => outcome.as_str()).increment(0);
     }
+    for kind in [
+        MessageType::CommandUserCreate,
+        MessageType::CommandTicketCreate,
+        MessageType::CommandTicketUpdate,
+        MessageType::CommandTicketUnshare,
+        MessageType::CommandTicketFetch,
+        MessageType::CommandNotice,
+    ] {
+        counter!("crossdesk_commands_total", "type" => kind.as_str()).increment(0);
+    }
+    for reason in [Reason::UnknownField, Reason::IncompatibleType, Reason::UnknownOption, Reason::NotShared] {
+        counter!("crossdesk_fields_not_synced_total", "reason" => reason.as_str()).increment(0);
+    }
     waiting(0, 0);
 }
 
@@ -96,12 +109,18 @@ pub fn command(kind: MessageType, not_synced: &[FieldNotSynced]) {
     }
 }
 
-/// A partner was tried; `outcome` is `delivered`, `retry` or `parked`.
-pub fn delivery(agreement: &Uuid, outcome: &'static str, took: Duration, lag: Option<Duration>) {
+/// A partner was tried; `outcome` is `delivered`, `retry` or `parked`. It is up if it answered with a yes or a no.
+pub fn delivery(
+    agreement: &Uuid,
+    outcome: &'static str,
+    answered: bool,
+    took: Duration,
+    lag: Option<Duration>,
+) {
     let name = agreement.to_string();
     counter!("crossdesk_deliveries_total", "agreement" => name.clone(), "outcome" => outcome).increment(1);
     histogram!("crossdesk_delivery_seconds").record(took.as_secs_f64());
-    gauge!("crossdesk_partner_up", "agreement" => name).set(if outcome == "retry" { 0.0 } else { 1.0 });
+    gauge!("crossdesk_partner_up", "agreement" => name).set(if answered { 1.0 } else { 0.0 });
     if let Some(lag) = lag {
         histogram!("crossdesk_sync_lag_seconds").record(lag.as_secs_f64());
     }

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use super::{Error, date, text};
 use crate::{
     domain::{
-        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
-        Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Uuid,
-        Value,
+        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, FieldType,
+        MessageId, Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title,
+        UserId, Uuid, Value,
     },
     engine::status::STATUSES,
 };
@@ -34,8 +34,18 @@ struct Envelope<'a> {
     time: Option<String>,
     /// The rest, by type.
     #[serde(borrow, default)]
-    #[schemars(with = "Data")]
+    #[schemars(with = "AnyData")]
     data: Option<&'a RawValue>,
+}
+
+/// What `data` is, by type of event: `helpdesk.ticket.…`, `helpdesk.command.completed`, `helpdesk.fields.changed`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum AnyData {
+    Ticket(Data),
+    Completion(CompletionForm),
+    Fields(FieldsForm),
 }
 
 /// What the types of events carry; each type has some of these.
@@ -103,8 +113,8 @@ struct FieldForm {
 
 #[derive(Deserialize, JsonSchema)]
 struct PersonForm {
-    #[serde(deserialize_with = "text::id")]
-    id: String,
+    #[serde(default, deserialize_with = "text::optional_id")]
+    id: Option<String>,
     #[serde(default)]
     uuid: Option<Uuid>,
     #[serde(default)]
@@ -160,7 +170,16 @@ struct CompletionForm {
 
 #[derive(Deserialize, JsonSchema)]
 struct FieldsForm {
-    fields: Vec<CustomField>,
+    fields: Vec<CatalogueForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CatalogueForm {
+    title: Title,
+    #[serde(rename = "type")]
+    kind: FieldType,
+    #[serde(default, deserialize_with = "text::nullable")]
+    options: Vec<String>,
 }
 
 /// The JSON Schema of what the desk says.
@@ -173,8 +192,9 @@ pub fn schema() -> Value {
 /// # Errors
 /// What is wrong with it: not JSON, not a CloudEvent 1.0, of an unknown type, or without what its type needs.
 pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
+    let clean = text::without_nul(bytes);
     let value: &RawValue =
-        serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not JSON: {error}")))?;
+        serde_json::from_slice(&clean).map_err(|error| Error::new(format!("not JSON: {error}")))?;
     let envelope: Envelope<'_> = serde_json::from_str(value.get())
         .map_err(|error| Error::new(format!("not a CloudEvent: {error}")))?;
     if envelope.specversion != "1.0" {
@@ -193,7 +213,14 @@ pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
     let raw = envelope.data.ok_or_else(|| Error::new("data is missing"))?;
     let body = match envelope.kind.as_str() {
         "helpdesk.command.completed" => EventBody::Completed(completion(data(raw)?, time)?),
-        "helpdesk.fields.changed" => EventBody::Fields(data::<FieldsForm>(raw)?.fields),
+        "helpdesk.fields.changed" => {
+            let field = |form: CatalogueForm| CustomField {
+                title: form.title,
+                kind: form.kind,
+                options: form.options,
+            };
+            EventBody::Fields(data::<FieldsForm>(raw)?.fields.into_iter().map(field).collect())
+        }
         "helpdesk.ticket.changed" => EventBody::Changed(ticket(data(raw)?, time, ours)?.0),
         "helpdesk.ticket.shared" => {
             let (event, data) = ticket(data(raw)?, time, ours)?;
@@ -266,10 +293,12 @@ fn ticket(
     Ok((event, data))
 }
 
+/// Somebody whom the desk gives no id is named by what he is called.
 fn person(form: PersonForm, ours: &Namespace) -> Person {
-    let uuid = form.uuid.unwrap_or_else(|| ours.user(&form.id));
     let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
-    Person { uuid, name: form.name.unwrap_or_else(|| form.id.clone()), id: Some(UserId::new(form.id)), role }
+    let called = form.name.or_else(|| form.id.clone()).unwrap_or_else(|| "Unknown".to_owned());
+    let uuid = form.uuid.unwrap_or_else(|| ours.user(form.id.as_deref().unwrap_or(&called)));
+    Person { uuid, name: called, id: form.id.map(UserId::new), role }
 }
 
 fn comment(form: CommentForm, ours: &Namespace) -> (Comment, bool) {

@@ -21,11 +21,13 @@ use crate::{
 pub struct Error {
     /// What is wrong, and where.
     pub reason: String,
+    /// The body is about another object than the path.
+    pub is_of_another: bool,
 }
 
 impl Error {
     fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), is_of_another: false }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Error, date,
     nhd_form::{ActorForm, AgreementForm, AttachmentForm, CommentForm, FieldsForm, TicketForm},
+    text,
 };
 use crate::{
     domain::{
@@ -13,11 +14,12 @@ use crate::{
 };
 
 /// Reads an object; a list is none, though its members could be taken for one's in order.
-fn object<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Error> {
+fn object<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Error> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::new(format!("not {what}: a JSON object is wanted")));
     }
-    serde_json::from_slice(bytes).map_err(|error| Error::new(format!("not {what}: {error}")))
+    serde_json::from_slice(&text::without_nul(bytes))
+        .map_err(|error| Error::new(format!("not {what}: {error}")))
 }
 
 /// Reads an agreement.
@@ -54,7 +56,8 @@ pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
 pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
     let form: TicketForm = object(bytes, "a ticket")?;
     if form.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(uuid.as_str())) {
-        return Err(Error::new(format!("the uuid in the body is not {uuid}, the one in the path")));
+        let reason = format!("the uuid in the body is not {uuid}, the one in the path");
+        return Err(Error { reason, is_of_another: true });
     }
     let mut update = TicketUpdate::new(uuid.clone());
     let mut put = |property, text: Option<String>| {
@@ -74,7 +77,8 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
     update.actor = form.current_actor.and_then(person);
     update.requested_at = form.requested_at.as_ref().and_then(Value::as_str).and_then(date::parse);
     update.comments = form.comments.unwrap_or_default().into_iter().map(comment).collect::<Result<_, _>>()?;
-    update.extra = form.crossdesk;
+    // Nothing depends on its being there, so one of another shape is as good as none.
+    update.extra = form.crossdesk.and_then(|extra| serde_json::from_value(extra).ok());
     Ok(update)
 }
 
@@ -108,7 +112,7 @@ fn comment(form: CommentForm) -> Result<Comment, Error> {
 
 /// Writes a ticket or a change of one: only what is set.
 pub fn ticket(update: &TicketUpdate) -> String {
-    let text = |property| update.properties.get(&property).and_then(Value::as_str).map(str::to_owned);
+    let word = |property| update.properties.get(&property).and_then(Value::as_str).map(str::to_owned);
     let fields = update.properties.iter().filter_map(|(property, value)| match property {
         Property::Field(title) => Some((title.as_str().to_owned(), value.clone())),
         _ => None,
@@ -116,17 +120,17 @@ pub fn ticket(update: &TicketUpdate) -> String {
     let fields: std::collections::BTreeMap<_, _> = fields.collect();
     let form = TicketForm {
         uuid: Some(update.uuid.clone()),
-        subject: text(Property::Subject),
+        subject: word(Property::Subject),
         requested_at: update.requested_at.map(|at| Value::from(date::to_wire(at))),
-        status: text(Property::Status),
-        custom_status: text(Property::CustomStatus),
+        status: word(Property::Status),
+        custom_status: word(Property::CustomStatus),
         requester: update.requester.as_ref().map(actor),
         current_actor: update.actor.as_ref().map(actor),
         comments: (!update.comments.is_empty()).then(|| update.comments.iter().map(write_comment).collect()),
         tags: update.tags.clone(),
         original_id: update.original_id.clone(),
         custom_fields: (!fields.is_empty()).then_some(FieldsForm::ByTitle(fields)),
-        crossdesk: update.extra.clone(),
+        crossdesk: update.extra.as_ref().and_then(|extra| serde_json::to_value(extra).ok()),
     };
     serde_json::to_string(&form).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::text;
-use crate::domain::{Extra, Uuid, Value};
+use crate::domain::{Uuid, Value};
 
 /// An agreement (protocol: agreement object).
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -58,7 +58,7 @@ pub(super) struct TicketForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_fields: Option<FieldsForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crossdesk: Option<Extra>,
+    pub crossdesk: Option<Value>,
 }
 
 /// Custom fields: an object, title to value. Some implementations allow any JSON there; what is no object says nothing.

@@ -1,5 +1,7 @@
 //! Small readers for what senders write in more than one way.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer};
 
 /// An id that some write as text and some as a number.
@@ -26,4 +28,13 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// JSON without the character U+0000, which PostgreSQL's texts cannot hold: it becomes the replacement character.
+pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const NUL: &[u8] = b"\\u0000";
+    if !bytes.windows(NUL.len()).any(|window| window == NUL) {
+        return Cow::Borrowed(bytes);
+    }
+    Cow::Owned(String::from_utf8_lossy(bytes).replace("\\u0000", "\\ufffd").into_bytes())
 }
