@@ -63,9 +63,9 @@ async fn main() {
         sent.push(Instant::now());
         daemon.tell(&event).await;
     }
-    until("all have arrived", async || (partner.count() > count + TICKETS).then_some(())).await;
+    until("all have arrived", async || (partner.received().len() > count + TICKETS).then_some(())).await;
     let mut lags: Vec<f64> = Vec::with_capacity(count);
-    for (at, body) in partner.arrivals() {
+    for (at, body) in partner.received().into_iter().map(|r| (r.at, r.body)) {
         for comment in body["comments"].as_array().unwrap_or(&Vec::new()) {
             if let Some(n) = comment["body"].as_str().and_then(|text| text.parse::<usize>().ok()) {
                 lags.push((at - sent[n]).as_secs_f64() * 1000.0);

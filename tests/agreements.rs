@@ -261,6 +261,10 @@ async fn a_ticket_travels_on_and_never_home() {
     let shared = b.desk(|d| d.share(&at_b, &bc));
     b.tell(&shared).await;
     let at_c = c.until_desk("it is at C", |d| d.tickets.keys().next().cloned()).await;
+    c.until_desk("with what was written before it was shared on", |d| {
+        d.tickets[&at_c].comments.iter().any(|c| c.body == "It is stuck.").then_some(())
+    })
+    .await;
     let event = c.desk(|d| d.comment(&at_c, "Cem", "Found it.", true));
     c.tell(&event).await;
     let event = c.desk(|d| d.set(&at_c, "status", "solved"));
@@ -297,5 +301,53 @@ async fn the_receiver_shares_nothing_under_the_senders_agreement() {
         .driver
         .ask(Method::POST, &format!("tickets/{id}/share"), Some(&json!({"agreement": "nobody"})))
         .await;
-    assert!(refused.unwrap_err().to_string().contains("409"));
+    assert!(refused.unwrap_err().to_string().contains("404"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_changes_the_terms_and_the_receiver_is_told() {
+    let (acme, lens) = (
+        TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await,
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await,
+    );
+    let uuid = acme.agree_with(&lens).await;
+    let edit = json!({"terms": {"comments": "private_only"}});
+    let path = format!("agreements/{uuid}");
+    let edited = acme.driver.ask(Method::PATCH, &path, Some(&edit)).await.unwrap();
+    let wanted = json!({"comments": "private_only", "sync_tags": true, "sync_custom_fields": true});
+    assert_eq!(edited["terms"], wanted, "what is not named stays");
+    until("the receiver has them", async || (lens.get(&path).await["terms"] == wanted).then_some(())).await;
+    let refused = lens.driver.ask(Method::PATCH, &path, Some(&edit)).await;
+    assert!(refused.unwrap_err().to_string().contains("409"), "the receiver does not set terms");
+    let renamed = lens.driver.ask(Method::PATCH, &path, Some(&json!({"name": "Acme, Leeds"}))).await.unwrap();
+    assert_eq!(renamed["name"], "Acme, Leeds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_shared_anew_takes_what_was_written_meanwhile() {
+    let (acme, lens) = (
+        TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await,
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await,
+    );
+    let uuid = acme.agree_with(&lens).await;
+    let id = acme.open_and_share(&uuid, "Lens stuck").await;
+    let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
+    acme.until_quiet().await;
+    lens.until_quiet().await;
+    let event = acme.desk(|d| d.share(&id, "somebody else"));
+    acme.tell(&event).await;
+    acme.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
+    until("the share has ended there", async || {
+        (lens.get(&format!("tickets/{there}")).await["shares"][0]["state"] == "ended").then_some(())
+    })
+    .await;
+    let event = acme.desk(|d| d.comment(&id, "Smith", "In between.", true));
+    acme.tell(&event).await;
+    acme.post(&format!("tickets/{id}/share"), json!({"agreement": uuid})).await;
+    lens.until_desk("it is the same ticket, with what was written meanwhile", |d| {
+        let bodies: Vec<_> = d.tickets[&there].comments.iter().map(|c| c.body.as_str()).collect();
+        (bodies == ["It is stuck.", "In between."]).then_some(())
+    })
+    .await;
+    assert_eq!(lens.desk(|d| d.tickets.len()), 1);
 }

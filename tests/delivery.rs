@@ -94,6 +94,10 @@ async fn a_partner_that_is_down_gets_everything_in_order_and_once_when_it_is_bac
         let want: Vec<String> =
             std::iter::once("It is stuck.".to_owned()).chain((1..=20).map(|n| format!("note {n}"))).collect();
         assert_eq!(seen, want, "{pair:?}: in order, and only what failed was repeated");
+        // It asked to be left alone for a second after each refusal.
+        let puts: Vec<_> =
+            partner.received().into_iter().filter(|r| r.method == "PUT").map(|r| r.at).collect();
+        assert!(puts[1] - puts[0] >= Duration::from_millis(950), "{:?}", puts[1] - puts[0]);
         daemon.until_quiet().await;
         until("all rows say delivered", async || {
             let story = daemon.get(&format!("tickets/{id}/explain")).await;

@@ -13,6 +13,7 @@ mod support;
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
 mod arrows; // which module may import which
 mod bad_input; // events and requests that cannot be used
+mod bridges; // bridges on queues
 mod commands; // the program: its output, its exit codes, its signals
 mod configuration; // files, variables, secrets, samples
 mod delivery; // retries, order, what a partner's answers mean

@@ -1,4 +1,4 @@
-//! The [`Broker`](crate::ports::Broker) on RabbitMQ, and embedded in this process.
+//! The [`Broker`] on RabbitMQ, and embedded in this process.
 
 mod amqp;
 mod consumer;

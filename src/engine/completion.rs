@@ -20,9 +20,7 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
             decision.users.push(crate::domain::User { id: Some(id.clone()), ..user.clone() });
         }
     }
-    for (uuid, id) in &completion.comments {
-        case.learn_comment(uuid, id);
-    }
+    learn_comments(case, completion);
     if let Some(id) = &completion.ticket_id {
         case.ticket.id.get_or_insert_with(|| id.clone());
     }
@@ -48,6 +46,13 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
     release(case, ctx);
     diff::all_shares(&mut decision, case, None, ctx);
     decision
+}
+
+/// Takes in the ids that the desk gave to our comments.
+pub fn learn_comments(case: &mut Case, completion: &Completion) {
+    for (uuid, id) in &completion.comments {
+        case.learn_comment(uuid, id);
+    }
 }
 
 /// Settles the commands that the desk should have answered by now: they are taken as done, and what waited counts.
@@ -103,16 +108,13 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
 
 /// Finds, among the comments that wait, the one that is ours coming back; one that is not there may still come.
 fn recognise(case: &mut Case, ours: &Comment) {
-    match case.ticket.held.comments.iter().position(|held| echo::same_comment(held, ours)) {
-        Some(at) => {
-            let held = case.ticket.held.comments.remove(at);
-            case.learn_comment(&ours.uuid, held.id.as_deref().unwrap_or_default());
-        }
-        None => {
-            case.ticket.missing.push(ours.clone());
-            let surplus = case.ticket.missing.len().saturating_sub(MISSING);
-            case.ticket.missing.drain(..surplus);
-        }
+    if let Some(at) = case.ticket.held.comments.iter().position(|held| echo::same_comment(held, ours)) {
+        let held = case.ticket.held.comments.remove(at);
+        case.learn_comment(&ours.uuid, held.id.as_deref().unwrap_or_default());
+    } else {
+        case.ticket.missing.push(ours.clone());
+        let surplus = case.ticket.missing.len().saturating_sub(MISSING);
+        case.ticket.missing.drain(..surplus);
     }
 }
 

@@ -145,6 +145,12 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     let mut decision = Decision::default();
     let creates =
         case.ticket.id.is_none() && case.ticket.received && case.ticket.open.iter().all(|c| !c.creates);
+    let mut update = update.clone();
+    if creates {
+        // A ticket without a status is an open one.
+        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
+    }
+    let update = &update;
     let wanted = values(&mut decision, case, agreement, update, ctx);
     if creates {
         if let Some(requester) = &update.requester {
@@ -165,11 +171,6 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
         update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
 
     let tags = !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty();
-    let mut wanted = wanted;
-    if creates {
-        // A ticket without a status is an open one.
-        wanted.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
-    }
     if creates
         || tags
         || !wanted.properties.is_empty()

@@ -196,7 +196,6 @@ impl Worker {
                 unwritten = Some(refusal.reason);
             }
             match came_of_it {
-                CameOfIt::Done => {}
                 CameOfIt::Later(due) => {
                     self.leave_alone_until = Some(self.leave_alone_until.map_or(due, |known| known.max(due)));
                     self.hand.entry(message.id.owner.clone()).or_default().push_front(message);
@@ -205,7 +204,7 @@ impl Worker {
                     // What was to follow it has been withdrawn with it.
                     self.hand.remove(&message.id.owner);
                 }
-                CameOfIt::Parked => {}
+                CameOfIt::Done | CameOfIt::Parked => {}
             }
         }
         drop(flying);

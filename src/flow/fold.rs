@@ -233,6 +233,7 @@ impl Batch<'_> {
         }
         if let Some(id) = &completion.ticket_id {
             case.ticket.id.get_or_insert_with(|| id.clone());
+            completion::learn_comments(&mut case, completion);
             // What the desk said before it told the number is what it made of the command, the first of it for certain.
             let mut caused_by = Some(completion.command_id.clone());
             let mut wanted = Vec::new();
@@ -271,6 +272,11 @@ impl Batch<'_> {
         let ours = &self.options.desk.namespace;
         let fresh = self.writes.waiting.extract_if(.., |(waiting, _)| waiting == id);
         events.extend(fresh.filter_map(|(_, raw)| wire::desk::decode(raw.as_bytes(), ours).ok()));
+        // Over HTTP two events of one ticket may overtake each other.
+        events.sort_by_key(|event| match &event.body {
+            EventBody::Changed(ticket) | EventBody::Shared(ticket, _) => ticket.revision.number,
+            _ => None,
+        });
         events
     }
 

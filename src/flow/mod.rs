@@ -1,5 +1,5 @@
-//! The way through the house: what comes in becomes a [`Change`], the [`pipeline`] decides and writes, the [`relay`] publishes,
-//! the workers of the [`roster`] deliver.
+//! The way through the house: what comes in becomes a [`Change`], the [`Pipeline`] decides and writes, the [`Relay`] publishes,
+//! the workers of the [`Roster`] deliver.
 //!
 //! ```text
 //!  intake ──┐                                  ┌──▶ delivery (one worker a partner)

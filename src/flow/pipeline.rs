@@ -144,11 +144,10 @@ impl Writer {
         for unit in units {
             let own: Vec<Answer> = answers.by_ref().take(unit.changes.len()).collect();
             for (change, answer) in unit.changes.iter().zip(&own) {
-                match (change, answer) {
-                    (Change::Event { .. } | Change::Dead { kind: MessageType::DeadEvent, .. }, Ok(done)) => {
-                        metric::event(done.outcome);
-                    }
-                    _ => {}
+                if let (Change::Event { .. } | Change::Dead { kind: MessageType::DeadEvent, .. }, Ok(done)) =
+                    (change, answer)
+                {
+                    metric::event(done.outcome);
                 }
             }
             if let Some(asker) = unit.answer {

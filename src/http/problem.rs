@@ -75,11 +75,10 @@ pub(super) async fn wrong_method() -> Problem {
 
 /// Answers in time, whatever is away: the caller is told to come back.
 pub(super) async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(super::PATIENCE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = "the daemon cannot answer now: its database or broker may be away; try again later";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
-        }
+    if let Ok(response) = tokio::time::timeout(super::PATIENCE, next.run(request)).await {
+        response
+    } else {
+        let detail = "the daemon cannot answer now: its database or broker may be away; try again later";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
     }
 }

@@ -1,6 +1,6 @@
-//! The [`Store`](crate::ports::Store) on SQLite and PostgreSQL.
+//! The [`Store`] on SQLite and PostgreSQL.
 //!
-//! One [`SqlStore`](sql::SqlStore) says everything in SQL that both databases read alike; a [`Link`](link::Link) a database
+//! One `SqlStore` says everything in SQL that both databases read alike; a `Link` a database
 //! knows its connection and the two things that differ: how many rows travel in one statement, and how a row is read.
 //! A transaction is data, a list of statements, so none can stay open while somebody waits for the network.
 

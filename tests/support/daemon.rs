@@ -184,9 +184,23 @@ impl TestDaemon {
         self.driver.ask(Method::POST, path, Some(&body)).await.unwrap()
     }
 
-    /// Waits until something is so on the desk.
+    /// Waits until something is so on the desk; if it does not come, shows all that the desk has.
     pub(crate) async fn until_desk<T>(&self, what: &str, look: impl Fn(&HelpDesk) -> Option<T>) -> T {
-        until(what, async || self.desk(|desk| look(desk))).await
+        let wait = until(what, async || self.desk(|desk| look(desk)));
+        let shown = async {
+            tokio::time::sleep(super::wait::LIMIT.saturating_sub(std::time::Duration::from_secs(2))).await;
+            let tickets = self.get("tickets").await;
+            for ticket in tickets.as_array().into_iter().flatten() {
+                let story = self.get(&format!("tickets/{}/explain", ticket["uuid"].as_str().unwrap())).await;
+                eprintln!("{} {story:#}", self.config.desk.name);
+            }
+            eprintln!("{:#?}", self.desk(|desk| desk.tickets.clone()));
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            seen = wait => seen,
+            () = shown => unreachable!(),
+        }
     }
 
     /// Waits until an agreement has a status; returns it.

@@ -66,16 +66,6 @@ impl FakePartner {
         self.inner.lock().unwrap().received.clone()
     }
 
-    /// How many requests it got.
-    pub(crate) fn count(&self) -> usize {
-        self.inner.lock().unwrap().received.len()
-    }
-
-    /// When each body came.
-    pub(crate) fn arrivals(&self) -> Vec<(Instant, Value)> {
-        self.received().into_iter().map(|r| (r.at, r.body)).collect()
-    }
-
     /// What it got for tickets, by method.
     pub(crate) fn tickets(&self, method: &str) -> Vec<Value> {
         let received = self.received();

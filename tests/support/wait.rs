@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The longest that anything here may take, on a slow machine.
-const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
 /// Waits until `look` sees something, and gives it back.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

@@ -1,0 +1,202 @@
+//! Bridges on queues: what they find in their partner queue, what they send on the inbound queue, what they are answered;
+//! and how commands for the desk look on the broker.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
+    message::Delivery,
+    options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Pair, TestDaemon, until};
+
+struct Bridge {
+    channel: Channel,
+    queue: Consumer,
+    answers: Consumer,
+    reply_to: String,
+    inbound: String,
+    uuid: String,
+    token: String,
+}
+
+async fn consume(channel: &Channel, queue: &str) -> Consumer {
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap()
+}
+
+fn headers(delivery: &Delivery) -> BTreeMap<String, String> {
+    let table = delivery.properties.headers().clone().unwrap_or_default();
+    let text = |value: &AMQPValue| match value {
+        AMQPValue::LongString(text) => text.to_string(),
+        AMQPValue::LongInt(number) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    table.inner().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+impl Bridge {
+    async fn join(daemon: &TestDaemon) -> Self {
+        let terms = json!({"comments": "public_and_private", "sync_tags": true, "sync_custom_fields": true});
+        let made =
+            daemon.post("agreements", json!({"kind": "queue", "name": "Bridge", "terms": terms})).await;
+        let (uuid, key) = (made["uuid"].as_str().unwrap().to_owned(), made["access_key"].as_str().unwrap());
+        let broker = &daemon.config.broker;
+        let connection = Connection::connect(&broker.url, ConnectionProperties::default()).await.unwrap();
+        let queue = format!("{}{uuid}", broker.partner_queue_prefix);
+        until("its queue is there", async || {
+            let channel = connection.create_channel().await.unwrap();
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+            channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.ok().map(drop)
+        })
+        .await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        let reply_to = channel
+            .queue_declare("".into(), options, FieldTable::default())
+            .await
+            .unwrap()
+            .name()
+            .to_string();
+        let (queue, answers) = (consume(&channel, &queue).await, consume(&channel, &reply_to).await);
+        // The connection lives as long as its channel does.
+        std::mem::forget(connection);
+        let token = format!("{uuid}:{key}");
+        Self { channel, queue, answers, reply_to, inbound: broker.inbound_queue.clone(), uuid, token }
+    }
+
+    async fn next(&mut self) -> (String, BTreeMap<String, String>, Value, Delivery) {
+        let delivery = tokio::time::timeout(std::time::Duration::from_secs(40), self.queue.next());
+        let delivery = delivery.await.expect("a message comes").unwrap().unwrap();
+        let kind = delivery.properties.kind().as_ref().unwrap().to_string();
+        (kind, headers(&delivery), serde_json::from_slice(&delivery.data).unwrap(), delivery)
+    }
+
+    /// Sends a message, and waits for the answer: its status and reason.
+    async fn send(&mut self, kind: &str, uuid: &str, token: &str, body: &str) -> (String, Value) {
+        let mut table = FieldTable::default();
+        for (name, value) in [("x-ticket-sharing-uuid", uuid), ("x-ticket-sharing-token", token)] {
+            table.insert(name.into(), AMQPValue::LongString(value.into()));
+        }
+        let properties = BasicProperties::default()
+            .with_type(kind.into())
+            .with_headers(table)
+            .with_reply_to(self.reply_to.as_str().into())
+            .with_correlation_id("c-1".into());
+        let (queue, options) = (self.inbound.as_str().into(), BasicPublishOptions::default());
+        let confirm =
+            self.channel.basic_publish("".into(), queue, options, body.as_bytes(), properties).await.unwrap();
+        assert!(confirm.await.unwrap().is_ack());
+        let answer = self.answers.next().await.unwrap().unwrap();
+        assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), "c-1");
+        (headers(&answer)["status"].clone(), serde_json::from_slice(&answer.data).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_plays_the_whole_story_over_queues() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+    let mut bridge = Bridge::join(&daemon).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    let (kind, headers, invite, delivery) = bridge.next().await;
+    assert_eq!(
+        (kind.as_str(), headers["x-ticket-sharing-uuid"].as_str()),
+        ("agreement.invite", uuid.as_str())
+    );
+    assert_eq!(headers["x-ticket-sharing-agreement"], uuid);
+    assert_eq!(invite.get("access_key"), None, "keys are in no message");
+    assert_eq!(delivery.properties.content_type().as_ref().unwrap().as_str(), "application/json");
+    assert_eq!(*delivery.properties.delivery_mode(), Some(2));
+    assert!(delivery.properties.message_id().is_some());
+
+    // Who has no key, or the wrong one, is told so, and it is kept as a dead letter without secrets.
+    let wrong = format!("{uuid}:{}", "0".repeat(40));
+    let accept = "{\"status\":\"accepted\",\"access_key\":\"secret-key\"}";
+    assert_eq!(bridge.send("agreement.update", &uuid, "", accept).await.0, "401");
+    assert_eq!(bridge.send("agreement.update", &uuid, &wrong, accept).await.0, "403");
+    assert_eq!(bridge.send("ticket.dance", &uuid, &token, "{}").await.0, "422");
+    let dead = until("they are kept", async || {
+        let list = daemon.get("dead-letters").await;
+        (list.as_array()?.len() == 3).then_some(list)
+    })
+    .await;
+    let text = dead.to_string();
+    assert!(
+        text.contains("dead.inbound") && !text.contains("secret-key") && !text.contains(&"0".repeat(40)),
+        "{text}"
+    );
+
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let (kind, headers, ticket, first) = bridge.next().await;
+    assert_eq!((kind.as_str(), ticket["subject"].as_str()), ("ticket.create", Some("Lens stuck")));
+    let theirs = headers["x-ticket-sharing-uuid"].clone();
+    assert_eq!(ticket["uuid"], theirs.as_str());
+
+    let change = json!({"status": "solved", "comments": [{"uuid": "b1", "body": "Done.", "public": true,
+        "author": {"uuid": "kim", "name": "Kim", "role": "agent"}}]});
+    assert_eq!(bridge.send("ticket.update", &theirs, &token, &change.to_string()).await.0, "200");
+    daemon
+        .until_desk("the bridge's change is on the desk", |d| {
+            let ticket = &d.tickets[&id];
+            (ticket.values["status"] == "solved"
+                && ticket.comments.iter().any(|c| c.body == "Done." && c.public))
+            .then_some(())
+        })
+        .await;
+    let event = daemon.desk(|d| d.comment(&id, "Smith", "Thanks.", true));
+    daemon.tell(&event).await;
+    let (kind, _, update, second) = bridge.next().await;
+    assert_eq!((kind.as_str(), update["comments"][0]["body"].as_str()), ("ticket.update", Some("Thanks.")));
+    assert_eq!(update.get("status"), None, "what the bridge said is not said back: {update}");
+    let id_of = |delivery: &Delivery| delivery.properties.message_id().clone().unwrap().to_string();
+    assert_ne!(id_of(&first), id_of(&second));
+    assert_eq!(bridge.send("ticket.unshare", &theirs, &token, "").await.0, "200");
+    until("the share has ended", async || {
+        (daemon.get(&format!("tickets/{id}")).await["shares"][0]["state"] == "ended").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_look_as_desks_expect_them() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_AMQP).await;
+    daemon.stop_desk();
+    let broker = &daemon.config.broker;
+    let connection = Connection::connect(&broker.url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let queue = channel
+        .queue_declare("".into(), QueueDeclareOptions::default(), FieldTable::default())
+        .await
+        .unwrap();
+    let name = queue.name().clone();
+    let bind = channel.queue_bind(
+        name.clone(),
+        broker.commands_exchange.as_str().into(),
+        "crossdesk.ticket.*".into(),
+        Default::default(),
+        FieldTable::default(),
+    );
+    bind.await.unwrap();
+    let mut commands = consume(&channel, name.as_str()).await;
+    let sender = crate::echoes::Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &crate::echoes::new_ticket("t1")).await, 201);
+    let delivery = commands.next().await.unwrap().unwrap();
+    assert_eq!(delivery.routing_key.as_str(), "crossdesk.ticket.create");
+    let properties = &delivery.properties;
+    assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/cloudevents+json");
+    assert_eq!(properties.kind().as_ref().unwrap().as_str(), "crossdesk.ticket.create");
+    assert_eq!(*properties.delivery_mode(), Some(2));
+    let mut command: Value = serde_json::from_slice(&delivery.data).unwrap();
+    assert_eq!(command["id"], properties.message_id().as_ref().unwrap().as_str());
+    command["time"] = json!("<time>");
+    command["source"] = json!("<sharing-url>");
+    command["data"]["agreement"]["uuid"] = json!("<agreement>");
+    insta::assert_json_snapshot!(command);
+}
