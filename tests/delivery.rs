@@ -183,3 +183,29 @@ async fn a_refusal_after_a_lost_answer_is_settled_by_asking() {
         assert!(policy.wait_after(tries, None) <= Duration::from_millis(625));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_told_to_stop_finishes_what_a_partner_is_answering() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = agreed(&daemon).await;
+        let gate = partner.hold();
+        let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+        until("the partner has the request", async || partner.tickets("POST").pop()).await;
+        let open = async {
+            // The daemon has been told, and waits for the partner.
+            tokio::task::yield_now().await;
+            gate.add_permits(1000);
+        };
+        tokio::join!(daemon.stop(), open);
+        daemon.resume().await;
+        until("it is delivered", async || {
+            let story = daemon.get(&format!("tickets/{id}/explain")).await;
+            (story["messages"][0]["state"] == "delivered").then_some(())
+        })
+        .await;
+        daemon.until_quiet().await;
+        assert_eq!(partner.tickets("POST").len(), 1, "{pair:?}: once");
+        daemon.stop().await;
+    }
+}

@@ -11,7 +11,7 @@ use lapin::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{consumer::AmqpDeliveries, publish, topology::Topology};
+use super::{away, consumer::AmqpDeliveries, publish, topology::Topology};
 use crate::{
     domain::Uuid,
     ports::{Broker, BrokerError, Deliveries, Outgoing, Source},
@@ -42,10 +42,6 @@ impl std::fmt::Debug for Amqp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Amqp").field("host", &self.uri.authority.host).finish_non_exhaustive()
     }
-}
-
-pub(super) fn away(error: impl std::fmt::Display) -> BrokerError {
-    BrokerError::Away(error.to_string())
 }
 
 impl Amqp {

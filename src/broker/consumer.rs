@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::amqp::away;
+use super::away;
 use crate::ports::{BrokerError, Deliveries, Incoming};
 
 pub(super) struct AmqpDeliveries {

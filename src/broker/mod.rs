@@ -8,7 +8,7 @@ mod topology;
 
 use std::sync::Arc;
 
-use crate::ports::Broker;
+use crate::ports::{Broker, BrokerError};
 
 pub use topology::{QueueType, Topology};
 
@@ -21,4 +21,9 @@ pub fn open(url: &str, topology: Topology) -> Result<Arc<dyn Broker>, String> {
         return Ok(Arc::new(embedded::Embedded::default()));
     }
     Ok(Arc::new(amqp::Amqp::new(url, topology)?))
+}
+
+/// The broker cannot be reached, or did what it should not.
+fn away(error: impl std::fmt::Display) -> BrokerError {
+    BrokerError::Away(error.to_string())
 }

@@ -12,7 +12,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{amqp::away, topology::Topology};
+use super::{away, topology::Topology};
 use crate::ports::{BrokerError, Destination, Outgoing};
 
 /// The longest short text of AMQP, in bytes.

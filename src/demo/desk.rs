@@ -69,8 +69,8 @@ pub struct HelpDesk {
     pub notices: Vec<Value>,
     /// Custom fields that did not sync, as commands told.
     pub not_synced: Vec<Value>,
-    habits: Habits,
-    done: BTreeSet<String>,
+    pub(super) habits: Habits,
+    pub(super) done: BTreeSet<String>,
     next: u64,
     events: u64,
 }
@@ -91,12 +91,12 @@ impl HelpDesk {
         }
     }
 
-    fn number(&mut self) -> String {
+    pub(super) fn number(&mut self) -> String {
         self.next += 1;
         (self.next - 1).to_string()
     }
 
-    fn event(&mut self, kind: &str, data: Value) -> Value {
+    pub(super) fn event(&mut self, kind: &str, data: Value) -> Value {
         self.events += 1;
         let mut event = json!({
             "specversion": "1.0", "id": format!("e-{}", self.events), "source": format!("desk/{}", self.name),
@@ -110,7 +110,7 @@ impl HelpDesk {
     }
 
     /// The ticket as an event tells it, with these of its comments.
-    fn changed(
+    pub(super) fn changed(
         &mut self,
         id: &str,
         comments: &[DeskComment],
@@ -121,7 +121,7 @@ impl HelpDesk {
         self.event("helpdesk.ticket.changed", data)
     }
 
-    fn data(
+    pub(super) fn data(
         &mut self,
         id: &str,
         comments: &[DeskComment],
@@ -233,145 +233,9 @@ impl HelpDesk {
     pub fn find(&self, uuid: &str) -> Option<String> {
         self.tickets.iter().find(|(_, ticket)| ticket.uuid.as_deref() == Some(uuid)).map(|(id, _)| id.clone())
     }
-
-    /// Does what a command asks, and tells what happened. A command that was done before is only answered.
-    pub fn obey(&mut self, command: &Value) -> Vec<Value> {
-        let text = |path: &str| command.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (id, kind) = (text("/id"), text("/type"));
-        let again = !self.done.insert(id.clone());
-        let mut answer = json!({"command_id": id, "status": "done"});
-        let mut events = Vec::new();
-        let uuid = text("/data/ticket/uuid");
-        match kind.as_str() {
-            "crossdesk.user.create" => {
-                let (uuid, name) = (text("/data/user/uuid"), text("/data/user/name"));
-                if !self.dummies.contains_key(&uuid) {
-                    let number = format!("dummy-{}", self.dummies.len() + 1);
-                    self.dummies.insert(uuid.clone(), (number, name));
-                }
-                let number = self.dummies.get(&uuid).map(|user| user.0.clone());
-                put(&mut answer, "users", json!({uuid: number}));
-            }
-            "crossdesk.ticket.create" | "crossdesk.ticket.update" => {
-                if let Some(number) = self.ticket_for(&uuid, &text("/data/ticket/id"), &kind) {
-                    let added = if again { Vec::new() } else { self.apply(&number, command) };
-                    if !again {
-                        events.push(self.changed(
-                            &number,
-                            &added,
-                            ("crossdesk", "crossdesk", "agent"),
-                            Some(&id),
-                        ));
-                    }
-                    self.describe(&number, &mut answer);
-                } else {
-                    put(&mut answer, "status", json!("failed"));
-                    put(&mut answer, "error", json!("there is no such ticket"));
-                }
-            }
-            "crossdesk.ticket.fetch" => {
-                let number = text("/data/ticket/id");
-                let comments =
-                    self.tickets.get(&number).map(|ticket| ticket.comments.clone()).unwrap_or_default();
-                let mut data = self.data(&number, &comments, ("9", "Agent", "agent"), None);
-                put(&mut data, "comments_complete", json!(true));
-                events.push(self.event("helpdesk.ticket.changed", data));
-            }
-            "crossdesk.notice" if !again => {
-                self.notices.push(command.get("data").cloned().unwrap_or_default());
-            }
-            _ => {}
-        }
-        if self.habits.completes || kind == "crossdesk.ticket.create" {
-            events.push(self.event("helpdesk.command.completed", answer));
-        }
-        events
-    }
-
-    fn ticket_for(&mut self, uuid: &str, id: &str, kind: &str) -> Option<String> {
-        if let Some(known) = self.find(uuid) {
-            return Some(known);
-        }
-        if kind == "crossdesk.ticket.create" {
-            let number = self.number();
-            let ticket = DeskTicket { uuid: Some(uuid.to_owned()), ..DeskTicket::default() };
-            self.tickets.insert(number.clone(), ticket);
-            return Some(number);
-        }
-        self.tickets.contains_key(id).then(|| id.to_owned())
-    }
-
-    /// Lays a command over a ticket; returns the comments that it added.
-    fn apply(&mut self, number: &str, command: &Value) -> Vec<DeskComment> {
-        let empty = Vec::new();
-        let list = |path: &str| command.pointer(path).and_then(Value::as_array).unwrap_or(&empty);
-        self.not_synced.extend(list("/data/fields_not_synced").iter().cloned());
-        let dummies = &self.dummies;
-        let who = |person: &Value| {
-            let text = |key: &str| person.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let known = dummies.get(&text("uuid")).cloned();
-            known.unwrap_or_else(|| (text("id"), text("name")))
-        };
-        let Some(ticket) = self.tickets.get_mut(number) else { return Vec::new() };
-        for key in ["subject", "status", "custom_status", "priority"] {
-            if let Some(value) = command.pointer(&format!("/data/ticket/{key}")) {
-                ticket.values.insert(key.to_owned(), value.clone());
-            }
-        }
-        if let Some(requester) = command.pointer("/data/ticket/requester") {
-            ticket.requester = who(requester);
-        }
-        // A change of tags is done tag by tag, so that what an agent did meanwhile stays.
-        let tags = |path: &str| {
-            let tags = command.pointer(path).and_then(Value::as_array).unwrap_or(&empty).iter();
-            tags.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>()
-        };
-        if command.pointer("/type").and_then(Value::as_str) == Some("crossdesk.ticket.create") {
-            ticket.tags = tags("/data/ticket/tags");
-        }
-        ticket.tags.extend(tags("/data/ticket/tags_added"));
-        ticket.tags.retain(|tag| !tags("/data/ticket/tags_removed").contains(tag));
-        for field in list("/data/ticket/custom_fields") {
-            let title = field.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
-            ticket.fields.insert(title, field.get("value").cloned().unwrap_or_default());
-        }
-        let mut added = Vec::new();
-        for comment in list("/data/comments") {
-            let text =
-                |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let uuid = text("/uuid");
-            if ticket.comments.iter().any(|known| known.uuid.as_deref() == Some(&uuid)) {
-                continue;
-            }
-            let new = DeskComment {
-                id: format!("c{number}-{}", ticket.comments.len() + 1),
-                uuid: Some(uuid),
-                author: comment.get("author").map(who).unwrap_or_default(),
-                role: text("/author/role"),
-                body: text("/body"),
-                public: comment.get("public").and_then(Value::as_bool).unwrap_or(false),
-            };
-            ticket.comments.push(new.clone());
-            added.push(new);
-        }
-        added
-    }
-
-    /// The ids that this desk gave, for the answer to a command.
-    fn describe(&self, number: &str, answer: &mut Value) {
-        let Some(ticket) = self.tickets.get(number) else { return };
-        let ids: Map<String, Value> = ticket
-            .comments
-            .iter()
-            .filter_map(|comment| Some((comment.uuid.clone()?, json!(comment.id))))
-            .collect();
-        put(answer, "ticket_id", json!(number));
-        put(answer, "revision", json!(ticket.revision));
-        put(answer, "comments", Value::Object(ids));
-    }
 }
 
-fn put(object: &mut Value, key: &str, value: Value) {
+pub(super) fn put(object: &mut Value, key: &str, value: Value) {
     if let Value::Object(object) = object {
         object.insert(key.to_owned(), value);
     }

@@ -3,6 +3,7 @@
 
 mod desk;
 mod driver;
+mod obey;
 mod side;
 mod story;
 mod table;

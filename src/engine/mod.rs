@@ -23,6 +23,7 @@ pub mod field;
 pub mod incoming;
 pub mod outgoing;
 mod people;
+mod reading;
 pub mod refusal;
 pub mod rules;
 pub mod sharing;

@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     change::{Answer, Change},
     options::Options,
-    relay::Outbox,
+    outbox::Outbox,
     scope,
     writes::{Batch, Finished},
 };

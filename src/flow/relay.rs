@@ -3,75 +3,21 @@
 //! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
 //! rows instead.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{change::Change, options::Options, pipeline::Pipeline};
+use super::{
+    change::Change,
+    options::Options,
+    outbox::{BATCH, Outbox},
+    pipeline::Pipeline,
+};
 use crate::{
     domain::{Channel, Message, MessageType},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
     retry::Policy,
 };
-
-/// How many messages may wait in memory; more stay in their rows.
-const CAPACITY: usize = 10_000;
-/// How many are published at once.
-const BATCH: usize = 1000;
-
-/// Messages on their way from the writer to the relay.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    waiting: Mutex<Waiting>,
-    arrived: Notify,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    ready: VecDeque<Message>,
-    /// There is more in the rows than in memory.
-    behind: bool,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        // After a start, the rows may hold what an earlier process left.
-        Self { ready: VecDeque::new(), behind: true }
-    }
-}
-
-impl Outbox {
-    /// Hands freshly written messages over. `again` tells that older ones are pending anew.
-    pub(super) fn hand_over(&self, messages: Vec<Message>, again: bool) {
-        if messages.is_empty() && !again {
-            return;
-        }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if again || waiting.behind || waiting.ready.len() + messages.len() > CAPACITY {
-            waiting.behind = true;
-        } else {
-            waiting.ready.extend(messages);
-        }
-        drop(waiting);
-        self.arrived.notify_one();
-    }
-
-    fn take(&self) -> (Vec<Message>, bool) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.ready.len().min(BATCH);
-        (waiting.ready.drain(..count).collect(), waiting.behind)
-    }
-
-    /// What is in memory is forgotten, since the rows have it: all of it is read from there (`behind`), or is about to be.
-    fn forget(&self, behind: bool) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        *waiting = Waiting { ready: VecDeque::new(), behind };
-    }
-}
 
 /// The relay.
 #[derive(Debug)]

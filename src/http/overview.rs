@@ -63,7 +63,9 @@ fn row(view: &TicketView, agreements: &[Agreement]) -> Row {
     let partner =
         share.and_then(|share| agreements.iter().find(|agreement| agreement.uuid == share.agreement));
     let open = view.issues.iter().filter(|issue| issue.resolved_at.is_none());
-    let trouble: Vec<String> = open.map(|issue| format!("{}: {}", issue.subject, issue.detail)).collect();
+    let trouble: Vec<String> = open
+        .map(|issue| format!("{}: {}", issue.subject.trim_start_matches("field:"), issue.detail))
+        .collect();
     Row {
         number: view.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default(),
         partner_number: share.and_then(|share| share.partner_ticket.clone()).unwrap_or_default(),

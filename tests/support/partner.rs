@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// A request that the partner got.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ struct Inner {
     received: Vec<Received>,
     answers: VecDeque<Scripted>,
     always: Option<Scripted>,
+    gate: Option<Arc<Semaphore>>,
 }
 
 /// A partner.
@@ -60,6 +62,13 @@ impl FakePartner {
     /// Every request is answered so from now on; `None`: 200 and 201 again.
     pub(crate) fn answer_always(&self, answer: Option<Scripted>) {
         self.inner.lock().unwrap().always = answer;
+    }
+
+    /// Requests are taken, and answered only when the gate is opened.
+    pub(crate) fn hold(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        self.inner.lock().unwrap().gate = Some(gate.clone());
+        gate
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
@@ -91,7 +100,6 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut inner = inner.lock().unwrap();
     let received = Received {
         method: method.to_string(),
         path: uri.path().to_owned(),
@@ -99,7 +107,15 @@ async fn answer(
         body: serde_json::from_slice(&body).unwrap_or_default(),
         at: Instant::now(),
     };
-    inner.received.push(received);
+    let gate = {
+        let mut inner = inner.lock().unwrap();
+        inner.received.push(received);
+        inner.gate.clone()
+    };
+    if let Some(gate) = gate {
+        drop(gate.acquire().await);
+    }
+    let mut inner = inner.lock().unwrap();
     let usual = || (if method == Method::POST { 201 } else { 200 }, Vec::new(), String::new());
     let scripted = inner.answers.pop_front().or_else(|| inner.always.clone()).unwrap_or_else(usual);
     let mut response = (StatusCode::from_u16(scripted.0).unwrap(), scripted.2).into_response();

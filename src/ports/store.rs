@@ -1,23 +1,16 @@
-//! What the flow needs of the world: a [`Store`], a [`Broker`] and [`Partner`]s. Adapters implement these; none knows another.
-//!
-//! The rules that every adapter keeps:
-//! - [`Store::apply`] is one transaction: all of it is safe afterwards, or none of it happened.
-//! - [`Broker::publish`] says `Ok` only when the broker has taken the message for good.
-//! - Errors say whether trying again can help, and never carry a secret.
+//! What the flow needs of a store: read what a batch speaks of, write it in one transaction, find again what is on its way.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use async_trait::async_trait;
 
 use crate::{
     domain::{
-        AccessKey, Agreement, Catalogue, Issue, Message, MessageId, MessageState, Profile, Share,
-        StoredComment, Ticket, TicketId, Timestamp, User, Uuid,
+        AccessKey, Agreement, Catalogue, Issue, Message, MessageId, MessageState, Share, StoredComment,
+        Ticket, TicketId, Timestamp, User, Uuid,
     },
     engine::Snapshot,
 };
-
-// === Store ===
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -214,168 +207,4 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn counts(&self) -> Result<Counts, StoreError>;
     /// Forgets what ended before this time, a limited number at once; returns how many.
     async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
-}
-
-// === Broker ===
-
-/// Why the broker did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// It cannot be reached; try later.
-    #[error("the broker is away: {0}")]
-    Away(String),
-    /// It did not take the message: no queue for it, or it said no.
-    #[error("the broker did not take the message: {0}")]
-    Refused(String),
-}
-
-/// Where a published message goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// The queue of an agreement.
-    Partner(Uuid),
-    /// The desk's commands.
-    Commands,
-    /// The dead-letter queue, with the reason.
-    Dead(String),
-    /// The queue that an inbound message asked the answer on: its name, the correlation id, the status.
-    Reply(String, Option<String>, u16),
-}
-
-/// A message as the broker carries it.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// Where to.
-    pub destination: Destination,
-    /// Unique, and the same on every retry.
-    pub id: String,
-    /// Its type.
-    pub kind: &'static str,
-    /// The object it is about.
-    pub subject: String,
-    /// The JSON.
-    pub body: String,
-}
-
-/// A queue that this daemon drains.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The desk's events.
-    Events,
-    /// Bridges' messages.
-    Inbound,
-    /// What goes to one partner.
-    Partner(Uuid),
-}
-
-/// A message taken from a queue and not yet acknowledged.
-#[derive(Clone, Debug, Default)]
-pub struct Incoming {
-    /// Its place in this consumer's deliveries.
-    pub tag: u64,
-    /// Its id, where it has one.
-    pub id: Option<String>,
-    /// Its type, where it has one.
-    pub kind: Option<String>,
-    /// The bytes.
-    pub body: Vec<u8>,
-    /// `x-ticket-sharing-uuid`.
-    pub subject: Option<String>,
-    /// `x-ticket-sharing-token`.
-    pub token: Option<String>,
-    /// Where an answer is wanted: queue and correlation id.
-    pub reply_to: Option<(String, Option<String>)>,
-}
-
-/// Deliveries of one queue.
-#[async_trait]
-pub trait Deliveries: fmt::Debug + Send + Sync {
-    /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more.
-    async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError>;
-    /// Acknowledges everything up to this tag.
-    async fn ack(&mut self, through: u64) -> Result<(), BrokerError>;
-}
-
-/// Hands messages over.
-#[async_trait]
-pub trait Broker: fmt::Debug + Send + Sync {
-    /// Publishes in order; the answer to each says whether it is taken for good.
-    async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
-    /// Starts to take from a queue.
-    async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError>;
-    /// Makes the queue of an agreement.
-    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
-    /// Removes the queue of an agreement, if nothing is in it.
-    async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
-    /// Whether it answers.
-    async fn ping(&self) -> Result<(), BrokerError>;
-    /// Whether its queues outlive this process; otherwise the rows are handed over again at start.
-    fn is_durable(&self) -> bool;
-}
-
-// === Partner ===
-
-/// What is asked of a partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Make it.
-    Post,
-    /// Change it.
-    Put,
-    /// End it.
-    Delete,
-    /// Tell it.
-    Get,
-}
-
-/// A request to a partner.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// What is asked.
-    pub method: Method,
-    /// The partner's sharing URL.
-    pub base: String,
-    /// `agreements` or `tickets`.
-    pub collection: &'static str,
-    /// The object.
-    pub uuid: Uuid,
-    /// The JSON, where there is one.
-    pub body: Option<String>,
-    /// Agreement and key, for the token; an invite carries none in the standard dialect.
-    pub token: Option<(Uuid, AccessKey)>,
-    /// The dialect.
-    pub profile: Profile,
-}
-
-/// A partner's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The first words of the body.
-    pub text: String,
-    /// Whether the body is a page rather than data: Request Tracker says so of its internal failures, with a 200.
-    pub is_page: bool,
-    /// How long the partner wants to be left alone.
-    pub retry_after: Option<Duration>,
-}
-
-/// Why no answer came.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// It could not be reached, or did not answer in time.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The address is not allowed, or is none.
-    #[error("{0}")]
-    Forbidden(String),
-}
-
-/// Calls partners.
-#[async_trait]
-pub trait Partner: fmt::Debug + Send + Sync {
-    /// Makes one request. Redirects are followed, twice at most.
-    async fn call(&self, call: &Call) -> Result<Answer, CallError>;
-    /// Whether a URL may be called at all, judged by its text.
-    fn permits(&self, url: &str) -> Result<(), String>;
 }

@@ -1,0 +1,244 @@
+//! What the desk says, laid over a snapshot: events on tickets, shares begun and ended, commands answered.
+
+use super::{
+    change::{Answer, Done},
+    writes::Batch,
+};
+use crate::{
+    domain::{
+        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, TicketEvent, TicketId, Timestamp,
+    },
+    engine::{Case, Context, Decision, Outcome, Refusal, completion, outgoing, rules, sharing},
+    ports::Mark,
+    wire,
+};
+
+impl Batch<'_> {
+    /// Takes the case of one of the desk's tickets out, where there is one.
+    pub(super) fn known(&mut self, id: &TicketId) -> Option<Case> {
+        let uuid = self.snapshot.desk_ids.get(id)?;
+        self.snapshot.cases.remove(uuid)
+    }
+
+    fn known_or_new(&mut self, id: &TicketId) -> Result<Case, Refusal> {
+        if let Some(known) = self.known(id) {
+            return Ok(known);
+        }
+        let mut case = Case::new(self.options.desk.namespace.ticket(id));
+        if self.snapshot.cases.contains_key(&case.ticket.uuid) {
+            let reason = format!(
+                "a partner has shared a ticket under the uuid of ticket {id}; unshare that one first"
+            );
+            return Err(Refusal::new(409, reason));
+        }
+        case.ticket.id = Some(id.clone());
+        Ok(case)
+    }
+
+    pub(super) fn event(&mut self, event: &DeskEvent, raw: &str) -> Answer {
+        if self.snapshot.seen.contains(&event.key) {
+            return Ok(Done::default());
+        }
+        let at = event.time;
+        let answer = match &event.body {
+            EventBody::Changed(ticket) => self.changed(ticket, at, raw),
+            EventBody::Shared(ticket, agreement) => self.shared(ticket, agreement, at, raw),
+            EventBody::Unshared(id) => match self.known(id) {
+                Some(case) => Ok(done(self.decide(case, at, |case, ctx| {
+                    sharing::unshare(case, "unshared by an agent", ctx).unwrap_or_default()
+                }))),
+                None => Ok(unshared()),
+            },
+            EventBody::Deleted(id) => self.gone(id, "was deleted", at),
+            EventBody::Merged(id, into) => self.gone(id, &format!("was merged into {into}"), at),
+            EventBody::Fields(fields) => {
+                self.set_catalogue(crate::domain::Catalogue::new(fields.clone()));
+                Ok(applied())
+            }
+            EventBody::Completed(completion) => self.completed(completion, at),
+        };
+        if let Ok(done) = &answer
+            && matches!(done.outcome, Outcome::Applied | Outcome::Rejected)
+        {
+            self.snapshot.seen.insert(event.key.clone());
+            self.writes.seen.push(event.key.clone());
+        }
+        answer
+    }
+
+    fn changed(&mut self, event: &TicketEvent, at: Option<Timestamp>, raw: &str) -> Answer {
+        // The desk's number is the stronger name: a uuid that belongs to another number is the desk's mistake.
+        let named = event.uuid.as_ref().filter(|_| !self.snapshot.desk_ids.contains_key(&event.id));
+        let case = self.known(&event.id).or_else(|| self.snapshot.cases.remove(named?));
+        match case {
+            Some(case) if case.shares.is_empty() && !case.ticket.received => {
+                // Somebody wanted to share it once, and could not: it is not shared.
+                self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+            }
+            Some(case) => {
+                let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
+                tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
+                return Ok(done(decision));
+            }
+            None => {}
+        }
+        if event.via.as_deref() == Some("ticket_sharing") {
+            // A command of ours made it; its completion will say which ticket it is.
+            self.writes.waiting.push((event.id.clone(), raw.to_owned()));
+            return Ok(Done::default());
+        }
+        let options = self.options;
+        let Some(rule) = rules::first_match(&options.rules, event) else { return Ok(unshared()) };
+        match self.start_share(event, &rule.share_with, at) {
+            Ok(done) => Ok(done),
+            Err(refusal) => {
+                tracing::warn!(ticket.id = %event.id, rule = rule.name, reason = refusal.reason, "a rule could not share");
+                Ok(unshared())
+            }
+        }
+    }
+
+    fn start_share(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let case = self.known_or_new(&event.id)?;
+        let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, Some(event), ctx);
+        self.decide_or_refuse(case, at, share).map(done)
+    }
+
+    fn shared(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>, raw: &str) -> Answer {
+        let unknown = !self.snapshot.desk_ids.contains_key(&event.id);
+        if unknown && event.via.as_deref() == Some("ticket_sharing") {
+            self.writes.waiting.push((event.id.clone(), raw.to_owned()));
+            return Ok(Done::default());
+        }
+        let refusal = match self.start_share(event, wanted, at) {
+            Err(refusal) => refusal,
+            done => return done,
+        };
+        // An event has nobody to answer to: the refusal is kept with the ticket, and told as a notice.
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let Ok(case) = self.known_or_new(&event.id) else { return Err(refusal) };
+        let why = refusal.reason.clone();
+        let refused = |case: &mut Case, ctx: &Context<'_>| {
+            sharing::refused(case, agreement.as_ref(), wanted, &why, ctx)
+        };
+        Ok(done(self.decide(case, at, refused)))
+    }
+
+    pub(super) fn share(&mut self, ticket: &TicketId, wanted: &str) -> Answer {
+        let agreement = self.snapshot.agreement(wanted).cloned();
+        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let case = self.known_or_new(ticket)?;
+        if case.outgoing().is_some() {
+            let reason = format!("ticket {ticket} has an outgoing share already");
+            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+            return Err(Refusal::new(409, reason));
+        }
+        let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, None, ctx);
+        self.decide_or_refuse(case, None, share).map(done)
+    }
+
+    fn gone(&mut self, id: &TicketId, why: &str, at: Option<Timestamp>) -> Answer {
+        match self.known(id) {
+            Some(case) => Ok(done(self.decide(case, at, |case, ctx| sharing::gone(case, why, ctx)))),
+            None => Ok(unshared()),
+        }
+    }
+
+    fn completed(&mut self, completion: &Completion, at: Option<Timestamp>) -> Answer {
+        let state = MessageState::Delivered;
+        self.writes.marks.push(Mark {
+            id: completion.command_id.clone(),
+            command: true,
+            state,
+            attempts: 1,
+            due_at: None,
+            error: completion.error.clone(),
+        });
+        let Some(mut case) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+            return Ok(applied());
+        };
+        let taken = completion.ticket_id.as_ref().and_then(|id| self.snapshot.desk_ids.get(id));
+        if let (Some(id), Some(_)) = (&completion.ticket_id, taken.filter(|uuid| **uuid != case.ticket.uuid))
+        {
+            // Two tickets cannot be one: the answer is taken as a failure, which both sides get to see.
+            let error = format!("the desk answered with ticket {id}, which is another shared ticket");
+            let failed = Completion {
+                status: CompletionStatus::Failed,
+                error: Some(error),
+                ticket_id: None,
+                ..completion.clone()
+            };
+            self.decide(case, at, |case, ctx| completion::completed(case, &failed, ctx));
+            return Ok(applied());
+        }
+        if let Some(id) = &completion.ticket_id {
+            case.ticket.id.get_or_insert_with(|| id.clone());
+            completion::learn_comments(&mut case, completion);
+            // What the desk said before it told the number is what it made of the command, the first of it for certain.
+            let mut caused_by = Some(completion.command_id.clone());
+            let mut wanted = Vec::new();
+            for event in self.released(id) {
+                let mut ticket = match event.body {
+                    EventBody::Changed(ticket) => ticket,
+                    EventBody::Shared(ticket, agreement) => {
+                        wanted.push((ticket.clone(), agreement, event.time));
+                        ticket
+                    }
+                    _ => continue,
+                };
+                ticket.command_id = ticket.command_id.or(caused_by.take());
+                self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
+                let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+                    return Ok(applied());
+                };
+                case = next;
+            }
+            self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
+            for (ticket, agreement, time) in wanted {
+                self.shared(&ticket, &agreement, time, "")?;
+            }
+            return Ok(applied());
+        }
+        self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
+        Ok(applied())
+    }
+
+    /// Events that waited for a ticket to be named: of earlier batches, and of this one.
+    fn released(&mut self, id: &TicketId) -> Vec<DeskEvent> {
+        let mut events = self.waiting.remove(id).unwrap_or_default();
+        if !events.is_empty() {
+            self.writes.released.push(id.clone());
+        }
+        let ours = &self.options.desk.namespace;
+        let fresh = self.writes.waiting.extract_if(.., |(waiting, _)| waiting == id);
+        events.extend(fresh.filter_map(|(_, raw)| wire::desk::decode(raw.as_bytes(), ours).ok()));
+        // Over HTTP two events of one ticket may overtake each other.
+        events.sort_by_key(|event| match &event.body {
+            EventBody::Changed(ticket) | EventBody::Shared(ticket, _) => ticket.revision.number,
+            _ => None,
+        });
+        events
+    }
+}
+
+pub(super) fn done(decision: Decision) -> Done {
+    Done { outcome: decision.outcome, ..Done::default() }
+}
+
+pub(super) fn applied() -> Done {
+    Done { outcome: Outcome::Applied, ..Done::default() }
+}
+
+pub(super) fn unshared() -> Done {
+    Done { outcome: Outcome::Unshared, ..Done::default() }
+}
+
+pub(super) fn not_shared(ticket: &TicketId) -> Refusal {
+    Refusal::new(409, format!("ticket {ticket} is not shared"))
+}
+
+pub(super) fn no_agreement(wanted: &str) -> Refusal {
+    Refusal::new(404, format!("there is no agreement \"{wanted}\""))
+}

@@ -1,0 +1,16 @@
+//! What the flow needs of the world: a [`Store`], a [`Broker`] and [`Partner`]s. Adapters implement these; none knows another.
+//!
+//! The rules that every adapter keeps:
+//! - [`Store::apply`] is one transaction: all of it is safe afterwards, or none of it happened.
+//! - [`Broker::publish`] says `Ok` only when the broker has taken the message for good.
+//! - Errors say whether trying again can help, and never carry a secret.
+
+mod broker;
+mod partner;
+mod store;
+
+pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source};
+pub use partner::{Answer, Call, CallError, Method, Partner};
+pub use store::{
+    Counts, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,
+};
