@@ -200,3 +200,27 @@ async fn commands_look_as_desks_expect_them() {
     command["data"]["agreement"]["uuid"] = json!("<agreement>");
     insta::assert_json_snapshot!(command);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_somebody_deletes_is_made_again_and_what_it_gets_from_then_on_arrives() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+    let mut bridge = Bridge::join(&daemon).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    bridge.next().await;
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
+    let queue = format!("{}{uuid}", daemon.config.broker.partner_queue_prefix);
+    bridge.channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let connection =
+        Connection::connect(&daemon.config.broker.url, ConnectionProperties::default()).await.unwrap();
+    until("the queue is there again", async || {
+        let channel = connection.create_channel().await.unwrap();
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+        let queue =
+            channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.ok()?;
+        (queue.message_count() == 1).then_some(())
+    })
+    .await;
+    daemon.until_quiet().await;
+    assert_eq!(daemon.get(&format!("tickets/{id}")).await["shares"][0]["state"], "active");
+}

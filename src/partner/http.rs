@@ -127,8 +127,9 @@ async fn answer(mut response: Response) -> Answer {
             break;
         }
     }
-    let text: String =
-        String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    // It may end in a log line: one line it stays.
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = String::from_utf8_lossy(&bytes).chars().map(plain).collect();
     Answer { status, is_page: is_page && !text.trim().is_empty(), text, retry_after }
 }
 
