@@ -88,8 +88,21 @@ pub(crate) struct RabbitMq {
     names: u16,
 }
 
+/// Takes away what earlier runs have left: their servers ended with them, their folders did not.
+fn clear_leftovers() {
+    let ours = |name: &str| name.strip_prefix("crossdesk-test-")?.split('-').next()?.parse::<u32>().ok();
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let run = entry.file_name().to_str().and_then(ours);
+        if run.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
 fn folder(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    static CLEARED: OnceLock<()> = OnceLock::new();
+    CLEARED.get_or_init(clear_leftovers);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("crossdesk-test-{}-{name}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
