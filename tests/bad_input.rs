@@ -150,3 +150,19 @@ async fn over_http_the_sender_is_told() {
     }
     assert_eq!(reqwest::get(format!("{partners}/healthz")).await.unwrap().status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_on_a_ticket_that_nobody_names_is_not_kept_for_ever_in_silence() {
+    let daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.delivery.retry.give_up_after = "1s".to_owned();
+    })
+    .await;
+    let event = json!({"specversion": "1.0", "id": "1", "source": "s", "type": "helpdesk.ticket.changed",
+        "data": {"ticket": {"id": "4711", "via": "ticket_sharing"}}});
+    daemon.tell(&event).await;
+    assert_eq!(daemon.get("dead-letters").await, json!([]));
+    let dead =
+        until("it is before a person", async || daemon.get("dead-letters").await.get(0).cloned()).await;
+    assert!(dead["reason"].as_str().unwrap().contains("4711"), "{dead}");
+    assert_eq!(dead["body"], event);
+}

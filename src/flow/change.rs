@@ -118,6 +118,8 @@ pub enum Change {
     Buried(Vec<MessageId>),
     /// A ticket has waited long enough.
     Due(Uuid),
+    /// An event has waited in vain for its ticket to be named.
+    Unnamed(TicketId, String),
     /// A person wants a parked message tried again.
     Replay(Box<Message>),
     /// A person wants a parked message forgotten.
@@ -142,7 +144,7 @@ impl Change {
             Self::Unshare(_) => "unshare",
             Self::Attempt(..) => "attempt",
             Self::Published(_) | Self::Buried(_) => "note",
-            Self::Due(_) => "time-out",
+            Self::Due(_) | Self::Unnamed(..) => "time-out",
             Self::Replay(_) => "replay",
             Self::Drop(_) => "drop",
             Self::DeclineAll(_) => "setting",

@@ -19,10 +19,15 @@ impl Batch<'_> {
         match change {
             Change::Event { event, raw } => self.event(event, raw),
             Change::Dead { kind, body, reason } => {
-                let seed = format!("{} {} {body}", self.now.millis(), self.writes.messages.len());
-                let owner = self.options.desk.namespace.agreement(&seed);
-                self.dead(MessageId { owner, n: 1 }, None, *kind, body.clone(), reason.clone());
+                self.bury_incoming(*kind, body, reason);
                 Ok(Done { outcome: Outcome::Rejected, ..Done::default() })
+            }
+            Change::Unnamed(ticket, body) => {
+                let reason =
+                    format!("ticket {ticket} says that a command made it, but no command's answer named it");
+                self.bury_incoming(MessageType::DeadEvent, body, &reason);
+                self.writes.released.push(ticket.clone());
+                Ok(Done::default())
             }
             Change::Ticket { agreement, ticket, action } => self.partner(agreement, ticket, action),
             Change::Share(ticket, agreement) => self.share(ticket, agreement),
@@ -119,6 +124,13 @@ impl Batch<'_> {
             self.bury(message, reason);
         }
         Ok(Done::default())
+    }
+
+    /// Something that came in and cannot be processed, as a dead letter of nobody's.
+    fn bury_incoming(&mut self, kind: MessageType, body: &str, reason: &str) {
+        let seed = format!("{} {} {body}", self.now.millis(), self.writes.messages.len());
+        let owner = self.options.desk.namespace.agreement(&seed);
+        self.dead(MessageId { owner, n: 1 }, None, kind, body.to_owned(), reason.to_owned());
     }
 
     /// A copy of a parked message for the dead-letter queue.

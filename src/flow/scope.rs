@@ -68,7 +68,11 @@ fn add(scope: &mut Scope, change: &Change) {
             }
         }
         Change::Due(ticket) => scope.tickets.push(ticket.clone()),
-        Change::Dead { .. } | Change::Published(_) | Change::Buried(_) | Change::DeclineAll(_) => {}
+        Change::Dead { .. }
+        | Change::Unnamed(..)
+        | Change::Published(_)
+        | Change::Buried(_)
+        | Change::DeclineAll(_) => {}
     }
 }
 

@@ -59,6 +59,12 @@ impl Sweep {
     async fn tidy(&self) -> Result<(), StoreError> {
         let counts = self.options.store.counts().await?;
         metric::waiting(counts.pending, counts.parked);
+        let vain = self.options.clock.now().minus(self.options.give_up_after);
+        let unnamed = self.options.store.waiting_since(vain, ROWS).await?;
+        if !unnamed.is_empty() {
+            let changes = unnamed.into_iter().map(|(ticket, raw)| Change::Unnamed(ticket, raw));
+            self.pipeline.submit(changes.collect()).await;
+        }
         self.options.store.prune(self.options.clock.now().minus(self.options.keep), ROWS).await?;
         Ok(())
     }

@@ -188,6 +188,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     /// Events that wait until their ticket is known.
     async fn waiting(&self, ticket: &TicketId) -> Result<Vec<String>, StoreError>;
+    /// Events that have waited since before this time: ticket and bytes.
+    async fn waiting_since(
+        &self,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError>;
     /// The key of an agreement.
     async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError>;
     /// All agreements, newest first.

@@ -91,6 +91,20 @@ impl Store for SqlStore {
         rows.into_iter().map(|row| Reader::new("waiting_event", row).text()).collect()
     }
 
+    async fn waiting_since(
+        &self,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        let sql = "select ticket, body from waiting_event where at < $1 order by seq limit $2";
+        let rows = self.rows(sql, vec![before.into(), limit.into()]).await?;
+        let read = |row| {
+            let mut row = Reader::new("waiting_event", row);
+            Ok((TicketId::new(row.text()?), row.text()?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError> {
         let rows = self.link()?.query(agreement::read_key(agreement)).await?;
         let key = rows.into_iter().next().map(|row| Reader::new("agreement", row).text()).transpose()?;
@@ -127,8 +141,7 @@ impl Store for SqlStore {
         let messages = "delete from message where seq in (select seq from message where updated_at < $1 \
             and state in ('published', 'delivered', 'withdrawn') order by updated_at limit $2) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
-        let waiting = "delete from waiting_event where seq in (select seq from waiting_event where at < $1 limit $2) returning seq";
-        let statements = [messages, seen, waiting].map(|sql| Statement::new(sql, args()));
+        let statements = [messages, seen].map(|sql| Statement::new(sql, args()));
         let gone = self.link()?.transact(statements.to_vec()).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
     }
