@@ -89,6 +89,7 @@ async fn an_unusable_event_is_a_dead_letter_with_its_reason_and_holds_nobody_up(
     let id = dead[0]["id"].as_str().unwrap();
     let refused = daemon.driver.ask(Method::POST, &format!("dead-letters/{id}/replay"), None).await;
     assert!(refused.unwrap_err().to_string().contains("422"));
+    assert_eq!(daemon.get("dead-letters").await[0]["id"], id, "and it is still there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,3 +236,22 @@ async fn an_event_that_was_seen_does_nothing_and_an_older_one_undoes_nothing() {
     assert_eq!(statuses, [json!("hold")]);
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_the_desk_made_and_did_not_number_is_unshared_and_said_so() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    daemon.stop_desk();
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let commands = daemon.get("commands").await;
+    let create =
+        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
+        "data": {"command_id": create["id"], "status": "done"}});
+    daemon.tell(&answer).await;
+    until("the partner is told", async || sender.partner.tickets("DELETE").pop()).await;
+    let shown = daemon.get("tickets").await[0].clone();
+    assert_eq!(shown["shares"][0]["state"], "ended");
+    assert_eq!(shown["issues"][0]["reason"], "command_failed");
+    assert_eq!(sender.ticket("PUT", "t1", &json!({"status": "solved"})).await, 410);
+}

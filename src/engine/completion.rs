@@ -25,6 +25,13 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
         case.ticket.id.get_or_insert_with(|| id.clone());
     }
     let at = case.ticket.open.iter().position(|command| command.n == completion.command_id.n);
+    let creates = at.and_then(|at| case.ticket.open.get(at)).is_some_and(|command| command.creates);
+    if creates && completion.status == CompletionStatus::Done && case.ticket.id.is_none() {
+        // Without its number the ticket cannot be gone on with: as good as not created.
+        let error = Some("the desk answered without a ticket_id".to_owned());
+        let failed = Completion { status: CompletionStatus::Failed, error, ..completion.clone() };
+        return completed(case, &failed, ctx);
+    }
     let Some(command) = at.map(|at| case.ticket.open.remove(at)) else {
         let late = completion.status == CompletionStatus::Failed;
         if let (true, Some(agreement)) = (late, case.shares.first().map(|share| share.agreement.clone())) {

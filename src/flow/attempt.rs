@@ -1,14 +1,14 @@
 //! One message tried: the call, what its answer means, and the note of it.
 
 use super::{
-    change::{AgreementAction, Answer, Attempted, Change},
+    change::{AgreementAction, Answer, Attempted, Change, Done},
     options::Options,
     pipeline::Pipeline,
     verdict::{Verdict, verdict},
 };
 use crate::{
     domain::{AccessKey, Agreement, Message, MessageType, Profile, Timestamp},
-    ports::{Call, Method},
+    ports::{Call, MessageFilter, Method},
     telemetry::metric,
     wire::nhd,
 };
@@ -44,7 +44,11 @@ pub(super) async fn make(
     pipeline: &Pipeline,
     mut who: Who,
     mut message: Message,
+    fresh: bool,
 ) -> Tried {
+    if !fresh && is_over(options, &message).await {
+        return Tried { message, came_of_it: CameOfIt::Done, written: Ok(Done::default()) };
+    }
     let begun = options.clock.now();
     let mut judged = call(options, &who, &message).await;
     if let Verdict::Speak(profile) = judged {
@@ -74,6 +78,12 @@ pub(super) async fn make(
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
     Tried { message, came_of_it, written }
+}
+
+/// Whether the row of a message says that it need no longer be sent. A row that cannot be read says nothing.
+async fn is_over(options: &Options, message: &Message) -> bool {
+    let row = options.store.messages(MessageFilter::Ids(vec![message.id.clone()]), 1).await;
+    row.is_ok_and(|rows| rows.first().is_none_or(|row| row.state.is_final()))
 }
 
 /// What a verdict means for a message of its age.

@@ -179,6 +179,7 @@ impl Worker {
         };
         let mut flying = FuturesUnordered::new();
         let mut busy: HashSet<Uuid> = HashSet::new();
+        let mut waited: HashSet<Uuid> = HashSet::new();
         let mut unwritten = None;
         loop {
             let healthy = self.leave_alone_until.is_none() && unwritten.is_none() && !stop.is_cancelled();
@@ -188,7 +189,9 @@ impl Worker {
                 let Some((owner, queue)) = free else { break };
                 let Some(message) = queue.pop_front() else { break };
                 busy.insert(owner.clone());
-                flying.push(attempt::make(&self.options, &self.pipeline, who.clone(), message));
+                // What waited behind another one of its ticket may have been withdrawn meanwhile.
+                let fresh = waited.insert(owner.clone());
+                flying.push(attempt::make(&self.options, &self.pipeline, who.clone(), message, fresh));
             }
             let Some(Tried { message, came_of_it, written }) = flying.next().await else { break };
             busy.remove(&message.id.owner);

@@ -10,7 +10,6 @@ use crate::{
     domain::{Channel, DeskEvent, MessageId, MessageState, MessageType, Uuid},
     engine::{Case, Context, Outcome, Refusal, Snapshot, completion, incoming, refusal, sharing},
     ports::Mark,
-    wire,
 };
 
 impl Batch<'_> {
@@ -115,6 +114,12 @@ impl Batch<'_> {
         if message.kind.is_about_agreement() {
             return self.attempted_agreement(message, attempted);
         }
+        if let (Attempted::Delivered, Some(agreement)) = (attempted, &message.agreement)
+            && let Some(case) = self.snapshot.cases.get_mut(&message.id.owner)
+        {
+            // What the partner says later in this batch, it says having answered.
+            case.unanswered.retain(|(to, open)| to != agreement || open.seq != message.contents.seq);
+        }
         if let (Attempted::Parked(reason), Some(agreement)) = (attempted, &message.agreement)
             && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
         {
@@ -146,22 +151,16 @@ impl Batch<'_> {
 
     fn replay(&mut self, message: &crate::domain::Message) -> Answer {
         match message.kind.channel() {
-            Channel::Dead => {
-                self.mark(message, MessageState::Withdrawn, message.error.clone());
-                match wire::desk::decode(message.body.as_bytes(), &self.options.desk.namespace) {
-                    Ok(event) if message.kind == MessageType::DeadEvent => self.event(&event, &message.body),
-                    Ok(_) => Err(Refusal::new(422, "a bridge's message is sent again by its bridge")),
-                    Err(error) => Err(Refusal::new(422, format!("it still cannot be processed: {error}"))),
-                }
-            }
+            // An event is taken in anew by whoever replays it; then its dead letter is dropped.
+            Channel::Dead => Err(Refusal::new(422, "a bridge's message is sent again by its bridge")),
             _ if message.kind.is_about_agreement() => self.replay_agreement(message),
             _ => {
-                self.mark(message, MessageState::Withdrawn, message.error.clone());
                 let (Some(agreement), Some(case)) =
                     (message.agreement.clone(), self.snapshot.cases.remove(&message.id.owner))
                 else {
                     return Err(Refusal::new(409, "its ticket is gone"));
                 };
+                self.mark(message, MessageState::Withdrawn, message.error.clone());
                 Ok(done(self.decide(case, None, |case, ctx| refusal::replayed(case, &agreement, ctx))))
             }
         }

@@ -147,6 +147,8 @@ impl Batch<'_> {
             let agreement = Some(self.ruling(agreement::unchanged(accepting)));
             return Ok(Done { agreement, ..Done::default() });
         }
+        // An agreement that has ended may need its worker once more.
+        self.agreements_changed = true;
         Ok(Done { agreement: Some(agreement), ..Done::default() })
     }
 }

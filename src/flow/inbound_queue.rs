@@ -71,7 +71,7 @@ impl InboundQueue {
                 loop {
                     let reply = self.process(&incoming).await;
                     if reply.status != 503 {
-                        self.settle(&incoming, reply).await;
+                        self.settle(&incoming, reply).await?;
                         break;
                     }
                     if stop.is_cancelled() {
@@ -104,13 +104,14 @@ impl InboundQueue {
     }
 
     /// Answers where an answer is wanted, and keeps what was refused as a dead letter.
-    async fn settle(&self, incoming: &Incoming, reply: Reply) {
+    async fn settle(&self, incoming: &Incoming, reply: Reply) -> Result<(), BrokerError> {
         if reply.status >= 400 {
             let body = without_key(&incoming.body);
             let kind = MessageType::DeadInbound;
             let reason = format!("{}: {}", reply.status, reply.body);
             // It is written before the message is acknowledged; a store that is away is waited for inside.
-            let _written = self.pipeline.submit_one(Change::Dead { kind, body, reason }).await;
+            let written = self.pipeline.submit_one(Change::Dead { kind, body, reason }).await;
+            written.map_err(|refusal| BrokerError::Away(refusal.reason))?;
         }
         if let Some((queue, correlation)) = &incoming.reply_to {
             let answer = Outgoing {
@@ -122,6 +123,7 @@ impl InboundQueue {
             };
             self.options.broker.publish(vec![answer]).await;
         }
+        Ok(())
     }
 }
 

@@ -58,10 +58,10 @@ impl Roster {
         for agreement in agreements {
             let drained = matches!(agreement.kind, Kind::ThirdParty | Kind::Zendesk);
             let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
-            if self.closed.contains(&agreement.uuid) {
-                continue;
-            }
             if agreement.status.is_final() && !self.has_messages(&agreement).await? {
+                if self.closed.contains(&agreement.uuid) {
+                    continue;
+                }
                 if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
                     token.cancel();
                 }
@@ -70,6 +70,7 @@ impl Roster {
                     self.closed.insert(agreement.uuid.clone());
                 }
             } else if drained && !running {
+                self.closed.remove(&agreement.uuid);
                 let token = stop.child_token();
                 let worker = Worker::new(self.options.clone(), self.pipeline.clone(), agreement.uuid.clone());
                 let task = self.tasks.spawn(worker.run(token.clone()));

@@ -117,6 +117,7 @@ pub(super) fn add_waiting(scope: &mut Scope, owner: &Uuid, events: &[DeskEvent])
     for event in events {
         if let EventBody::Shared(_, agreement) = &event.body {
             scope.agreements.push(agreement.clone());
+            scope.all_comments.push(TicketRef::Network(owner.clone()));
         }
         if let EventBody::Changed(ticket) | EventBody::Shared(ticket, _) = &event.body {
             let of = |comment: &Comment| {

@@ -14,7 +14,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{Message, MessageId, MessageState},
+    domain::{Message, MessageId, MessageState, MessageType},
     flow::Change,
     ports::MessageFilter,
 };
@@ -57,8 +57,20 @@ async fn parked(context: &Shared, id: &str) -> Result<Message> {
 
 async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
-    context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
-    Ok(StatusCode::ACCEPTED)
+    if message.kind != MessageType::DeadEvent {
+        context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
+        return Ok(StatusCode::ACCEPTED);
+    }
+    match context.intake.read(message.body.as_bytes()) {
+        Change::Dead { reason, .. } => Err(Problem::unusable(format!(
+            "it still cannot be processed: {reason}; drop it, or send it corrected"
+        ))),
+        event => {
+            context.pipeline.submit_one(event).await?;
+            context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;
+            Ok(StatusCode::ACCEPTED)
+        }
+    }
 }
 
 async fn drop_one(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
