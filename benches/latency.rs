@@ -25,7 +25,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{FakePartner, Pair, TestDaemon, until};
+use support::{Pair, TestDaemon, until};
 
 /// How many tickets the events are spread over.
 const TICKETS: usize = 200;
@@ -38,14 +38,7 @@ async fn main() {
         config.log.level = "warn".to_owned();
     })
     .await;
-    let partner = FakePartner::start().await;
-    let uuid = daemon.invite(&partner.url).await;
-    let key = partner.key(&uuid).await;
-    let accept = reqwest::Client::new()
-        .put(format!("{}/agreements/{uuid}", daemon.sharing_url()))
-        .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
-        .body("{\"status\":\"accepted\"}");
-    assert!(accept.send().await.unwrap().status().is_success());
+    let (partner, uuid) = daemon.agreed().await;
     let mut tickets = Vec::new();
     for _ in 0..TICKETS {
         tickets.push(daemon.open_and_share(&uuid, "Lens stuck").await);

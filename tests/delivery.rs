@@ -11,19 +11,6 @@ use serde_json::{Value, json};
 
 use crate::support::{FakePartner, Pair, TestDaemon, until};
 
-async fn agreed(daemon: &TestDaemon) -> (FakePartner, String) {
-    let partner = FakePartner::start().await;
-    let uuid = daemon.invite(&partner.url).await;
-    let key = partner.key(&uuid).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let accept = client
-        .put(format!("{}/agreements/{uuid}", daemon.sharing_url()))
-        .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
-        .body("{\"status\":\"accepted\"}");
-    assert_eq!(accept.send().await.unwrap().status(), 200);
-    (partner, uuid)
-}
-
 fn bodies(partner: &FakePartner) -> Vec<String> {
     let all = partner.tickets("POST").into_iter().chain(partner.tickets("PUT"));
     let comments = all.flat_map(|ticket| ticket["comments"].as_array().cloned().unwrap_or_default());
@@ -63,8 +50,8 @@ fn each_answer_means_one_thing() {
 async fn a_partner_that_is_down_gets_everything_in_order_and_once_when_it_is_back() {
     for pair in [Pair::SQLITE_EMBEDDED, Pair::SQLITE_AMQP] {
         let daemon = TestDaemon::start("Acme", pair).await;
-        let (partner, uuid) = agreed(&daemon).await;
-        let (healthy, other) = agreed(&daemon).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let (healthy, other) = daemon.agreed().await;
         let id = daemon.open_and_share(&uuid, "Lens stuck").await;
         until("the ticket is out", async || partner.tickets("POST").pop()).await;
         partner.answer_always(Some((503, vec![("retry-after", "1".into())], "busy".into())));
@@ -114,7 +101,7 @@ async fn a_partner_that_is_down_gets_everything_in_order_and_once_when_it_is_bac
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
     let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
-    let (partner, uuid) = agreed(&daemon).await;
+    let (partner, uuid) = daemon.agreed().await;
     partner.answer_always(Some((422, vec![], "no requester".into())));
     let id = daemon.open_and_share(&uuid, "Lens stuck").await;
     let dead = until("it is parked", async || daemon.get("dead-letters").await.get(0).cloned()).await;
@@ -163,7 +150,7 @@ async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_after_a_lost_answer_is_settled_by_asking() {
     let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
-    let (partner, uuid) = agreed(&daemon).await;
+    let (partner, uuid) = daemon.agreed().await;
     partner.answer_next([(500, vec![], String::new()), (422, vec![], "exists".into())]);
     let id = daemon.open_and_share(&uuid, "Lens stuck").await;
     until("it is settled", async || {
@@ -188,7 +175,7 @@ async fn a_refusal_after_a_lost_answer_is_settled_by_asking() {
 async fn a_daemon_that_is_told_to_stop_finishes_what_a_partner_is_answering() {
     for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
         let mut daemon = TestDaemon::start("Acme", pair).await;
-        let (partner, uuid) = agreed(&daemon).await;
+        let (partner, uuid) = daemon.agreed().await;
         let gate = partner.hold();
         let id = daemon.open_and_share(&uuid, "Lens stuck").await;
         until("the partner has the request", async || partner.tickets("POST").pop()).await;

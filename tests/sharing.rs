@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     echoes::{Sender, new_ticket},
-    support::{FakePartner, Pair, TestDaemon, until},
+    support::{Pair, TestDaemon, until},
 };
 
 async fn raw(
@@ -198,16 +198,7 @@ async fn every_dialect_that_is_known_is_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_out_is_what_changed_and_no_more() {
     let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
-    let partner = FakePartner::start().await;
-    let uuid = daemon.invite(&partner.url).await;
-    let key = partner.key(&uuid).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let accept = client
-        .put(format!("{}/agreements/{uuid}", daemon.sharing_url()))
-        .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
-        .body("{\"status\":\"accepted\"}");
-    assert_eq!(accept.send().await.unwrap().status(), 200);
-    daemon.until_agreement(Some(&uuid), "accepted").await;
+    let (partner, uuid) = daemon.agreed().await;
     let id = daemon.open_and_share(&uuid, "Lens stuck").await;
     until("the ticket is out", async || partner.tickets("POST").pop()).await;
     for event in [

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     change::Change,
+    consumer::{self, Consumer},
     inbound::{Collection, Inbound, Reply, Request},
     options::Options,
     pipeline::Pipeline,
@@ -13,7 +15,6 @@ use super::{
 use crate::{
     domain::MessageType,
     ports::{BrokerError, Deliveries, Destination, Incoming, Method, Outgoing, Source},
-    retry::Policy,
 };
 
 /// How long a message waits for a database that is away before the queue is left alone.
@@ -36,52 +37,7 @@ impl InboundQueue {
 
     /// Takes messages until it is stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let mut waits = Policy::RECONNECT.waits();
-        while !stop.is_cancelled() {
-            let result = match self.options.broker.consume(Source::Inbound).await {
-                Ok(mut deliveries) => {
-                    self.options.outages.broker.works();
-                    waits = Policy::RECONNECT.waits();
-                    self.take(deliveries.as_mut(), &stop).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                self.options.outages.broker.failed(&error);
-                tokio::select! {
-                    () = tokio::time::sleep(waits.next_wait()) => {}
-                    () = stop.cancelled() => {}
-                }
-            }
-        }
-    }
-
-    async fn take(
-        &self,
-        deliveries: &mut dyn Deliveries,
-        stop: &CancellationToken,
-    ) -> Result<(), BrokerError> {
-        loop {
-            let batch = tokio::select! {
-                batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
-                () = stop.cancelled() => return Ok(()),
-            };
-            for incoming in batch {
-                let tag = incoming.tag;
-                loop {
-                    let reply = self.process(&incoming).await;
-                    if reply.status != 503 {
-                        self.settle(&incoming, reply).await?;
-                        break;
-                    }
-                    if stop.is_cancelled() {
-                        return Ok(()); // What is not acknowledged comes again.
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-                deliveries.ack(tag).await?;
-            }
-        }
+        consumer::run(&self.options, Source::Inbound, &self, &stop).await;
     }
 
     async fn process(&self, incoming: &Incoming) -> Reply {
@@ -136,5 +92,36 @@ fn without_key(body: &[u8]) -> String {
         }
         // What is no JSON object may hold anything, a key too.
         _ => format!("{} bytes that are no JSON object", body.len()),
+    }
+}
+
+#[async_trait]
+impl Consumer for InboundQueue {
+    async fn take(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        loop {
+            let batch = tokio::select! {
+                batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            for incoming in batch {
+                let tag = incoming.tag;
+                loop {
+                    let reply = self.process(&incoming).await;
+                    if reply.status != 503 {
+                        self.settle(&incoming, reply).await?;
+                        break;
+                    }
+                    if stop.is_cancelled() {
+                        return Ok(()); // What is not acknowledged comes again.
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                deliveries.ack(tag).await?;
+            }
+        }
     }
 }

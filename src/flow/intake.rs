@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{change::Change, options::Options, pipeline::Pipeline};
+use super::{
+    change::Change,
+    consumer::{self, Consumer},
+    options::Options,
+    pipeline::Pipeline,
+};
 use crate::{
     domain::MessageType,
     ports::{BrokerError, Deliveries, Source},
-    retry::Policy,
     wire,
 };
 
@@ -27,26 +32,32 @@ impl Intake {
 
     /// Takes events until it is stopped; what it has taken by then, it finishes.
     pub async fn run(self, stop: CancellationToken) {
-        let mut waits = Policy::RECONNECT.waits();
-        while !stop.is_cancelled() {
-            let result = match self.options.broker.consume(Source::Events).await {
-                Ok(mut deliveries) => {
-                    self.options.outages.broker.works();
-                    waits = Policy::RECONNECT.waits();
-                    self.take(deliveries.as_mut(), &stop).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                self.options.outages.broker.failed(&error);
-                tokio::select! {
-                    () = tokio::time::sleep(waits.next_wait()) => {}
-                    () = stop.cancelled() => {}
-                }
+        consumer::run(&self.options, Source::Events, &self, &stop).await;
+    }
+
+    /// Keeps an event that could not be applied as a dead letter: it is not acknowledged before it is safe.
+    async fn keep(&self, body: &[u8], reason: String) -> Result<(), BrokerError> {
+        let body = String::from_utf8_lossy(body).into_owned();
+        let dead = Change::Dead { kind: MessageType::DeadEvent, body, reason };
+        let kept = self.pipeline.submit_one(dead).await;
+        kept.map(drop).map_err(|refusal| BrokerError::Away(refusal.reason))
+    }
+
+    /// An event as a change; one that cannot be read is a dead letter.
+    pub fn read(&self, body: &[u8]) -> Change {
+        let raw = String::from_utf8_lossy(body).into_owned();
+        match wire::desk::decode(body, &self.options.desk.namespace) {
+            Ok(event) => Change::Event { event: Box::new(event), raw },
+            Err(error) => {
+                tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
+                Change::Dead { kind: MessageType::DeadEvent, body: raw, reason: error.to_string() }
             }
         }
     }
+}
 
+#[async_trait]
+impl Consumer for Intake {
     async fn take(
         &self,
         deliveries: &mut dyn Deliveries,
@@ -71,26 +82,6 @@ impl Intake {
                 }
             }
             deliveries.ack(through).await?;
-        }
-    }
-
-    /// Keeps an event that could not be applied as a dead letter: it is not acknowledged before it is safe.
-    async fn keep(&self, body: &[u8], reason: String) -> Result<(), BrokerError> {
-        let body = String::from_utf8_lossy(body).into_owned();
-        let dead = Change::Dead { kind: MessageType::DeadEvent, body, reason };
-        let kept = self.pipeline.submit_one(dead).await;
-        kept.map(drop).map_err(|refusal| BrokerError::Away(refusal.reason))
-    }
-
-    /// An event as a change; one that cannot be read is a dead letter.
-    pub fn read(&self, body: &[u8]) -> Change {
-        let raw = String::from_utf8_lossy(body).into_owned();
-        match wire::desk::decode(body, &self.options.desk.namespace) {
-            Ok(event) => Change::Event { event: Box::new(event), raw },
-            Err(error) => {
-                tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
-                Change::Dead { kind: MessageType::DeadEvent, body: raw, reason: error.to_string() }
-            }
         }
     }
 }

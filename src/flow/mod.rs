@@ -14,6 +14,7 @@
 
 mod attempt;
 mod change;
+mod consumer;
 mod delivery;
 mod fold;
 mod fold_agreement;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{AmqpDesk, servers, until};
+use super::{AmqpDesk, FakePartner, servers, until};
 
 /// A store and a broker.
 #[derive(Clone, Copy, Debug)]
@@ -228,6 +228,21 @@ impl TestDaemon {
         other.until_agreement(Some(&uuid), "accepted").await;
         self.until_agreement(Some(&uuid), "accepted").await;
         uuid
+    }
+
+    /// Makes an agreement with a new partner that does as it is told, in force; returns it and the agreement's uuid.
+    pub(crate) async fn agreed(&self) -> (FakePartner, String) {
+        let partner = FakePartner::start().await;
+        let uuid = self.invite(&partner.url).await;
+        let key = partner.key(&uuid).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let accept = client
+            .put(format!("{}/agreements/{uuid}", self.sharing_url()))
+            .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
+            .body("{\"status\":\"accepted\"}");
+        assert_eq!(accept.send().await.unwrap().status(), 200);
+        self.until_agreement(Some(&uuid), "accepted").await;
+        (partner, uuid)
     }
 
     /// Opens a ticket on the desk and shares it; returns its number.

@@ -1,0 +1,48 @@
+//! Taking from a queue for as long as the daemon runs, whatever the broker does meanwhile.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::options::Options;
+use crate::{
+    ports::{BrokerError, Deliveries, Source},
+    retry::Policy,
+};
+
+/// What takes from one queue.
+#[async_trait]
+pub(super) trait Consumer: Sync {
+    /// Takes deliveries until it is stopped, or the broker fails.
+    async fn take(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError>;
+}
+
+/// Consumes a queue, and again whenever that ends, until it is stopped.
+pub(super) async fn run(
+    options: &Options,
+    source: Source,
+    consumer: &dyn Consumer,
+    stop: &CancellationToken,
+) {
+    let mut waits = Policy::RECONNECT.waits();
+    while !stop.is_cancelled() {
+        let result = match options.broker.consume(source.clone()).await {
+            Ok(mut deliveries) => {
+                options.outages.broker.works();
+                waits = Policy::RECONNECT.waits();
+                consumer.take(deliveries.as_mut(), stop).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            options.outages.broker.failed(&error);
+            tokio::select! {
+                () = tokio::time::sleep(waits.next_wait()) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+}
