@@ -1,6 +1,6 @@
 //! An agreement's life, between two daemons and towards partners of every dialect.
 
-use crossdesk::domain::{AgreementStatus, Party};
+use crossdesk::domain::AgreementStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,61 +8,6 @@ use crate::{
     echoes::Sender,
     support::{FakePartner, Pair, TestDaemon, until},
 };
-
-#[test]
-fn only_the_steps_of_its_life_are_taken() {
-    use AgreementStatus::{Accepted, Declined, Inactive, Pending};
-    let mut taken = Vec::new();
-    for from in [Pending, Accepted, Declined, Inactive] {
-        for to in [Pending, Accepted, Declined, Inactive] {
-            for actor in [Party::Sender, Party::Receiver] {
-                let mut agreement = pending();
-                agreement.status = from;
-                let result = agreement.advance(to, actor, crossdesk::domain::Timestamp::from_millis(1));
-                match result {
-                    Ok(true) => taken.push((from.as_str(), to.as_str(), actor.as_str())),
-                    Ok(false) => assert_eq!(from, to),
-                    Err(error) => {
-                        assert_eq!(agreement.status, from, "a refused step changes nothing");
-                        assert!(error.to_string().contains(from.as_str()));
-                    }
-                }
-            }
-        }
-    }
-    assert_eq!(
-        taken,
-        [
-            ("pending", "accepted", "receiver"),
-            ("pending", "declined", "receiver"),
-            ("pending", "inactive", "sender"),
-            ("accepted", "inactive", "sender"),
-            ("accepted", "inactive", "receiver"),
-        ]
-    );
-}
-
-fn pending() -> crossdesk::domain::Agreement {
-    use crossdesk::domain::{Agreement, Direction, Kind, Profile, Terms, Timestamp, Uuid};
-    Agreement {
-        uuid: Uuid::new("a"),
-        name: "A".into(),
-        direction: Direction::Inbound,
-        kind: Kind::ThirdParty,
-        url: None,
-        status: AgreementStatus::Pending,
-        deactivated_by: None,
-        reason: None,
-        terms: Terms::default(),
-        profile: Profile::default(),
-        accepting: false,
-        declared: false,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-        messages: 0,
-        version: 0,
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_side_ends_it_and_the_other_is_told() {
@@ -349,5 +294,33 @@ async fn a_ticket_shared_anew_takes_what_was_written_meanwhile() {
         (bodies == ["It is stuck.", "In between."]).then_some(())
     })
     .await;
+    assert_eq!(lens.desk(|d| d.tickets.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_of_an_ended_agreement_is_free_for_a_new_one() {
+    let (acme, lens) = (
+        TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await,
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await,
+    );
+    let first = acme.agree_with(&lens).await;
+    let id = acme.open_and_share(&first, "Lens stuck").await;
+    lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
+    acme.until_quiet().await;
+    lens.until_quiet().await;
+    acme.post(&format!("agreements/{first}/deactivate"), Value::Null).await;
+    lens.until_agreement(Some(&first), "inactive").await;
+    let second = acme.agree_with(&lens).await;
+    acme.post(&format!("tickets/{id}/share"), json!({"agreement": second})).await;
+    until("it is shared under the new one, there too", async || {
+        let list = lens.get("tickets").await;
+        let shares = list[0]["shares"].as_array()?.clone();
+        shares
+            .iter()
+            .any(|share| share["agreement"] == second.as_str() && share["state"] == "active")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(acme.get("dead-letters").await, json!([]));
     assert_eq!(lens.desk(|d| d.tickets.len()), 1);
 }

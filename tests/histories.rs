@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crossdesk::{
     demo::{Habits, HelpDesk},
     domain::{
-        Agreement, AgreementStatus, Catalogue, Direction, EventBody, Kind, MessageType, Namespace, Profile,
+        Agreement, AgreementStatus, Catalogue, Direction, EventBody, MessageType, Namespace,
         Terms, TicketEvent, Timestamp, User, Uuid,
     },
     engine::{
@@ -52,19 +52,9 @@ impl Side {
                 uuid: Uuid::new("agreement"),
                 name: "Partner".to_owned(),
                 direction,
-                kind: Kind::ThirdParty,
-                url: None,
                 status: AgreementStatus::Accepted,
-                deactivated_by: None,
-                reason: None,
                 terms,
-                profile: Profile::Standard,
-                accepting: false,
-                declared: false,
-                created_at: Timestamp::default(),
-                updated_at: Timestamp::default(),
-                messages: 0,
-                version: 0,
+                ..crate::life::pending()
             },
             users: HashMap::new(),
             case: None,

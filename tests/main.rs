@@ -19,6 +19,7 @@ mod configuration; // files, variables, secrets, samples
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
 mod histories; // random histories of two desks: equal after quiet
+mod life; // the life of an agreement, as a table
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod story; // the whole way, on all four pairs of store and broker

@@ -130,7 +130,9 @@ impl Batch<'_> {
         let agreement = self.snapshot.agreement(wanted).cloned();
         let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
         let case = self.known_or_new(ticket)?;
-        if case.outgoing().is_some() {
+        // A share whose agreement has ended is no share any more, though its row may not say so yet.
+        let ended = |uuid| self.snapshot.agreements.get(uuid).is_some_and(|a| a.status.is_final());
+        if case.outgoing().is_some_and(|share| !ended(&share.agreement)) {
             let reason = format!("ticket {ticket} has an outgoing share already");
             self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
             return Err(Refusal::new(409, reason));
