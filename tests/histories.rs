@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crossdesk::{
     demo::{Habits, HelpDesk},
     domain::{
-        Agreement, AgreementStatus, Catalogue, Direction, EventBody, MessageType, Namespace,
-        Terms, TicketEvent, Timestamp, User, Uuid,
+        Agreement, AgreementStatus, Catalogue, Direction, EventBody, MessageType, Namespace, Terms,
+        TicketEvent, Timestamp, User, Uuid,
     },
     engine::{
         Case, Content, Context, Decision, Desk, PartnerMessage, completion, incoming, outgoing, sharing,
