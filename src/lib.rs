@@ -52,6 +52,7 @@
 //! | [`store`] | the store on SQLite and PostgreSQL | domain, engine's types, ports |
 //! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
 //! | [`partner`] | partners over HTTP | domain, ports |
+//! | [`mail`] | notices over SMTP | domain, ports |
 //! | [`http`] | the sharing endpoints, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
 //! | [`config`] | the settings | domain, engine's rules, what checks a URL |
 //! | [`app`] | wiring and life | everything but cli and demo |
@@ -60,7 +61,7 @@
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
 //! against this table.
 //!
-//! More: [how two tickets stay one](_sync), [running it](_operations).
+//! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations).
 
 pub mod app;
 pub mod broker;
@@ -72,6 +73,7 @@ pub mod domain;
 pub mod engine;
 pub mod flow;
 pub mod http;
+pub mod mail;
 pub mod partner;
 pub mod ports;
 pub mod retry;
@@ -79,6 +81,8 @@ pub mod store;
 pub mod telemetry;
 pub mod wire;
 
+#[doc = include_str!("docs/agreements.md")]
+pub mod _agreements {}
 #[doc = include_str!("docs/sync.md")]
 pub mod _sync {}
 #[doc = include_str!("docs/operations.md")]

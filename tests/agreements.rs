@@ -160,6 +160,7 @@ async fn a_declared_agreement_is_there_from_the_start() {
         status: AgreementStatus::Accepted,
         terms: Default::default(),
         profile: Default::default(),
+        local: Default::default(),
     };
     let rule = crossdesk::config::Rule {
         name: "Urgent".into(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 /// Module, what it may import of ours, crates that are used there and nowhere else.
-const HOUSE: [(&str, &[&str], &[&str]); 17] = [
+const HOUSE: [(&str, &[&str], &[&str]); 18] = [
     ("domain", &[], &[]),
     ("engine", &["domain"], &["cel"]),
     ("wire", &["domain", "engine"], &[]),
@@ -15,8 +15,9 @@ const HOUSE: [(&str, &[&str], &[&str]); 17] = [
     ("broker", &["domain", "ports"], &["lapin"]),
     ("partner", &["domain", "ports", "wire"], &[]),
     ("flow", &["domain", "engine", "wire", "ports", "clock", "retry", "telemetry"], &[]),
+    ("mail", &["domain", "ports"], &["lettre"]),
     ("http", &["domain", "engine", "wire", "ports", "flow", "telemetry"], &["axum", "askama", "tower_http"]),
-    ("config", &["domain", "engine", "broker", "store"], &["toml", "humantime"]),
+    ("config", &["domain", "engine", "broker", "mail", "store"], &["toml", "humantime"]),
     (
         "app",
         &[
@@ -30,6 +31,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 17] = [
             "store",
             "broker",
             "partner",
+            "mail",
             "flow",
             "http",
             "config",

@@ -88,8 +88,13 @@ impl Side {
             self.users.insert((user.agreement.clone(), user.uuid.clone()), user);
         }
         for draft in decision.messages {
-            let body =
-                wire::encode(&draft, Some(&self.agreement), &self.facts, Timestamp::from_millis(self.now));
+            let body = wire::encode(
+                &draft,
+                Some(&self.agreement),
+                &self.facts,
+                &Catalogue::default(),
+                Timestamp::from_millis(self.now),
+            );
             match &draft.content {
                 Content::Command(_) => self.commands.push_back(serde_json::from_str(&body).unwrap()),
                 Content::Partner(PartnerMessage::Create(_) | PartnerMessage::Update(_)) => {
@@ -174,7 +179,8 @@ impl Side {
     fn receive(&mut self, (kind, body, _): &Sent) {
         let value: Value = serde_json::from_str(body).unwrap();
         let uuid = Uuid::new(value["uuid"].as_str().unwrap());
-        let update = wire::nhd::read_ticket(body.as_bytes(), &uuid).unwrap();
+        let update =
+            wire::nhd::read_ticket(body.as_bytes(), &uuid, crossdesk::domain::Privacy::Private).unwrap();
         let mut case = self.case.take().unwrap_or_else(|| Case::new(uuid));
         let agreement = self.agreement.clone();
         let decision = self.decide(&mut case, |case, ctx| match kind {

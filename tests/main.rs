@@ -10,6 +10,7 @@
 
 mod support;
 
+mod administration; // agreements as their administrators meet them: checks, keys, notices, mail, limits, declared ones
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
 mod arrows; // which module may import which
 mod bad_input; // events and requests that cannot be used
@@ -19,7 +20,7 @@ mod configuration; // files, variables, secrets, samples
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
 mod histories; // random histories of two desks: equal after quiet
-mod life; // the life of an agreement, as a table
+mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod story; // the whole way, on all four pairs of store and broker

@@ -1,5 +1,6 @@
 //! Wiring and life of a daemon: everything is made here, from the configuration, and ends here.
 
+mod declared;
 mod token;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -8,16 +9,18 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use declared::Declared;
 pub use token::{admin_token, token_path};
 
 use crate::{
     broker,
     clock::SystemClock,
-    config::{Config, DeclaredAgreement},
-    domain::{AccessKey, Agreement, Catalogue, Namespace, Timestamp},
+    config::Config,
+    domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
-    flow::{Change, Inbound, InboundQueue, Intake, Options, Pipeline, Relay, Roster, Sweep},
+    flow::{Inbound, InboundQueue, Intake, Invites, Options, Pipeline, Post, Postbox, Relay, Roster, Sweep},
     http,
+    mail::SmtpMailer,
     partner::{Allowed, HttpPartner},
     retry::Policy,
     store, telemetry,
@@ -45,11 +48,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon. What cannot be reached yet is retried in the background.
+    /// Starts a daemon. What cannot be reached yet is retried in the background. With `prune`, declared agreements that the
+    /// configuration no longer has are ended.
     ///
     /// # Errors
     /// An address that cannot be bound, or a configuration that cannot be used.
-    pub async fn start(config: &Config) -> Result<Self> {
+    pub async fn start(config: &Config, prune: bool) -> Result<Self> {
         let bind = async |address: SocketAddr, key: &str| {
             TcpListener::bind(address)
                 .await
@@ -57,17 +61,31 @@ impl Daemon {
         };
         let partners = bind(config.http.listen, "http.listen").await?;
         let admins = bind(config.admin.listen, "admin.listen").await?;
-        Self::start_on(config, partners, admins)
+        Self::start_on(config, prune, partners, admins)
     }
 
     /// Starts a daemon on listeners that are bound already.
     ///
     /// # Errors
     /// A configuration that cannot be used.
-    pub fn start_on(config: &Config, partners: TcpListener, admins: TcpListener) -> Result<Self> {
+    pub fn start_on(
+        config: &Config,
+        prune: bool,
+        partners: TcpListener,
+        admins: TcpListener,
+    ) -> Result<Self> {
         install_tls();
         let token = admin_token(config)?;
-        let options = options(config)?;
+        let mut options = options(config)?;
+        if config.store.key.is_empty() {
+            tracing::warn!(
+                "access keys are kept unencrypted: give store.key (or store.key_file) to encrypt them"
+            );
+        }
+        let post = post(config)?.map(|(postbox, post)| {
+            options.post = postbox;
+            post
+        });
         let (pipeline, writer) = Pipeline::new(options.clone());
         let context = Arc::new(http::Context {
             options: options.clone(),
@@ -87,7 +105,10 @@ impl Daemon {
         };
         daemon.serve(partners, http::partners(context.clone()));
         daemon.serve(admins, http::admins(context));
-        let declared = declared(config, options.clock.now());
+        if let Some(post) = post {
+            daemon.tasks.spawn(post.run(daemon.stop.clone()));
+        }
+        let declared = Declared::of(config, options.clock.now(), prune);
         let work = tokio::spawn(work(options, pipeline, declared, daemon.stop.clone()));
         daemon.tasks.spawn(async move {
             if let Err(error) = work.await {
@@ -137,6 +158,7 @@ pub fn install_tls() {
 /// # Errors
 /// A configuration that cannot be used.
 pub fn options(config: &Config) -> Result<Options> {
+    let key = Some(config.store.key.as_str()).filter(|key| !key.is_empty());
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
     let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
     let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
@@ -144,7 +166,7 @@ pub fn options(config: &Config) -> Result<Options> {
         config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
-        store: store::open(&config.store.url).map_err(|error| anyhow!("store.url: {error}"))?,
+        store: store::open(&config.store.url, key).map_err(|error| anyhow!("store.url: {error}"))?,
         broker: broker::open(&config.broker.url, config.broker.topology())
             .map_err(|error| anyhow!("broker.url: {error}"))?,
         partner: Arc::new(partner),
@@ -166,37 +188,27 @@ pub fn options(config: &Config) -> Result<Options> {
         batch: BATCH,
         linger: LINGER,
         keep: config.store.keep(),
+        post: Postbox::default(),
+        invites: Invites {
+            waiting: config.invites.max_waiting,
+            per_minute: config.invites.per_minute,
+            expire_after: config.invites.expire_after(),
+        },
     })
 }
 
-/// Agreements of the configuration, each with its key.
-fn declared(config: &Config, now: Timestamp) -> Vec<Change> {
-    let agreement = |declared: &DeclaredAgreement| Agreement {
-        uuid: declared.uuid.clone(),
-        name: declared.name.clone(),
-        direction: declared.direction,
-        kind: declared.kind,
-        url: declared.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
-        status: declared.status,
-        deactivated_by: None,
-        reason: None,
-        terms: declared.terms,
-        profile: declared.profile,
-        accepting: false,
-        declared: true,
-        created_at: now,
-        updated_at: now,
-        messages: 0,
-        version: 0,
-    };
-    let change = |declared| {
-        Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))
-    };
-    config.agreements.iter().map(change).collect()
+/// The post, where an address is configured.
+fn post(config: &Config) -> Result<Option<(Postbox, Post)>> {
+    if config.desk.admin_email.is_empty() {
+        return Ok(None);
+    }
+    let mailer =
+        SmtpMailer::new(&config.mail.url, &config.mail.from, &config.desk.admin_email, &config.desk.name);
+    Ok(Some(Post::new(Arc::new(mailer.map_err(|error| anyhow!("mail: {error}"))?))))
 }
 
 /// Brings the store up, then runs everything that works on it until it is told to stop.
-async fn work(options: Options, pipeline: Pipeline, declared: Vec<Change>, stop: CancellationToken) {
+async fn work(options: Options, pipeline: Pipeline, declared: Declared, stop: CancellationToken) {
     let mut waits = Policy::RECONNECT.waits();
     while let Err(error) = options.store.prepare().await {
         options.outages.store.failed(&error);
@@ -206,13 +218,7 @@ async fn work(options: Options, pipeline: Pipeline, declared: Vec<Change>, stop:
         }
     }
     options.outages.store.works();
-    if !declared.is_empty() {
-        for answer in pipeline.submit(declared).await {
-            if let Err(refusal) = answer {
-                tracing::error!(reason = refusal.reason, "a declared agreement could not be applied");
-            }
-        }
-    }
+    declared.apply(&options, &pipeline).await;
     tokio::join!(
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),

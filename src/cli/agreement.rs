@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
 
 use super::{Global, client::Client, client::part, print};
 
@@ -20,12 +21,79 @@ pub(super) enum Command {
     Decline(Which),
     /// End an agreement, or cancel an invite
     Deactivate(Which),
+    /// Change the terms (the sender), the name, the dialect
+    Edit(Edit),
+    /// Ask the partner, and compare both sides' custom fields: what will sync, what will not, and why
+    Check(Which),
+    /// Give the agreement a new access key (the sender)
+    RotateKey(Which),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Which {
     /// The agreement's uuid
     uuid: String,
+    /// Who does it, for the notices on both sides
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Edit {
+    /// The agreement's uuid
+    uuid: String,
+    /// What this desk calls it
+    #[arg(long)]
+    name: Option<String>,
+    /// Which comments cross, and with them the status
+    #[arg(long)]
+    comments: Option<Comments>,
+    /// Whether tags cross
+    #[arg(long)]
+    sync_tags: Option<bool>,
+    /// Whether custom fields cross
+    #[arg(long)]
+    sync_custom_fields: Option<bool>,
+    /// The partner's dialect
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// How a comment is taken that does not say whether it is public
+    #[arg(long)]
+    unmarked_comments: Option<Unmarked>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    Standard,
+    RequestTracker,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Unmarked {
+    Private,
+    Public,
+}
+
+impl Edit {
+    fn form(&self) -> Value {
+        let given = |pairs: Vec<(&str, Option<Value>)>| -> Map<String, Value> {
+            pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+        };
+        let terms = given(vec![
+            ("comments", self.comments.map(word)),
+            ("sync_tags", self.sync_tags.map(Value::from)),
+            ("sync_custom_fields", self.sync_custom_fields.map(Value::from)),
+        ]);
+        let local = given(vec![("unmarked_comments", self.unmarked_comments.map(word))]);
+        let section = |section: Map<String, Value>| (!section.is_empty()).then_some(Value::Object(section));
+        let form = given(vec![
+            ("name", self.name.clone().map(Value::from)),
+            ("profile", self.profile.map(word)),
+            ("terms", section(terms)),
+            ("local", section(local)),
+        ]);
+        Value::Object(form)
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,15 +132,65 @@ pub(super) struct Invite {
     /// Custom fields cross
     #[arg(long)]
     sync_custom_fields: bool,
+    /// The partner's dialect, where it is known
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// Who invites, for the partner to read
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
 }
 
 fn word(value: impl ValueEnum) -> Value {
     value.to_possible_value().map_or(Value::Null, |value| Value::from(value.get_name()))
 }
 
+async fn act(client: &Client, which: Which, verb: &str) -> Result<Value> {
+    client.post(&format!("agreements/{}/{verb}", part(&which.uuid)), Some(json!({"by": which.by}))).await
+}
+
+/// What a check found, for people.
+fn show_check(checked: &Value) -> Result<()> {
+    print::line(&format!(
+        "partner  {}: {}",
+        print::text(checked, "partner.state"),
+        print::text(checked, "partner.detail")
+    ))?;
+    if checked["sync_custom_fields"] == false {
+        print::line("fields   the terms do not let custom fields cross")?;
+    } else if checked["partner_fields_known"] == false {
+        print::line("fields   the partner has not told its custom fields; this desk's are listed")?;
+    }
+    let forecast = |value: &Value| match value["syncs"].as_str() {
+        Some("partly") => format!("partly: {}", print::text(value, "detail")),
+        Some("no") => format!("no, {}: {}", print::text(value, "reason"), print::text(value, "detail")),
+        other => other.unwrap_or_default().to_owned(),
+    };
+    let rows: Vec<Value> = checked["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|field| {
+            json!({"title": field["title"], "here": field["here"], "there": field["there"],
+            "arriving": forecast(&field["arriving"]), "leaving": forecast(&field["leaving"])})
+        })
+        .collect();
+    if rows.is_empty() {
+        return print::line("fields   neither side has any that is known");
+    }
+    print::table(
+        &rows,
+        &[
+            ("TITLE", "title"),
+            ("HERE", "here"),
+            ("THERE", "there"),
+            ("FROM THE PARTNER", "arriving"),
+            ("TO THE PARTNER", "leaving"),
+        ],
+    )
+}
+
 pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
     let client = Client::new(global)?;
-    let act = |which: Which, verb: &str| format!("agreements/{}/{verb}", part(&which.uuid));
     let answer = match command {
         Command::List => {
             let list = client.get("agreements").await?;
@@ -94,12 +212,25 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Invite(invite) => {
             let terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
                 "sync_custom_fields": invite.sync_custom_fields});
-            let body = json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms});
+            let profile = invite.profile.map_or_else(|| Value::from("standard"), word);
+            let body = json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms,
+                "profile": profile, "by": invite.by});
             client.post("agreements", Some(body)).await?
         }
-        Command::Accept(which) => client.post(&act(which, "accept"), None).await?,
-        Command::Decline(which) => client.post(&act(which, "decline"), None).await?,
-        Command::Deactivate(which) => client.post(&act(which, "deactivate"), None).await?,
+        Command::Accept(which) => act(&client, which, "accept").await?,
+        Command::Decline(which) => act(&client, which, "decline").await?,
+        Command::Deactivate(which) => act(&client, which, "deactivate").await?,
+        Command::RotateKey(which) => {
+            client.post(&format!("agreements/{}/rotate-key", part(&which.uuid)), None).await?
+        }
+        Command::Edit(edit) => {
+            let path = format!("agreements/{}", part(&edit.uuid));
+            client.ask(Method::PATCH, &path, Some(edit.form().to_string())).await?
+        }
+        Command::Check(which) => {
+            let checked = client.get(&format!("agreements/{}/check", part(&which.uuid))).await?;
+            return if global.json { print::json(&checked) } else { show_check(&checked) };
+        }
     };
     if global.json { print::json(&answer) } else { print::members(&answer) }
 }

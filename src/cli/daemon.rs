@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// Runs the daemon until it is told to stop.
-pub(super) async fn run(global: &Global) -> Result<()> {
+pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     let config = config::from_file(global.config.as_deref(), &config::environment())?;
     telemetry::start_logs(&config.log.level);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let daemon = Daemon::start(&config).await?;
+    let daemon = Daemon::start(&config, prune).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

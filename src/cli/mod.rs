@@ -43,7 +43,11 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    Run,
+    Run {
+        /// End declared agreements that the configuration no longer has
+        #[arg(long)]
+        prune: bool,
+    },
     /// Watch two desks on this machine play the whole story over real HTTP
     Demo {
         /// End when the story is told: 0 if all of it came true, 1 if not
@@ -52,7 +56,7 @@ enum Command {
     },
     /// Validate the configuration and connect to everything
     Check,
-    /// Agreements: list, show, invite, accept, decline, deactivate
+    /// Agreements: list, show, invite, accept, decline, deactivate, edit, check, rotate-key
     #[command(subcommand)]
     Agreement(agreement::Command),
     /// Shared tickets: list, show, share, unshare, explain
@@ -100,7 +104,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
     crate::app::install_tls();
     match cli.command {
-        Command::Run => daemon::run(global).await?,
+        Command::Run { prune } => daemon::run(global, prune).await?,
         Command::Demo { exit } => return crate::demo::play(exit).await,
         Command::Check => daemon::check(global).await?,
         Command::Agreement(command) => agreement::run(global, command).await?,

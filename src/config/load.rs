@@ -12,7 +12,7 @@ use super::{sections::Config, validate};
 pub struct Error(pub(super) String);
 
 /// The secrets that can be given as `KEY_file`.
-const SECRETS: [&str; 3] = ["url", "token", "access_key"];
+const SECRETS: [&str; 4] = ["url", "token", "access_key", "key"];
 
 /// The JSON Schema of the configuration.
 pub fn schema() -> serde_json::Value {

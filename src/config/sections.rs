@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     broker::QueueType,
-    domain::{AgreementStatus, CustomField, Direction, Kind, Profile, Terms, Uuid},
+    domain::{AgreementStatus, CustomField, Direction, Kind, Local, Profile, Terms, Uuid},
 };
 
 /// All settings.
@@ -26,6 +26,10 @@ pub struct Config {
     pub admin: Admin,
     /// Calls to partners.
     pub delivery: Delivery,
+    /// Invites that come in.
+    pub invites: Invites,
+    /// Notices by e-mail.
+    pub mail: Mail,
     /// Logs.
     pub log: Log,
     /// Declared agreements, beside those made by API or page.
@@ -46,6 +50,8 @@ pub struct Desk {
     pub ticket_url: String,
     /// Decline every invite at once, and bother nobody with it.
     pub decline_all_invites: bool,
+    /// Notices about agreements go to this mail address too; empty: to nobody. It needs `mail.url`.
+    pub admin_email: String,
     /// After how long a command that the desk has not answered is taken as done.
     pub command_timeout: String,
     /// The desk's custom fields, until it sends them itself.
@@ -59,6 +65,7 @@ impl Default for Desk {
             sharing_url: "http://127.0.0.1:8085/sharing".to_owned(),
             ticket_url: String::new(),
             decline_all_invites: false,
+            admin_email: String::new(),
             command_timeout: "1m".to_owned(),
             fields: Vec::new(),
         }
@@ -71,13 +78,15 @@ impl Default for Desk {
 pub struct Store {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     pub url: String,
+    /// Encrypts the agreements' access keys at rest: 64 hex digits. Empty: they are kept as they are.
+    pub key: String,
     /// How long messages are kept after they ended.
     pub keep: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:crossdesk.db".to_owned(), keep: "30days".to_owned() }
+        Self { url: "sqlite:crossdesk.db".to_owned(), key: String::new(), keep: "30days".to_owned() }
     }
 }
 
@@ -199,6 +208,40 @@ impl Default for Retry {
     }
 }
 
+/// `[invites]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Invites {
+    /// How many may wait for this desk's answer; further ones are told to come back.
+    pub max_waiting: i64,
+    /// How many new ones are taken in a minute.
+    pub per_minute: u32,
+    /// After how long one that nobody answers is declined.
+    pub expire_after: String,
+}
+
+impl Default for Invites {
+    fn default() -> Self {
+        Self { max_waiting: 100, per_minute: 30, expire_after: "30days".to_owned() }
+    }
+}
+
+/// `[mail]`
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// The mail server: `smtps://USER:PASSWORD@HOST`, `smtp://HOST:587?tls=required`. Empty: no mail.
+    pub url: String,
+    /// Whom the mails are from.
+    pub from: String,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { url: String::new(), from: "crossdesk@localhost".to_owned() }
+    }
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -238,6 +281,9 @@ pub struct DeclaredAgreement {
     /// The partner's dialect.
     #[serde(default)]
     pub profile: Profile,
+    /// What this side alone settles.
+    #[serde(default)]
+    pub local: Local,
 }
 
 /// `[[rules]]`
@@ -262,4 +308,4 @@ macro_rules! hides_secrets {
     )*};
 }
 
-hides_secrets!(Store, Broker, Admin, DeclaredAgreement);
+hides_secrets!(Store, Broker, Admin, Mail, DeclaredAgreement);

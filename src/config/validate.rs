@@ -32,6 +32,7 @@ pub(super) fn check(config: &Config) -> Check {
         ("delivery.retry.initial", &config.delivery.retry.initial),
         ("delivery.retry.max", &config.delivery.retry.max),
         ("delivery.retry.give_up_after", &config.delivery.retry.give_up_after),
+        ("invites.expire_after", &config.invites.expire_after),
     ] {
         match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() => {}
@@ -53,7 +54,17 @@ pub(super) fn check(config: &Config) -> Check {
     if config.http.listen == config.admin.listen && config.http.listen.port() != 0 {
         return wrong("admin.listen", "is the same as http.listen; the two listeners need a port each");
     }
-    crate::store::open(&config.store.url).map(drop).or_else(|why| wrong("store.url", why))?;
+    if config.invites.max_waiting < 1 || config.invites.per_minute < 1 {
+        return wrong(
+            "invites",
+            "max_waiting and per_minute must be at least 1; desk.decline_all_invites refuses all",
+        );
+    }
+    if !config.store.key.is_empty() {
+        crate::store::check_key(&config.store.key).or_else(|why| wrong("store.key", why))?;
+    }
+    mail(config)?;
+    crate::store::open(&config.store.url, None).map(drop).or_else(|why| wrong("store.url", why))?;
     crate::broker::open(&config.broker.url, config.broker.topology())
         .map(drop)
         .or_else(|why| wrong("broker.url", why))?;
@@ -63,6 +74,18 @@ pub(super) fn check(config: &Config) -> Check {
             .or_else(|why| wrong(format!("rules[{at}].when"), format!("rule \"{}\": {why}", rule.name)))?;
     }
     config.agreements.iter().enumerate().try_for_each(|(at, agreement)| declared(at, agreement))
+}
+
+fn mail(config: &Config) -> Check {
+    if config.desk.admin_email.is_empty() {
+        return Ok(());
+    }
+    crate::mail::check_address(&config.desk.admin_email).or_else(|why| wrong("desk.admin_email", why))?;
+    crate::mail::check_address(&config.mail.from).or_else(|why| wrong("mail.from", why))?;
+    if config.mail.url.is_empty() {
+        return wrong("mail.url", "is missing: desk.admin_email is set, so a mail server is needed");
+    }
+    crate::mail::check_url(&config.mail.url).or_else(|why| wrong("mail.url", why))
 }
 
 fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
@@ -117,6 +140,13 @@ impl super::Delivery {
     /// How long a partner has to answer.
     pub fn timeout(&self) -> Duration {
         duration(&self.timeout)
+    }
+}
+
+impl super::Invites {
+    /// After how long an invite that nobody answers is declined.
+    pub fn expire_after(&self) -> Duration {
+        duration(&self.expire_after)
     }
 }
 

@@ -75,7 +75,7 @@ impl Side {
         config.admin.token = format!("demo-{short}");
         config.delivery.allow_private_partners = true;
         "200ms".clone_into(&mut config.delivery.retry.initial);
-        let daemon = Daemon::start_on(&config, partners, admins)?;
+        let daemon = Daemon::start_on(&config, false, partners, admins)?;
         let admin_url = format!("http://{}", daemon.admins);
         let driver =
             Driver::new(HelpDesk::new(name, first, Habits::default()), &admin_url, &config.admin.token)?;

@@ -18,6 +18,15 @@ impl AccessKey {
     }
 }
 
+/// The keys of an agreement: the one in force, and, while a new one is on its way to the partner, that one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// The key in force.
+    pub current: AccessKey,
+    /// The key that is to take its place once the partner has it.
+    pub next: Option<AccessKey>,
+}
+
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AccessKey(…)")

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Timestamp, Uuid};
+use super::{Doer, Local, Timestamp, Uuid};
 
 /// Which side of an agreement this desk is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -113,6 +113,10 @@ pub struct AgreementChange {
     pub deactivated_by: Option<Party>,
     /// The new terms.
     pub terms: Option<Terms>,
+    /// The person who did it, where known.
+    pub person: Option<String>,
+    /// A new access key goes with it; it is put in at delivery.
+    pub rekeys: bool,
 }
 
 /// A sharing agreement. The access key is not in it: it lives in the store, and meets messages at delivery only.
@@ -140,6 +144,10 @@ pub struct Agreement {
     pub profile: Profile,
     /// We have said yes and wait for the partner's 2xx.
     pub accepting: bool,
+    /// Who last moved it along its life.
+    pub changed_by: Option<Doer>,
+    /// What this side alone settles.
+    pub local: Local,
     /// Written in the configuration file.
     pub declared: bool,
     /// When it was made here.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value};
+use super::{Comment, Doer, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value};
 
 /// A command for the desk.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,4 +99,6 @@ pub struct Notice {
     pub agreement: Option<(Uuid, String)>,
     /// The ticket that it is about.
     pub ticket: Option<(Uuid, Option<TicketId>)>,
+    /// Who did it.
+    pub by: Option<Doer>,
 }

@@ -5,7 +5,20 @@ use serde::{Deserialize, Serialize};
 use super::{Person, Timestamp, Uuid};
 
 /// Who may read a comment. Ordered: private is less than public, and [`Privacy::limited_to`] takes the lesser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Privacy {
     /// Agents alone. What nobody has marked is private.

@@ -8,10 +8,12 @@ mod access_key;
 mod agreement;
 mod command;
 mod comment;
+mod doer;
 mod event;
 mod field;
 mod id;
 mod issue;
+mod local;
 mod message;
 mod person;
 mod property;
@@ -20,17 +22,19 @@ mod ticket;
 mod time;
 mod update;
 
-pub use access_key::AccessKey;
+pub use access_key::{AccessKey, Keys};
 pub use agreement::{
     Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party,
     Profile, Terms,
 };
 pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
 pub use comment::{Attachment, Comment, Privacy};
+pub use doer::Doer;
 pub use event::{Completion, CompletionStatus, DeskEvent, EventBody, Revision, TicketEvent};
 pub use field::{Catalogue, CustomField, FieldType};
 pub use id::{MessageId, Namespace, TicketId, UserId, Uuid};
 pub use issue::{Issue, Reason};
+pub use local::Local;
 pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use person::{Person, Role, User};
 pub use property::{Property, Title, Value};

@@ -196,6 +196,7 @@ impl Decision {
             text,
             agreement: Some((agreement.clone(), name)),
             ticket: Some((case.ticket.uuid.clone(), case.ticket.id.clone())),
+            by: None,
         };
         self.command(case, agreement, Command::Notice(notice), ctx);
     }

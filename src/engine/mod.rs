@@ -20,6 +20,7 @@ mod decision;
 mod diff;
 mod echo;
 pub mod field;
+pub mod field_check;
 pub mod incoming;
 pub mod outgoing;
 mod people;

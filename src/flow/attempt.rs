@@ -7,17 +7,17 @@ use super::{
     verdict::{Verdict, verdict},
 };
 use crate::{
-    domain::{AccessKey, Agreement, Message, MessageType, Profile, Timestamp},
+    domain::{AccessKey, Agreement, Keys, Message, MessageType, Profile, Timestamp},
     ports::{Call, MessageFilter, Method},
     telemetry::metric,
     wire::nhd,
 };
 
-/// Whom to call, with which key.
+/// Whom to call, with which keys.
 #[derive(Clone)]
 pub(super) struct Who {
     pub(super) agreement: Agreement,
-    pub(super) key: Option<AccessKey>,
+    pub(super) keys: Option<Keys>,
 }
 
 /// What came of an attempt.
@@ -50,10 +50,10 @@ pub(super) async fn make(
         return Tried { message, came_of_it: CameOfIt::Done, written: Ok(Done::default()) };
     }
     let begun = options.clock.now();
-    let mut judged = call(options, &who, &message).await;
+    let mut judged = call(options, &mut who, &message).await;
     if let Verdict::Speak(profile) = judged {
         who.agreement.profile = profile;
-        judged = call(options, &who, &message).await;
+        judged = call(options, &mut who, &message).await;
         if judged == Verdict::Done {
             let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
             // Without the note it is found out again the next time.
@@ -66,7 +66,10 @@ pub(super) async fn make(
     let now = options.clock.now();
     message.attempts += 1;
     let answered = !matches!(judged, Verdict::Later { .. });
-    let (attempted, came_of_it) = conclude(options, &mut message, judged, now);
+    let (mut attempted, came_of_it) = conclude(options, &mut message, judged, now);
+    if matches!(attempted, Attempted::Delivered) && new_key(&who, &message).is_some() {
+        attempted = Attempted::Rekeyed;
+    }
     let outcome = match came_of_it {
         CameOfIt::Done => "delivered",
         CameOfIt::Later(_) => "retry",
@@ -112,7 +115,7 @@ fn conclude(
 
 fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempted) {
     let error = match attempted {
-        Attempted::Delivered => {
+        Attempted::Delivered | Attempted::Rekeyed => {
             tracing::debug!(
                 agreement.uuid = %who.agreement.uuid, ticket.uuid = %message.id.owner, message.id = %message.id,
                 kind = message.kind.as_str(), attempts = message.attempts, "delivered"
@@ -128,16 +131,36 @@ fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempt
     );
 }
 
-async fn call(options: &Options, who: &Who, message: &Message) -> Verdict {
-    let Some(call) = request(who, message) else {
+async fn call(options: &Options, who: &mut Who, message: &Message) -> Verdict {
+    let Some(mut request) = request(who, message) else {
         return Verdict::Park("the agreement has no URL or no access key".to_owned());
     };
-    let result = options.partner.call(&call).await;
+    let mut result = options.partner.call(&request).await;
+    if let (Ok(answer), Some((_, tried))) = (&result, &request.token)
+        && matches!(answer.status, 401 | 403)
+        && let Some(other) = other_key(options, who, tried).await
+    {
+        // The key is being changed: by us, and the answer that the partner has it was lost; or by the partner just now.
+        request.token = Some((who.agreement.uuid.clone(), other));
+        result = options.partner.call(&request).await;
+    }
     verdict(message.kind, who.agreement.profile, &result)
 }
 
+/// A key that the partner may know the agreement by, other than the one that it has just refused.
+async fn other_key(options: &Options, who: &Who, refused: &AccessKey) -> Option<AccessKey> {
+    let now = options.store.access_keys(&who.agreement.uuid).await.ok().flatten()?;
+    now.next.into_iter().chain([now.current]).find(|key| key != refused)
+}
+
+/// The new key that a message carries: one of ours about the agreement, while a new key is on its way.
+fn new_key<'a>(who: &'a Who, message: &Message) -> Option<&'a AccessKey> {
+    let next = who.keys.as_ref()?.next.as_ref();
+    next.filter(|_| message.kind == MessageType::AgreementUpdate)
+}
+
 fn request(who: &Who, message: &Message) -> Option<Call> {
-    let (base, key) = (who.agreement.url.clone()?, who.key.clone()?);
+    let (base, key) = (who.agreement.url.clone()?, who.keys.as_ref()?.current.clone());
     let (method, collection) = match message.kind {
         MessageType::AgreementInvite => (Method::Post, "agreements"),
         MessageType::AgreementUpdate => (Method::Put, "agreements"),
@@ -147,9 +170,10 @@ fn request(who: &Who, message: &Message) -> Option<Call> {
         _ => return None,
     };
     let invite = message.kind == MessageType::AgreementInvite;
-    let body = match message.kind {
-        MessageType::TicketUnshare => None,
-        MessageType::AgreementInvite => Some(nhd::with_access_key(&message.body, key.reveal())),
+    let body = match (message.kind, new_key(who, message)) {
+        (MessageType::TicketUnshare, _) => None,
+        (MessageType::AgreementInvite, _) => Some(nhd::with_access_key(&message.body, key.reveal())),
+        (_, Some(next)) => Some(nhd::with_access_key(&message.body, next.reveal())),
         _ => Some(message.body.clone()),
     };
     // Request Tracker wants the token on the invite too (protocol: headers); others must not see one there.
@@ -162,7 +186,7 @@ fn request(who: &Who, message: &Message) -> Option<Call> {
 /// Asks whether the partner already has what a refused creation would have made: an earlier answer may have been lost.
 async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -> Verdict {
     let Some(create) = request(who, message) else { return Verdict::Park(refused) };
-    let token = who.key.clone().map(|key| (who.agreement.uuid.clone(), key));
+    let token = who.keys.as_ref().map(|keys| (who.agreement.uuid.clone(), keys.current.clone()));
     let look = Call { method: Method::Get, body: None, token, ..create };
     match options.partner.call(&look).await {
         Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,

@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, DeskEvent, Message, MessageId, MessageType, Profile, Terms,
-        TicketId, TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, DeskEvent, Local, Message, MessageId, MessageType, Profile,
+        Terms, TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -25,16 +25,29 @@ pub enum TicketAction {
 /// What somebody here does to an agreement.
 #[derive(Clone, Debug)]
 pub enum AgreementAction {
-    /// Says yes to an invite.
-    Accept,
-    /// Says no to it, or ends it.
-    End(AgreementStatus),
+    /// Says yes to an invite. The person, where known.
+    Accept(Option<String>),
+    /// Says no to it, or ends it. The person, where known.
+    End(AgreementStatus, Option<String>),
+    /// Gives it a new key.
+    Rotate {
+        /// The key.
+        key: AccessKey,
+        /// One is on its way already.
+        on_its_way: bool,
+    },
+    /// Nobody answered the invite for too long.
+    Expire,
     /// Changes its terms, or what it is called here.
     Edit {
         /// The new terms.
         terms: Option<Terms>,
         /// The new name.
         name: Option<String>,
+        /// The partner's dialect.
+        profile: Option<Profile>,
+        /// What this side alone settles.
+        local: Option<Box<Local>>,
     },
     /// Its partner turned out to speak this dialect.
     Speak(Profile),
@@ -45,6 +58,8 @@ pub enum AgreementAction {
 pub enum Attempted {
     /// The partner has it.
     Delivered,
+    /// The partner has it, and with it the agreement's new key.
+    Rekeyed,
     /// To be tried again then.
     Later {
         /// When.
@@ -97,7 +112,7 @@ pub enum Change {
         uuid: Uuid,
         /// What it says.
         told: Box<Told>,
-        /// The key as it was when the partner was let in.
+        /// The key that let the partner in.
         known_key: AccessKey,
     },
     /// Somebody here invites a partner.

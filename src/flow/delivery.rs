@@ -167,8 +167,8 @@ impl Worker {
     async fn who(&self) -> Result<Option<Who>, Failure> {
         let scope = Scope { agreements: vec![self.agreement.to_string()], ..Scope::default() };
         let snapshot = self.options.store.snapshot(&scope).await.map_err(Failure::Store)?;
-        let key = self.options.store.access_key(&self.agreement).await.map_err(Failure::Store)?;
-        Ok(snapshot.agreements.get(&self.agreement).cloned().map(|agreement| Who { agreement, key }))
+        let keys = self.options.store.access_keys(&self.agreement).await.map_err(Failure::Store)?;
+        Ok(snapshot.agreements.get(&self.agreement).cloned().map(|agreement| Who { agreement, keys }))
     }
 
     /// Tries everything in hand, a few tickets at a time, until all is done or the partner fails.

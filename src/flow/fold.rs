@@ -100,7 +100,7 @@ impl Batch<'_> {
 
     fn attempt(&mut self, message: &crate::domain::Message, attempted: &Attempted) -> Answer {
         match attempted {
-            Attempted::Delivered => self.mark(message, MessageState::Delivered, None),
+            Attempted::Delivered | Attempted::Rekeyed => self.mark(message, MessageState::Delivered, None),
             Attempted::Later { due_at, error } => self.writes.marks.push(Mark {
                 id: message.id.clone(),
                 command: false,

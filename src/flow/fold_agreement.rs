@@ -6,9 +6,13 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Direction, Message, MessageId, MessageState, MessageType, Uuid,
+        AccessKey, Agreement, AgreementStatus, Direction, Doer, Message, MessageId, MessageState,
+        MessageType, Uuid,
     },
-    engine::{Refusal, agreement},
+    engine::{
+        Refusal,
+        agreement::{self, NewKey},
+    },
     ports::Mark,
 };
 
@@ -28,7 +32,10 @@ impl Batch<'_> {
             Change::Told { uuid, told, known_key } => {
                 let agreement = self.agreement(uuid)?;
                 let ruling = agreement::changed_by_partner(agreement.clone(), told, known_key, self.now)?;
-                if ruling.agreement == agreement && ruling.access_key.is_none() {
+                if ruling.agreement == agreement
+                    && ruling.access_key.is_none()
+                    && ruling.partner_fields.is_none()
+                {
                     return Ok(Done { agreement: Some(agreement), ..Done::default() });
                 }
                 Ok(Done { agreement: Some(self.ruling(ruling)), ..Done::default() })
@@ -41,7 +48,7 @@ impl Batch<'_> {
             Change::Agreement(uuid, action) => {
                 let before = self.agreement(uuid)?;
                 let ruling = self.act(before.clone(), action)?;
-                if ruling.agreement == before {
+                if ruling.agreement == before && ruling.access_key.is_none() {
                     return Ok(Done { agreement: Some(before), ..Done::default() });
                 }
                 Ok(Done { agreement: Some(self.ruling(ruling)), ..Done::default() })
@@ -57,9 +64,24 @@ impl Batch<'_> {
 
     fn act(&self, mut agreement: Agreement, action: &AgreementAction) -> Result<agreement::Ruling, Refusal> {
         match action {
-            AgreementAction::Accept => agreement::accept(agreement, self.now),
-            AgreementAction::End(to) => agreement::end(agreement, *to, self.now),
-            AgreementAction::Edit { terms, name } => {
+            AgreementAction::Accept(person) => {
+                let by = self.doer(&agreement, person.clone());
+                agreement::accept(agreement, by, self.now)
+            }
+            AgreementAction::End(to, person) => {
+                let by = self.doer(&agreement, person.clone());
+                agreement::end(agreement, *to, by, self.now)
+            }
+            AgreementAction::Rotate { key, on_its_way } => {
+                agreement::rotate_key(agreement, key.clone(), *on_its_way, self.now)
+            }
+            AgreementAction::Expire => Ok(agreement::expire(agreement, &self.options.desk.name, self.now)),
+            AgreementAction::Edit { terms, name, profile, local } => {
+                if let Some(local) = local {
+                    agreement.local = local.as_ref().clone();
+                    agreement.updated_at = self.now;
+                }
+                agreement.profile = profile.unwrap_or(agreement.profile);
                 if let Some(name) = name {
                     agreement.name.clone_from(name);
                     agreement.updated_at = self.now;
@@ -76,6 +98,11 @@ impl Batch<'_> {
         }
     }
 
+    /// Somebody on this desk.
+    fn doer(&self, agreement: &Agreement, person: Option<String>) -> Doer {
+        Doer { party: agreement.direction.ours(), desk: self.options.desk.name.clone(), person }
+    }
+
     /// An agreement of the configuration: made where it is new, brought in line where its file says otherwise. Where it
     /// stands is the file's word only at first; from then on it is the two parties'.
     fn declare(&mut self, wanted: &Agreement, key: &AccessKey) -> Done {
@@ -86,6 +113,7 @@ impl Batch<'_> {
                 kind: wanted.kind,
                 url: wanted.url.clone(),
                 terms: wanted.terms,
+                local: wanted.local.clone(),
                 declared: true,
                 ..before.clone()
             };
@@ -94,7 +122,7 @@ impl Batch<'_> {
             }
         }
         let mut ruling = agreement::unchanged(agreement);
-        ruling.access_key = Some(key.clone());
+        ruling.access_key = Some(NewKey::Set(key.clone()));
         Done { agreement: Some(self.ruling(ruling)), ..Done::default() }
     }
 
@@ -102,6 +130,11 @@ impl Batch<'_> {
         let Ok(before) = self.agreement(&message.id.owner) else { return Ok(Done::default()) };
         let ruling = match attempted {
             Attempted::Delivered => agreement::delivered(before.clone(), self.now),
+            Attempted::Rekeyed => {
+                let mut ruling = agreement::delivered(before.clone(), self.now);
+                ruling.access_key = Some(NewKey::Promoted);
+                ruling
+            }
             Attempted::Later { error: None, .. } => return Ok(Done::default()),
             Attempted::Later { error: Some(error), .. } => {
                 let reason = format!("the partner cannot be reached, and is tried again: {error}");
@@ -121,7 +154,7 @@ impl Batch<'_> {
                 ruling
             }
         };
-        if ruling.agreement != before {
+        if ruling.agreement != before || ruling.access_key.is_some() {
             self.ruling(ruling);
         }
         Ok(Done::default())

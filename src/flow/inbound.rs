@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     change::{Change, Done, TicketAction},
+    gate::Gate,
     options::Options,
     pipeline::Pipeline,
 };
@@ -58,6 +59,7 @@ pub struct Reply {
 pub struct Inbound {
     options: Options,
     pipeline: Pipeline,
+    gate: Gate,
 }
 
 impl From<Refusal> for Reply {
@@ -84,7 +86,8 @@ fn unreadable(method: Method) -> impl Fn(crate::wire::Error) -> Refusal {
 impl Inbound {
     /// Answers for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline }
+        let gate = Gate::new(options.invites.per_minute, options.clock.now());
+        Self { options, pipeline, gate }
     }
 
     /// Answers one request. What it changes is written before the answer is there.
@@ -126,8 +129,14 @@ impl Inbound {
         let token = token.ok_or_else(|| Refusal::new(401, "the X-Ticket-Sharing-Token header is missing"))?;
         let (uuid, given) = token.split_once(':').unwrap_or((token, ""));
         let uuid = Uuid::new(uuid);
-        let known = self.options.store.access_key(&uuid).await.map_err(away)?;
-        let matches = same(given, known.as_ref().map_or("", AccessKey::reveal)) && known.is_some();
+        let keys = self.options.store.access_keys(&uuid).await.map_err(away)?;
+        // While a new key is on its way the partner may use either. Both are compared, so that time tells nothing.
+        let current = keys.as_ref().map(|keys| keys.current.clone());
+        let next = keys.and_then(|keys| keys.next);
+        let opens = |key: Option<&AccessKey>| same(given, key.map_or("", AccessKey::reveal)) && key.is_some();
+        let (by_current, by_next) = (opens(current.as_ref()), opens(next.as_ref()));
+        let matches = by_current || by_next;
+        let known = if by_next { next } else { current };
         let right_place = request.collection == Collection::Tickets || uuid.as_str() == request.uuid;
         let scope = Scope { agreements: vec![uuid.to_string()], ..Scope::default() };
         let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
@@ -140,9 +149,9 @@ impl Inbound {
 
     async fn invited(&self, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
         let told = nhd::read_agreement(&request.body).map_err(unreadable(request.method))?;
-        if let Some(known) = self.options.store.access_key(&uuid).await.map_err(away)? {
+        if let Some(known) = self.options.store.access_keys(&uuid).await.map_err(away)? {
             // A repeated invite is fine, if it is the same one.
-            if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.reveal())) {
+            if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.current.reveal())) {
                 return Ok(Reply { status: 200, body: "{}".to_owned() });
             }
             return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
@@ -152,6 +161,19 @@ impl Inbound {
                 .partner
                 .permits(url)
                 .map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
+        }
+        let limits = &self.options.invites;
+        let now = self.options.clock.now();
+        if !self.gate.lets_in(now) {
+            return Err(Refusal::new(
+                503,
+                "more invites came than this desk takes in a minute; try again later",
+            ));
+        }
+        let waiting =
+            self.options.store.invites(now.plus(limits.expire_after), limits.waiting).await.map_err(away)?;
+        if i64::try_from(waiting.len()).is_ok_and(|waiting| waiting >= limits.waiting) {
+            return Err(Refusal::new(503, "too many invites wait for this desk's answer; try again later"));
         }
         self.submit(Change::Invited { uuid, told: Box::new(told) }).await
     }
@@ -163,7 +185,11 @@ impl Inbound {
         request: &Request,
     ) -> Result<Reply, Refusal> {
         match request.method {
-            Method::Get => Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk) }),
+            Method::Get => {
+                let snapshot = self.options.store.snapshot(&Scope::default()).await.map_err(away)?;
+                let fields = snapshot.catalogue.as_ref().unwrap_or(&self.options.catalogue);
+                Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk, fields) })
+            }
             Method::Put => {
                 let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable(request.method))?);
                 let known_key = key.clone();
@@ -177,8 +203,10 @@ impl Inbound {
 
     async fn ticket(&self, agreement: Agreement, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
         incoming::in_force(&agreement)?;
-        let read =
-            || nhd::read_ticket(&request.body, &uuid).map(Box::new).map_err(unreadable(request.method));
+        let unmarked = agreement.local.unmarked_comments;
+        let read = || {
+            nhd::read_ticket(&request.body, &uuid, unmarked).map(Box::new).map_err(unreadable(request.method))
+        };
         let action = match request.method {
             Method::Get => return self.read_ticket(&agreement, &uuid).await,
             Method::Post => TicketAction::Create(read()?),

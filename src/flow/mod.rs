@@ -12,6 +12,7 @@
 //! broker has confirmed; a delivery worker acknowledges what its pipeline has noted. Everything here is at-least-once, and
 //! the rows make twice the same as once.
 
+mod agreement_check;
 mod attempt;
 mod change;
 mod consumer;
@@ -19,12 +20,14 @@ mod delivery;
 mod fold;
 mod fold_agreement;
 mod fold_event;
+mod gate;
 mod inbound;
 mod inbound_queue;
 mod intake;
 mod options;
 mod outbox;
 mod pipeline;
+mod post;
 mod relay;
 mod roster;
 mod scope;
@@ -32,15 +35,17 @@ mod sweep;
 mod verdict;
 mod writes;
 
+pub use agreement_check::{AgreementCheck, PartnerCheck, check};
 pub use change::{AgreementAction, Answer, Attempted, Change, Done, TicketAction};
 pub use delivery::{Failure, Worker};
 pub use fold::preview;
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
 pub use intake::Intake;
-pub use options::Options;
+pub use options::{Invites, Options};
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;
+pub use post::{Post, Postbox};
 pub use relay::Relay;
 pub use roster::Roster;
 pub use scope::of_one as scope_of;

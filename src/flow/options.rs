@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::post::Postbox;
 use crate::{
     clock::Clock,
     domain::Catalogue,
@@ -10,6 +11,17 @@ use crate::{
     retry::Policy,
     telemetry::Outages,
 };
+
+/// How many invites are let in: anybody can send one.
+#[derive(Clone, Copy, Debug)]
+pub struct Invites {
+    /// How many may wait for an answer.
+    pub waiting: i64,
+    /// How many new ones are taken in a minute.
+    pub per_minute: u32,
+    /// After how long one that nobody answers is declined.
+    pub expire_after: Duration,
+}
 
 /// How the flow behaves, and what it works with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,4 +56,8 @@ pub struct Options {
     pub linger: Duration,
     /// How long ended messages are kept.
     pub keep: Duration,
+    /// Who brings notices to the mail server.
+    pub post: Postbox,
+    /// What is let in of invites.
+    pub invites: Invites,
 }

@@ -208,7 +208,10 @@ impl Writer {
         let finished = batch.finish();
         let places = options.store.apply(&finished.writes).await?;
         finished.count();
-        let Finished { mut writes, agreements_changed, .. } = finished;
+        let Finished { mut writes, agreements_changed, mails, .. } = finished;
+        for notice in mails {
+            options.post.take(notice);
+        }
         for (message, seq) in writes.messages.iter_mut().zip(places) {
             message.seq = seq;
         }

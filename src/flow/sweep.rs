@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{change::Change, options::Options, pipeline::Pipeline};
+use super::{
+    change::{AgreementAction, Change},
+    options::Options,
+    pipeline::Pipeline,
+};
 use crate::{ports::StoreError, telemetry::metric};
 
 /// How often it looks.
@@ -63,6 +67,12 @@ impl Sweep {
         let unnamed = self.options.store.waiting_since(vain, ROWS).await?;
         if !unnamed.is_empty() {
             let changes = unnamed.into_iter().map(|(ticket, raw)| Change::Unnamed(ticket, raw));
+            self.pipeline.submit(changes.collect()).await;
+        }
+        let now = self.options.clock.now();
+        let expired = self.options.store.invites(now.minus(self.options.invites.expire_after), ROWS).await?;
+        if !expired.is_empty() {
+            let changes = expired.into_iter().map(|uuid| Change::Agreement(uuid, AgreementAction::Expire));
             self.pipeline.submit(changes.collect()).await;
         }
         self.options.store.prune(self.options.clock.now().minus(self.options.keep), ROWS).await?;

@@ -6,13 +6,17 @@ use super::options::Options;
 use crate::{
     domain::{
         Agreement, Catalogue, Channel, Command, DeskEvent, FieldNotSynced, Kind, Message, MessageId,
-        MessageState, MessageType, TicketId, Timestamp, Uuid,
+        MessageState, MessageType, Notice, TicketId, Timestamp, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
     ports::{Withdraw, Writes},
     telemetry::metric,
     wire,
 };
+
+/// The notices that go out by e-mail too, where an address is configured.
+const MAILED: [&str; 4] =
+    ["agreement_invited", "agreement_accepted", "agreement_declined", "agreement_deactivated"];
 
 /// A batch while it is folded.
 pub(super) struct Batch<'a> {
@@ -25,6 +29,7 @@ pub(super) struct Batch<'a> {
     /// Agreements that have changed, so that workers are started and stopped.
     pub(super) agreements_changed: bool,
     written: Vec<Written>,
+    mails: Vec<Notice>,
     touched: HashSet<Uuid>,
     agreements: BTreeMap<Uuid, Agreement>,
     catalogue: Catalogue,
@@ -46,6 +51,7 @@ impl<'a> Batch<'a> {
             writes: Writes { now, ..Writes::default() },
             agreements_changed: false,
             written: Vec::new(),
+            mails: Vec::new(),
             touched: HashSet::new(),
             agreements: BTreeMap::new(),
             catalogue,
@@ -148,8 +154,13 @@ impl<'a> Batch<'a> {
     /// Turns a draft into a message row.
     pub(super) fn message(&mut self, draft: &Draft) {
         let agreement = draft.agreement.as_ref().and_then(|uuid| self.snapshot.agreements.get(uuid));
-        let body = wire::encode(draft, agreement, &self.options.desk, self.now);
+        let body = wire::encode(draft, agreement, &self.options.desk, &self.catalogue, self.now);
         let kind = draft.content.kind();
+        if let Content::Command(Command::Notice(notice)) = &draft.content
+            && MAILED.contains(&notice.kind)
+        {
+            self.mails.push(notice.clone());
+        }
         self.written.push(match &draft.content {
             Content::Command(Command::CreateTicket(command) | Command::UpdateTicket(command)) => {
                 Written::Command(kind, command.fields_not_synced.clone())
@@ -209,6 +220,9 @@ impl<'a> Batch<'a> {
         if let Some(key) = ruling.access_key {
             self.writes.access_keys.push((agreement.uuid.clone(), key));
         }
+        if let Some(fields) = ruling.partner_fields {
+            self.writes.partner_fields.push((agreement.uuid.clone(), fields));
+        }
         if ruling.withdraw {
             self.writes.withdraw.push(Withdraw { ticket: None, agreement: agreement.uuid.clone() });
             self.withdraw_unwritten(None, &agreement.uuid);
@@ -237,7 +251,12 @@ impl<'a> Batch<'a> {
             self.writes.tickets.push(case.ticket);
         }
         self.writes.agreements = self.agreements.into_values().collect();
-        Finished { writes: self.writes, agreements_changed: self.agreements_changed, written: self.written }
+        Finished {
+            writes: self.writes,
+            agreements_changed: self.agreements_changed,
+            written: self.written,
+            mails: self.mails,
+        }
     }
 }
 
@@ -246,6 +265,8 @@ pub(super) struct Finished {
     pub(super) writes: Writes,
     pub(super) agreements_changed: bool,
     written: Vec<Written>,
+    /// What is told by e-mail too.
+    pub(super) mails: Vec<Notice>,
 }
 
 /// A message that counts once it is written.

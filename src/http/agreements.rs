@@ -1,7 +1,8 @@
-//! Agreements in the API: list, show, invite, accept, decline, deactivate, change.
+//! Agreements in the API: list, show, invite, answer, end, change, check.
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -16,9 +17,11 @@ use super::{
     view,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, CommentTerms, Kind, Terms, Uuid},
+    domain::{
+        AccessKey, Agreement, AgreementStatus, CommentTerms, Doer, Kind, Local, Party, Profile, Terms, Uuid,
+    },
     engine::agreement::Invite,
-    flow::{AgreementAction, Change},
+    flow::{self, AgreementAction, Change},
     ports::Scope,
 };
 
@@ -29,6 +32,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/agreements/{uuid}/accept", post(accept))
         .route("/agreements/{uuid}/decline", post(decline))
         .route("/agreements/{uuid}/deactivate", post(deactivate))
+        .route("/agreements/{uuid}/rotate-key", post(rotate_key))
+        .route("/agreements/{uuid}/check", get(check))
 }
 
 #[derive(Deserialize)]
@@ -41,6 +46,10 @@ struct InviteForm {
     name: Option<String>,
     #[serde(default)]
     terms: Terms,
+    #[serde(default)]
+    profile: Profile,
+    #[serde(default)]
+    by: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +59,10 @@ struct EditForm {
     terms: Option<TermsForm>,
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    profile: Option<Profile>,
+    #[serde(default)]
+    local: Option<Box<Local>>,
 }
 
 /// What changes of the terms; the rest stays.
@@ -110,18 +123,13 @@ async fn invite(
         kind: form.kind,
         url,
         terms: form.terms,
+        profile: form.profile,
+        by: Doer { party: Party::Sender, desk: context.options.desk.name.clone(), person: form.by },
         access_key: AccessKey::new(access_key.clone()),
     };
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
-    let mut shown = view::agreement(&agreement);
-    if agreement.kind == Kind::Queue
-        && let Value::Object(object) = &mut shown
-    {
-        // The bridge's makers have to be given it, and this is the only time that it shows.
-        object.insert("access_key".to_owned(), Value::from(access_key));
-    }
-    Ok((StatusCode::CREATED, Json(shown)).into_response())
+    Ok((StatusCode::CREATED, Json(with_key(&agreement, access_key))).into_response())
 }
 
 /// The sharing URL of a partner of this kind, from the one address that fits it.
@@ -157,24 +165,78 @@ fn random() -> Result<String> {
     Ok(hex::encode(bytes))
 }
 
+/// Who does it, where whoever asks says so.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByForm {
+    #[serde(default)]
+    by: Option<String>,
+}
+
+/// The person that a body names; a body is optional.
+fn person(bytes: &[u8]) -> Result<Option<String>> {
+    if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
+        return Ok(None);
+    }
+    let form: ByForm = serde_json::from_slice(bytes).map_err(|error| Problem::unusable(error.to_string()))?;
+    Ok(form.by.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()))
+}
+
 async fn act(context: &Shared, uuid: String, action: AgreementAction) -> Result<Agreement> {
     let done = context.pipeline.submit_one(Change::Agreement(Uuid::new(uuid.as_str()), action)).await?;
     done.agreement.ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
 
-async fn accept(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Response> {
-    let agreement = act(&context, uuid, AgreementAction::Accept).await?;
+async fn accept(State(context): State<Shared>, Path(uuid): Path<String>, body: Bytes) -> Result<Response> {
+    let agreement = act(&context, uuid, AgreementAction::Accept(person(&body)?)).await?;
     Ok((StatusCode::ACCEPTED, Json(view::agreement(&agreement))).into_response())
 }
 
-async fn decline(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
-    let agreement = act(&context, uuid, AgreementAction::End(AgreementStatus::Declined)).await?;
-    Ok(Json(view::agreement(&agreement)))
+async fn decline(
+    State(context): State<Shared>,
+    Path(uuid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>> {
+    let action = AgreementAction::End(AgreementStatus::Declined, person(&body)?);
+    Ok(Json(view::agreement(&act(&context, uuid, action).await?)))
 }
 
-async fn deactivate(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
-    let agreement = act(&context, uuid, AgreementAction::End(AgreementStatus::Inactive)).await?;
-    Ok(Json(view::agreement(&agreement)))
+async fn deactivate(
+    State(context): State<Shared>,
+    Path(uuid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>> {
+    let action = AgreementAction::End(AgreementStatus::Inactive, person(&body)?);
+    Ok(Json(view::agreement(&act(&context, uuid, action).await?)))
+}
+
+async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Response> {
+    let keys = context.options.store.access_keys(&Uuid::new(uuid.as_str())).await?;
+    let on_its_way = keys.is_some_and(|keys| keys.next.is_some());
+    let key = random()?;
+    let action = AgreementAction::Rotate { key: AccessKey::new(key.clone()), on_its_way };
+    let agreement = act(&context, uuid, action).await?;
+    let status = if agreement.kind == Kind::Queue { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(with_key(&agreement, key))).into_response())
+}
+
+/// An agreement with its key, where the key has to be given to somebody by hand: to a bridge's makers. It shows this once.
+fn with_key(agreement: &Agreement, key: String) -> Value {
+    let mut shown = view::agreement(agreement);
+    if let (Kind::Queue, Value::Object(object)) = (agreement.kind, &mut shown) {
+        object.insert("access_key".to_owned(), Value::from(key));
+    }
+    shown
+}
+
+async fn check(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+    let agreement = find(&context, &uuid).await?;
+    let checked = flow::check(&context.options, &agreement).await?;
+    let mut shown = serde_json::to_value(checked).unwrap_or_default();
+    if let Value::Object(object) = &mut shown {
+        object.insert("agreement".to_owned(), view::agreement(&agreement));
+    }
+    Ok(Json(shown))
 }
 
 async fn edit(
@@ -185,6 +247,6 @@ async fn edit(
     let form = body(form)?;
     let present = find(&context, &uuid).await?;
     let terms = form.terms.map(|terms| terms.over(present.terms));
-    let agreement = act(&context, uuid, AgreementAction::Edit { terms, name: form.name }).await?;
-    Ok(Json(view::agreement(&agreement)))
+    let edit = AgreementAction::Edit { terms, name: form.name, profile: form.profile, local: form.local };
+    Ok(Json(view::agreement(&act(&context, uuid, edit).await?)))
 }

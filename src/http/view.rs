@@ -13,7 +13,7 @@ pub(super) fn agreement(agreement: &Agreement) -> Value {
         "uuid": agreement.uuid, "name": agreement.name, "direction": agreement.direction, "kind": agreement.kind,
         "url": agreement.url, "status": agreement.status, "deactivated_by": agreement.deactivated_by,
         "reason": agreement.reason, "terms": agreement.terms, "profile": agreement.profile, "declared": agreement.declared,
-        "accepting": agreement.accepting,
+        "accepting": agreement.accepting, "changed_by": agreement.changed_by, "local": agreement.local,
         "created_at": to_rfc3339(agreement.created_at), "updated_at": to_rfc3339(agreement.updated_at),
     })
 }

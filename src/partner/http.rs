@@ -21,6 +21,8 @@ use crate::{
 const REDIRECTS: usize = 2;
 /// How much of an answer is read: enough for the reason of a refusal.
 const WORDS: usize = 2048;
+/// How much of what was asked for is read.
+const OBJECT: usize = 4 * 1024 * 1024;
 
 /// Calls partners over HTTP.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ fn follow(from: &Url, response: &Response) -> Option<Url> {
     (same_host && (same_place || upgrade)).then_some(to)
 }
 
-async fn answer(mut response: Response) -> Answer {
+async fn answer(mut response: Response, limit: usize) -> Answer {
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let at = |name| header(name).and_then(date::parse);
@@ -122,8 +124,8 @@ async fn answer(mut response: Response) -> Answer {
     // An answer that breaks off is an answer all the same: its status has come.
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() >= WORDS {
-            bytes.truncate(WORDS);
+        if bytes.len() >= limit {
+            bytes.truncate(limit);
             break;
         }
     }
@@ -144,7 +146,8 @@ impl Partner for HttpPartner {
             url = self.allowed.check(next.as_str()).map_err(CallError::Forbidden)?;
             response = self.send(call, url.clone()).await?;
         }
-        Ok(answer(response).await)
+        let limit = if call.method == Method::Get { OBJECT } else { WORDS };
+        Ok(answer(response, limit).await)
     }
 
     fn permits(&self, url: &str) -> Result<(), String> {

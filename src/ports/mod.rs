@@ -6,10 +6,12 @@
 //! - Errors say whether trying again can help, and never carry a secret.
 
 mod broker;
+mod mailer;
 mod partner;
 mod store;
 
 pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source};
+pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use store::{
     Counts, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,

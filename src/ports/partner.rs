@@ -43,7 +43,7 @@ pub struct Call {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The first words of the body.
+    /// The body, as far as anybody needs it: all of what was asked for, the first words of anything else.
     pub text: String,
     /// Whether the body is a page rather than data: Request Tracker says so of its internal failures, with a 200.
     pub is_page: bool,

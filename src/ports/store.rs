@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        AccessKey, Agreement, Catalogue, Issue, Message, MessageId, MessageState, Share, StoredComment,
-        Ticket, TicketId, Timestamp, User, Uuid,
+        Agreement, Catalogue, Issue, Keys, Message, MessageId, MessageState, Share, StoredComment, Ticket,
+        TicketId, Timestamp, User, Uuid,
     },
-    engine::Snapshot,
+    engine::{Snapshot, agreement::NewKey},
 };
 
 /// Why the store did not do what it was asked.
@@ -97,7 +97,9 @@ pub struct Writes {
     /// Agreements, each with the version that was read.
     pub agreements: Vec<Agreement>,
     /// Keys of agreements that are new or changed.
-    pub access_keys: Vec<(Uuid, AccessKey)>,
+    pub access_keys: Vec<(Uuid, NewKey)>,
+    /// What partners have told of their custom fields.
+    pub partner_fields: Vec<(Uuid, Catalogue)>,
     /// Tickets, each with the version that was read.
     pub tickets: Vec<Ticket>,
     /// Shares that changed.
@@ -194,8 +196,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError>;
-    /// The key of an agreement.
-    async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError>;
+    /// The keys of an agreement.
+    async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError>;
+    /// The partner's custom fields, as it last told them.
+    async fn partner_fields(&self, agreement: &Uuid) -> Result<Option<Catalogue>, StoreError>;
+    /// Invites that wait here for an answer since before this time, oldest first.
+    async fn invites(&self, before: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     /// All agreements, newest first.
     async fn agreements(&self) -> Result<Vec<Agreement>, StoreError>;
     /// Tickets in the order of their uuids, after this one; those of one agreement, where it is named.

@@ -1,18 +1,22 @@
 //! The agreement table.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     link::{Cell, Row, Statement, Type},
     row::{Reader, json, word},
+    vault::{Kept, Vault},
 };
 use crate::{
-    domain::{AccessKey, Agreement, Uuid},
+    domain::{Agreement, Catalogue, Doer, Keys, Local, Uuid},
+    engine::agreement::NewKey,
     ports::StoreError,
 };
 
 macro_rules! columns {
     () => {
         "uuid, name, direction, kind, url, status, deactivated_by, reason, terms, profile, accepting, declared, messages, \
-         version, created_at, updated_at"
+         version, created_at, updated_at, doc"
     };
 }
 
@@ -26,7 +30,22 @@ pub(super) const NAMED: &str = concat!(
 );
 pub(super) const WANTED: &[(&str, Type)] = &[("wanted", Type::Text)];
 
+/// What of an agreement no statement asks for.
+#[derive(Default, Deserialize, Serialize)]
+struct Doc {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_by: Option<Doer>,
+    #[serde(default, skip_serializing_if = "Local::is_usual")]
+    local: Local,
+}
+
 pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
+    let doc: Doc = match row.last() {
+        Some(Cell::Text(doc)) if doc != "{}" => serde_json::from_str(doc).map_err(|error| {
+            StoreError::Broken(format!("column doc of table agreement cannot be read: {error}"))
+        })?,
+        _ => Doc::default(),
+    };
     let mut row = Reader::new("agreement", row);
     Ok(Agreement {
         uuid: row.uuid()?,
@@ -47,18 +66,20 @@ pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
         version: row.int()?,
         created_at: row.time()?,
         updated_at: row.time()?,
+        changed_by: doc.changed_by,
+        local: doc.local,
     })
 }
 
 /// Writes an agreement over the version that was read.
 pub(super) fn write(agreement: &Agreement) -> Statement {
     const SQL: &str = "insert into agreement (uuid, name, direction, kind, url, status, deactivated_by, reason, terms, \
-        profile, accepting, declared, access_key, messages, version, created_at, updated_at) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14 + 1, $15, $16) \
+        profile, accepting, declared, access_key, messages, version, created_at, updated_at, doc) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14 + 1, $15, $16, $17) \
         on conflict (uuid) do update set name = excluded.name, url = excluded.url, status = excluded.status, \
         deactivated_by = excluded.deactivated_by, reason = excluded.reason, terms = excluded.terms, \
         profile = excluded.profile, accepting = excluded.accepting, declared = excluded.declared, \
-        messages = excluded.messages, version = excluded.version, updated_at = excluded.updated_at \
+        messages = excluded.messages, version = excluded.version, updated_at = excluded.updated_at, doc = excluded.doc \
         where agreement.version = excluded.version - 1";
     let args: Vec<Cell> = vec![
         (&agreement.uuid).into(),
@@ -77,19 +98,62 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
         agreement.version.into(),
         agreement.created_at.into(),
         agreement.updated_at.into(),
+        json(&Doc { changed_by: agreement.changed_by.clone(), local: agreement.local.clone() }),
     ];
     Statement { expect: Some(1), ..Statement::new(SQL, args) }
 }
 
-pub(super) fn write_key(agreement: &Uuid, key: &AccessKey) -> Statement {
-    let args = vec![agreement.into(), key.reveal().into()];
-    Statement {
-        expect: Some(1),
-        ..Statement::new("update agreement set access_key = $2 where uuid = $1", args)
-    }
+pub(super) fn write_key(agreement: &Uuid, key: &NewKey, vault: &Vault) -> Result<Statement, StoreError> {
+    let (sql, args): (_, Vec<Cell>) = match key {
+        NewKey::Set(key) => {
+            let kept = vault.seal(agreement, key)?;
+            let sql = "update agreement set access_key = $2, sealed = $3, next_key = '' where uuid = $1";
+            (sql, vec![agreement.into(), kept.text.into(), kept.sealed.into()])
+        }
+        NewKey::Next(key) => {
+            let kept = vault.seal(agreement, key)?;
+            let sql = "update agreement set next_key = $2 where uuid = $1 and sealed = $3 and next_key = ''";
+            (sql, vec![agreement.into(), kept.text.into(), kept.sealed.into()])
+        }
+        NewKey::Promoted => {
+            let sql = "update agreement set access_key = next_key, next_key = '' where uuid = $1 and next_key <> ''";
+            (sql, vec![agreement.into()])
+        }
+    };
+    Ok(Statement { expect: Some(1), ..Statement::new(sql, args) })
 }
 
-pub(super) fn read_key(agreement: &Uuid) -> Statement {
-    let sql = "select access_key from agreement where uuid = $1 and access_key <> ''";
+pub(super) fn read_keys(agreement: &Uuid) -> Statement {
+    let sql = "select uuid, access_key, next_key, sealed from agreement where uuid = $1 and access_key <> ''";
     Statement::new(sql, vec![agreement.into()])
+}
+
+/// All keys, for a start to look at: whether they open, and which are not sealed yet.
+pub(super) const ALL_KEYS: &str =
+    "select uuid, access_key, next_key, sealed from agreement where access_key <> ''";
+
+/// The keys of a row of the statements above, and whether they are sealed.
+pub(super) fn keys(row: Row, vault: &Vault) -> Result<(Uuid, Keys, bool), StoreError> {
+    let mut row = Reader::new("agreement", row);
+    let (uuid, current, next, sealed) = (row.uuid()?, row.text()?, row.text()?, row.flag()?);
+    let open = |text: String| vault.open(&uuid, &Kept { text, sealed });
+    let next = if next.is_empty() { None } else { Some(open(next)?) };
+    let keys = Keys { current: open(current)?, next };
+    Ok((uuid, keys, sealed))
+}
+
+/// Seals keys that were written when there was no key to seal them with.
+pub(super) fn seal(agreement: &Uuid, keys: &Keys, vault: &Vault) -> Result<Statement, StoreError> {
+    let current = vault.seal(agreement, &keys.current)?.text;
+    let next = keys.next.as_ref().map(|next| vault.seal(agreement, next)).transpose()?;
+    let next = next.map(|kept| kept.text).unwrap_or_default();
+    let sql =
+        "update agreement set access_key = $2, next_key = $3, sealed = 1 where uuid = $1 and sealed = 0";
+    Ok(Statement::new(sql, vec![agreement.into(), current.into(), next.into()]))
+}
+
+pub(super) fn write_partner_fields(agreement: &Uuid, fields: &Catalogue) -> Statement {
+    let sql = "insert into partner_fields (agreement, fields) values ($1, $2) \
+        on conflict (agreement) do update set fields = excluded.fields";
+    Statement::new(sql, vec![agreement.into(), json(fields)])
 }

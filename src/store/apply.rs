@@ -7,17 +7,26 @@ use super::{
     link::{Cell, Statement, Type},
     message,
     row::{json, word},
+    vault::Vault,
 };
 use crate::{
     domain::{Issue, Share, StoredComment, Ticket, TicketId, Timestamp, User, Uuid},
-    ports::Writes,
+    ports::{StoreError, Writes},
 };
 
 /// The statements of a batch, and which of them gives back the places of the new messages.
-pub(super) fn statements(writes: &Writes) -> (Vec<Statement>, Option<usize>) {
+pub(super) fn statements(
+    writes: &Writes,
+    vault: &Vault,
+) -> Result<(Vec<Statement>, Option<usize>), StoreError> {
     let now = writes.now.millis();
     let mut all: Vec<Statement> = writes.agreements.iter().map(agreement::write).collect();
-    all.extend(writes.access_keys.iter().map(|(uuid, key)| agreement::write_key(uuid, key)));
+    for (uuid, key) in &writes.access_keys {
+        all.push(agreement::write_key(uuid, key, vault)?);
+    }
+    all.extend(
+        writes.partner_fields.iter().map(|(uuid, fields)| agreement::write_partner_fields(uuid, fields)),
+    );
     let mut push = |any: bool, statement: &dyn Fn() -> Statement| {
         if any {
             all.push(statement());
@@ -43,11 +52,11 @@ pub(super) fn statements(writes: &Writes) -> (Vec<Statement>, Option<usize>) {
     // What is withdrawn was written before this batch; what is new in it stays.
     all.extend(writes.withdraw.iter().map(|w| message::withdraw(w.ticket.as_ref(), &w.agreement, now)));
     if writes.messages.is_empty() {
-        return (all, None);
+        return Ok((all, None));
     }
     all.push(message::insert(&writes.messages));
     let place = all.len() - 1;
-    (all, Some(place))
+    Ok((all, Some(place)))
 }
 
 fn tickets(tickets: &[Ticket], now: Timestamp) -> Statement {

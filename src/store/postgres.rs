@@ -15,7 +15,10 @@ use super::{
 };
 use crate::ports::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/postgres/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/postgres/0001_first.sql")),
+    (2, "agreements", include_str!("migrations/postgres/0002_agreements.sql")),
+];
 
 #[derive(Debug)]
 pub(super) struct Postgres {

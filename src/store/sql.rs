@@ -1,7 +1,7 @@
 //! The store itself: each verb of the port in a line or two.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -13,9 +13,10 @@ use super::{
     message, read,
     row::Reader,
     snapshot,
+    vault::Vault,
 };
 use crate::{
-    domain::{AccessKey, Agreement, Message, StoredComment, TicketId, Timestamp, Uuid},
+    domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
     engine::Snapshot,
     ports::{Counts, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
@@ -24,13 +25,22 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct SqlStore {
     link: Arc<dyn Link>,
+    /// Seals access keys.
+    vault: Vault,
     /// The tables are there: until then the database is as good as away.
     prepared: AtomicBool,
+    /// Why they are not.
+    unready: Mutex<String>,
 }
 
 impl SqlStore {
-    pub(super) fn new(link: Arc<dyn Link>) -> Self {
-        Self { link, prepared: AtomicBool::new(false) }
+    pub(super) fn new(link: Arc<dyn Link>, vault: Vault) -> Self {
+        Self {
+            link,
+            vault,
+            prepared: AtomicBool::new(false),
+            unready: Mutex::new("its tables are not ready yet".to_owned()),
+        }
     }
 
     /// The database, once its tables are there.
@@ -38,7 +48,20 @@ impl SqlStore {
         if self.prepared.load(Ordering::Acquire) {
             return Ok(self.link.as_ref());
         }
-        Err(StoreError::Away("its tables are not ready yet".to_owned()))
+        Err(StoreError::Away(self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+
+    /// Opens every key, so that a missing `store.key` shows at the start; seals those that are not sealed yet.
+    async fn seal_keys(&self) -> Result<(), StoreError> {
+        let rows = self.link.query(Statement::new(agreement::ALL_KEYS, Vec::new())).await?;
+        let mut seals = Vec::new();
+        for row in rows {
+            let (uuid, keys, sealed) = agreement::keys(row, &self.vault)?;
+            if self.vault.seals() && !sealed {
+                seals.push(agreement::seal(&uuid, &keys, &self.vault)?);
+            }
+        }
+        if seals.is_empty() { Ok(()) } else { self.link.transact(seals).await.map(drop) }
     }
 
     async fn rows(&self, sql: &'static str, args: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
@@ -49,7 +72,14 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.link.prepare().await?;
+        let ready = async {
+            self.link.prepare().await?;
+            self.seal_keys().await
+        };
+        if let Err(error) = ready.await {
+            *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
+            return Err(error);
+        }
         self.prepared.store(true, Ordering::Release);
         Ok(())
     }
@@ -63,7 +93,7 @@ impl Store for SqlStore {
     }
 
     async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
-        let (statements, place) = apply::statements(writes);
+        let (statements, place) = apply::statements(writes, &self.vault)?;
         let mut results = self.link()?.transact(statements).await?;
         let Some(rows) = place.map(|place| results.swap_remove(place)) else { return Ok(Vec::new()) };
         let places: std::collections::HashMap<_, _> = rows
@@ -105,10 +135,23 @@ impl Store for SqlStore {
         rows.into_iter().map(read).collect()
     }
 
-    async fn access_key(&self, agreement: &Uuid) -> Result<Option<AccessKey>, StoreError> {
-        let rows = self.link()?.query(agreement::read_key(agreement)).await?;
-        let key = rows.into_iter().next().map(|row| Reader::new("agreement", row).text()).transpose()?;
-        Ok(key.map(AccessKey::new))
+    async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError> {
+        let rows = self.link()?.query(agreement::read_keys(agreement)).await?;
+        let keys = rows.into_iter().next().map(|row| agreement::keys(row, &self.vault)).transpose()?;
+        Ok(keys.map(|(_, keys, _)| keys))
+    }
+
+    async fn partner_fields(&self, agreement: &Uuid) -> Result<Option<Catalogue>, StoreError> {
+        let sql = "select fields from partner_fields where agreement = $1";
+        let rows = self.rows(sql, vec![agreement.into()]).await?;
+        rows.into_iter().next().map(|row| Reader::new("partner_fields", row).json()).transpose()
+    }
+
+    async fn invites(&self, before: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "select uuid from agreement where direction = 'inbound' and status = 'pending' \
+            and created_at < $1 order by created_at limit $2";
+        let rows = self.rows(sql, vec![before.into(), limit.into()]).await?;
+        rows.into_iter().map(|row| Reader::new("agreement", row).uuid()).collect()
     }
 
     async fn agreements(&self) -> Result<Vec<Agreement>, StoreError> {
@@ -141,7 +184,11 @@ impl Store for SqlStore {
         let messages = "delete from message where seq in (select seq from message where updated_at < $1 \
             and state in ('published', 'delivered', 'withdrawn') order by updated_at limit $2) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
-        let statements = [messages, seen].map(|sql| Statement::new(sql, args()));
+        // An invite that was declined leaves nothing behind; anything else that ended is history.
+        let invites = "delete from agreement where uuid in (select uuid from agreement a where updated_at < $1 \
+            and direction = 'inbound' and status = 'declined' and declared = 0 and not exists (select 1 from message m \
+            where m.agreement = a.uuid and m.state in ('pending', 'published')) order by updated_at limit $2) returning uuid";
+        let statements = [messages, seen, invites].map(|sql| Statement::new(sql, args()));
         let gone = self.link()?.transact(statements.to_vec()).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
     }

@@ -97,6 +97,7 @@ fn data(command: &Command) -> Value {
                 "ticket",
                 notice.ticket.as_ref().map(|(uuid, id)| json!({"uuid": uuid, "id": id})),
             );
+            put(&mut data, "by", notice.by.as_ref());
             Value::Object(data)
         }
     }
@@ -192,6 +193,8 @@ pub fn schema() -> Value {
                 "agreement": {"type": "object", "properties": {"uuid": {"type": "string"}, "name": {"type": "string"}}},
                 "origin": {"type": "object"},
                 "fields_not_synced": {"type": "array", "items": {"type": "object", "required": ["title", "reason", "detail"]}},
-                "kind": {"type": "string"}, "text": {"type": "string"}, "reason": {"type": "string"}}}}
+                "kind": {"type": "string"}, "text": {"type": "string"},
+                "by": {"type": "object", "required": ["party", "desk"], "properties": {"party": {"enum": ["sender", "receiver"]},
+                    "desk": {"type": "string"}, "person": {"type": "string"}}}, "reason": {"type": "string"}}}}
     })
 }

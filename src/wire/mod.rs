@@ -11,7 +11,7 @@ mod nhd_form;
 mod text;
 
 use crate::{
-    domain::Agreement,
+    domain::{Agreement, Catalogue},
     engine::{Content, Desk, Draft, PartnerMessage},
 };
 
@@ -33,18 +33,19 @@ impl Error {
 
 /// The body of a message, as it goes out. No access key is in it: an invite gets its key when it is delivered.
 ///
-/// `agreement` is the one under which the draft goes; a command about no agreement has none.
+/// `fields` is the desk's catalogue, which a partner is told with an agreement. `agreement` is the one under which the draft goes; a command about no agreement has none.
 pub fn encode(
     draft: &Draft,
     agreement: Option<&Agreement>,
     desk: &Desk,
+    fields: &Catalogue,
     now: crate::domain::Timestamp,
 ) -> String {
     match (&draft.content, agreement) {
         (Content::Command(command), _) => desk_command::encode(&draft.id, command, &desk.sharing_url, now),
-        (Content::Partner(PartnerMessage::Invite), Some(agreement)) => nhd::invite(agreement, desk),
+        (Content::Partner(PartnerMessage::Invite), Some(agreement)) => nhd::invite(agreement, desk, fields),
         (Content::Partner(PartnerMessage::Agreement(change)), Some(agreement)) => {
-            nhd::agreement_change(agreement, change)
+            nhd::agreement_change(agreement, change, desk, fields)
         }
         (Content::Partner(PartnerMessage::Create(update) | PartnerMessage::Update(update)), _) => {
             nhd::ticket(update)

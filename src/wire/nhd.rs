@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementChange, AgreementStatus, Attachment, Comment, CommentTerms, Direction,
-        Person, Privacy, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Attachment, Catalogue, Comment, CommentTerms,
+        Direction, Person, Privacy, Profile, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
     },
     engine::{Desk, agreement::Told},
 };
@@ -46,14 +46,22 @@ pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
         allows_public_comments: form.allows_public_comments,
         sync_tags: form.sync_tags,
         sync_custom_fields: form.sync_custom_fields,
+        person: form.current_actor.and_then(|actor| actor.name).filter(|name| !name.is_empty()),
+        fields: form.crossdesk.as_ref().and_then(|extra| extra.get("fields")).and_then(catalogue),
     })
 }
 
-/// Reads a ticket or a change of one. `uuid` is the one in the path, which the body may repeat.
+/// A partner's custom fields. Nothing depends on their being there, so what cannot be read is as good as none.
+fn catalogue(fields: &Value) -> Option<Catalogue> {
+    serde_json::from_value(fields.clone()).ok()
+}
+
+/// Reads a ticket or a change of one. `uuid` is the one in the path, which the body may repeat; `unmarked` is how a
+/// comment is taken that does not say whether it is public.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
+pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<TicketUpdate, Error> {
     let form: TicketForm = object(bytes, "a ticket")?;
     if form.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(uuid.as_str())) {
         let reason = format!("the uuid in the body is not {uuid}, the one in the path");
@@ -76,7 +84,12 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid) -> Result<TicketUpdate, Error> {
     update.requester = form.requester.and_then(person);
     update.actor = form.current_actor.and_then(person);
     update.requested_at = form.requested_at.as_ref().and_then(Value::as_str).and_then(date::parse);
-    update.comments = form.comments.unwrap_or_default().into_iter().map(comment).collect::<Result<_, _>>()?;
+    update.comments = form
+        .comments
+        .unwrap_or_default()
+        .into_iter()
+        .map(|form| comment(form, unmarked))
+        .collect::<Result<_, _>>()?;
     // Nothing depends on its being there, so one of another shape is as good as none.
     update.extra = form.crossdesk.and_then(|extra| serde_json::from_value(extra).ok());
     Ok(update)
@@ -90,15 +103,15 @@ fn person(form: ActorForm) -> Option<Person> {
     Some(Person { uuid, id: None, name, role })
 }
 
-fn comment(form: CommentForm) -> Result<Comment, Error> {
+fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     let uuid = form.uuid.filter(|uuid| !uuid.as_str().is_empty());
     let uuid = uuid
         .ok_or_else(|| Error::new("a comment has no uuid, so it could not be told from its repetitions"))?;
     let nobody =
         || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".to_owned(), role: Role::EndUser };
     let author = form.author.and_then(person).unwrap_or_else(nobody);
-    let mut comment =
-        Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));
+    let privacy = form.public.map_or(unmarked, |public| Privacy::from_flag(Some(public)));
+    let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), privacy);
     comment.html_body = form.html_body;
     comment.authored_at = form.authored_at.as_ref().and_then(Value::as_str).and_then(date::parse);
     let attachment = |form: AttachmentForm| Attachment {
@@ -166,24 +179,43 @@ fn write_comment(comment: &Comment) -> CommentForm {
 }
 
 /// Writes an invite, without its access key: that is put in when it is delivered ([`with_access_key`]).
-pub fn invite(agreement: &Agreement, desk: &Desk) -> String {
+pub fn invite(agreement: &Agreement, desk: &Desk, fields: &Catalogue) -> String {
     let form = AgreementForm {
         name: Some(desk.name.clone()),
         sender_url: Some(desk.sharing_url.clone()),
         receiver_url: agreement.url.clone(),
+        current_actor: agreement
+            .changed_by
+            .as_ref()
+            .and_then(|by| by.person.as_deref())
+            .map(|name| administrator(name, desk)),
+        crossdesk: told_fields(agreement, fields),
         ..agreement_form(agreement)
     };
     serde_json::to_string(&form).unwrap_or_default()
 }
 
 /// Writes an agreement as it stands, for whoever asks: without its access key.
-pub fn agreement(agreement: &Agreement, desk: &Desk) -> String {
+pub fn agreement(agreement: &Agreement, desk: &Desk, fields: &Catalogue) -> String {
     let (sender_url, receiver_url, name) = match agreement.direction {
         Direction::Outbound => (Some(desk.sharing_url.clone()), agreement.url.clone(), desk.name.clone()),
         Direction::Inbound => (agreement.url.clone(), Some(desk.sharing_url.clone()), agreement.name.clone()),
     };
-    let form = AgreementForm { name: Some(name), sender_url, receiver_url, ..agreement_form(agreement) };
+    let crossdesk = told_fields(agreement, fields);
+    let form =
+        AgreementForm { name: Some(name), sender_url, receiver_url, crossdesk, ..agreement_form(agreement) };
     serde_json::to_string(&form).unwrap_or_default()
+}
+
+/// This desk's custom fields, for a partner under whose agreement they cross: so either side can see beforehand what will.
+fn told_fields(agreement: &Agreement, fields: &Catalogue) -> Option<Value> {
+    (agreement.terms.sync_custom_fields && agreement.profile == Profile::Standard)
+        .then(|| serde_json::json!({"fields": fields}))
+}
+
+fn administrator(name: &str, desk: &Desk) -> ActorForm {
+    let uuid = desk.namespace.user(&format!("administrator/{name}"));
+    ActorForm { uuid: Some(uuid), name: Some(name.to_owned()), role: Some("agent".to_owned()) }
 }
 
 fn agreement_form(agreement: &Agreement) -> AgreementForm {
@@ -205,17 +237,26 @@ fn terms_form(terms: Terms) -> AgreementForm {
 }
 
 /// Writes what changed of an agreement, and nothing else: Request Tracker takes every other member for a change.
-pub fn agreement_change(agreement: &Agreement, change: &AgreementChange) -> String {
+pub fn agreement_change(
+    agreement: &Agreement,
+    change: &AgreementChange,
+    desk: &Desk,
+    fields: &Catalogue,
+) -> String {
+    let standard = agreement.profile == Profile::Standard;
+    let answers = change.status == Some(AgreementStatus::Accepted);
     let form = AgreementForm {
         uuid: Some(agreement.uuid.clone()),
         status: change.status.map(|status| status.as_str().to_owned()),
         deactivated_by: change.deactivated_by.map(|party| party.as_str().to_owned()),
+        current_actor: change.person.as_deref().filter(|_| standard).map(|name| administrator(name, desk)),
+        crossdesk: told_fields(agreement, fields).filter(|_| answers),
         ..change.terms.map(terms_form).unwrap_or_default()
     };
     serde_json::to_string(&form).unwrap_or_default()
 }
 
-/// The body of an invite with its access key, for the one request that carries it.
+/// The body of an invite, or of an announcement of a new key, with the access key, for the one request that carries it.
 pub fn with_access_key(body: &str, access_key: &str) -> String {
     match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(mut object)) => {

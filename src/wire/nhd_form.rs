@@ -30,6 +30,10 @@ pub(super) struct AgreementForm {
     pub sync_tags: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_custom_fields: Option<bool>,
+    #[serde(default, deserialize_with = "text::lenient", skip_serializing_if = "Option::is_none")]
+    pub current_actor: Option<ActorForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossdesk: Option<Value>,
 }
 
 /// A ticket (protocol: ticket object).

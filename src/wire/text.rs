@@ -30,6 +30,14 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Something that nothing depends on: of another shape, it is as good as absent.
+pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
+}
+
 /// JSON without the character U+0000, which PostgreSQL's texts cannot hold: it becomes the replacement character.
 pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     const NUL: &[u8] = b"\\u0000";

@@ -9,6 +9,7 @@ use crossdesk::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ pub(crate) struct TestDaemon {
     amqp: Option<AmqpDesk>,
     daemon: Option<Daemon>,
     stop_desk: CancellationToken,
+    /// Whether the next start ends declared agreements that are gone from the configuration.
+    pub(crate) prune: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -93,6 +96,7 @@ impl TestDaemon {
             amqp: None,
             daemon: None,
             stop_desk: CancellationToken::new(),
+            prune: false,
             _folder: folder,
         };
         this.resume().await;
@@ -101,6 +105,17 @@ impl TestDaemon {
 
     /// Starts the daemon, anew after [`TestDaemon::stop`], and its desk.
     pub(crate) async fn resume(&mut self) {
+        self.resume_without_waiting().await;
+        let url = format!("http://{}/readyz", self.config.admin.listen);
+        until("the daemon is ready", async || {
+            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
+        })
+        .await;
+        self.start_desk().await;
+    }
+
+    /// Starts the daemon, which may not become ready.
+    pub(crate) async fn resume_without_waiting(&mut self) {
         let first = self.daemon.is_none() && self.config.http.listen.port() == 8085;
         if first {
             self.config.http.listen = "127.0.0.1:0".parse().unwrap();
@@ -113,17 +128,25 @@ impl TestDaemon {
         if first {
             self.config.desk.sharing_url = format!("http://{}/sharing", self.config.http.listen);
         }
-        let daemon = Daemon::start_on(&self.config, partners, admins).unwrap();
+        let daemon = Daemon::start_on(&self.config, self.prune, partners, admins).unwrap();
         let url = format!("http://{}", daemon.admins);
         self.driver = Driver::shared(self.desk.clone(), &url, &self.config.admin.token).unwrap();
         self.daemon = Some(daemon);
         self.stop_desk = CancellationToken::new();
-        let url = format!("{url}/readyz");
-        until("the daemon is ready", async || {
-            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
-        })
-        .await;
-        self.start_desk().await;
+    }
+
+    /// All that the database keeps of access keys, as it keeps it.
+    pub(crate) async fn stored_keys(&self) -> String {
+        const SQL: &str = "select access_key, next_key from agreement";
+        let url = &self.config.store.url;
+        let rows: Vec<(String, String)> = if url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+            sqlx::query_as(SQL).fetch_all(&mut connection).await.unwrap()
+        } else {
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            sqlx::query_as(SQL).fetch_all(&mut connection).await.unwrap()
+        };
+        format!("{rows:?}")
     }
 
     /// The desk does its commands (again).

@@ -2,6 +2,7 @@
 
 pub(crate) mod amqp_desk;
 pub(crate) mod daemon;
+pub(crate) mod mail;
 pub(crate) mod partner;
 pub(crate) mod servers;
 pub(crate) mod wait;

@@ -1,0 +1,82 @@
+//! Agreements of the configuration: made and brought in line at the start; ended, if that is wanted, when they are gone from it.
+
+use std::collections::HashSet;
+
+use crate::{
+    config::{Config, DeclaredAgreement},
+    domain::{AccessKey, Agreement, AgreementStatus, Direction, Timestamp, Uuid},
+    flow::{AgreementAction, Change, Options, Pipeline},
+};
+
+/// What the configuration declares.
+pub(super) struct Declared {
+    changes: Vec<Change>,
+    uuids: HashSet<Uuid>,
+    prune: bool,
+}
+
+impl Declared {
+    pub(super) fn of(config: &Config, now: Timestamp, prune: bool) -> Self {
+        let uuids = config.agreements.iter().map(|declared| declared.uuid.clone()).collect();
+        Self { changes: changes(config, now), uuids, prune }
+    }
+
+    /// Brings the store in line.
+    pub(super) async fn apply(self, options: &Options, pipeline: &Pipeline) {
+        for answer in pipeline.submit(self.changes).await {
+            if let Err(refusal) = answer {
+                tracing::error!(reason = refusal.reason, "a declared agreement could not be applied");
+            }
+        }
+        let known = match options.store.agreements().await {
+            Ok(known) => known,
+            Err(error) => return tracing::error!(error = %error, "declared agreements could not be compared"),
+        };
+        let gone = known.into_iter().filter(|agreement| {
+            agreement.declared && !agreement.status.is_final() && !self.uuids.contains(&agreement.uuid)
+        });
+        for agreement in gone {
+            let uuid = agreement.uuid.clone();
+            if !self.prune {
+                tracing::warn!(agreement.uuid = %uuid, agreement.name = agreement.name,
+                    "a declared agreement is gone from the configuration, and stays in force: run --prune ends it");
+                continue;
+            }
+            let unanswered =
+                agreement.status == AgreementStatus::Pending && agreement.direction == Direction::Inbound;
+            let to = if unanswered { AgreementStatus::Declined } else { AgreementStatus::Inactive };
+            let end = AgreementAction::End(to, Some("the configuration".to_owned()));
+            if let Err(refusal) = pipeline.submit_one(Change::Agreement(uuid, end)).await {
+                tracing::error!(reason = refusal.reason, "a declared agreement could not be ended");
+            }
+        }
+    }
+}
+
+/// The agreements of the configuration, each with its key.
+fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
+    let agreement = |declared: &DeclaredAgreement| Agreement {
+        uuid: declared.uuid.clone(),
+        name: declared.name.clone(),
+        direction: declared.direction,
+        kind: declared.kind,
+        url: declared.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        status: declared.status,
+        deactivated_by: None,
+        reason: None,
+        terms: declared.terms,
+        profile: declared.profile,
+        accepting: false,
+        changed_by: None,
+        local: declared.local.clone(),
+        declared: true,
+        created_at: now,
+        updated_at: now,
+        messages: 0,
+        version: 0,
+    };
+    let change = |declared| {
+        Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))
+    };
+    config.agreements.iter().map(change).collect()
+}

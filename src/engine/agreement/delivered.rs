@@ -1,0 +1,30 @@
+//! What came of telling the partner.
+
+use super::Ruling;
+use crate::domain::{Agreement, AgreementStatus, Timestamp};
+
+/// The partner has taken a message about the agreement.
+pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
+    if agreement.accepting {
+        let ours = agreement.direction.ours();
+        if agreement.advance(AgreementStatus::Accepted, ours, now) == Ok(true) {
+            let mut ruling = Ruling::of(agreement);
+            let text = format!("the agreement with {} is in force", ruling.agreement.name);
+            let by = ruling.agreement.changed_by.clone();
+            ruling.notice("agreement_accepted", text, by);
+            return ruling;
+        }
+    }
+    agreement.reason = None;
+    Ruling::of(agreement)
+}
+
+/// The partner has refused a message about the agreement, or cannot be reached for it: it stays where it stands, and says so.
+pub fn troubled(mut agreement: Agreement, reason: String, for_good: bool, now: Timestamp) -> Ruling {
+    if for_good {
+        agreement.accepting = false;
+    }
+    agreement.reason = Some(reason);
+    agreement.updated_at = now;
+    Ruling::of(agreement)
+}

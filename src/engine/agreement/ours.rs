@@ -1,0 +1,203 @@
+//! What this desk does to an agreement.
+
+use super::{NewKey, Ruling};
+use crate::{
+    domain::{
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Local, Profile, Terms,
+        Timestamp, Uuid,
+    },
+    engine::{Content, PartnerMessage, Refusal},
+};
+
+/// An invite that this desk sends.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// The new agreement's name on the network.
+    pub uuid: Uuid,
+    /// What this desk calls it.
+    pub name: String,
+    /// Who invites.
+    pub by: Doer,
+    /// The partner's dialect, where it is known beforehand.
+    pub profile: Profile,
+    /// What the partner is.
+    pub kind: Kind,
+    /// The partner's sharing URL; `None` for kind `queue`.
+    pub url: Option<String>,
+    /// What is offered.
+    pub terms: Terms,
+    /// The new secret.
+    pub access_key: AccessKey,
+}
+
+/// This desk invites a partner.
+pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
+    let mut ruling = Ruling::of(Agreement {
+        uuid: invite.uuid,
+        name: invite.name,
+        direction: Direction::Outbound,
+        kind: invite.kind,
+        url: invite.url,
+        status: AgreementStatus::Pending,
+        deactivated_by: None,
+        reason: None,
+        terms: invite.terms,
+        profile: invite.profile,
+        accepting: false,
+        changed_by: Some(invite.by),
+        local: Local::default(),
+        declared: false,
+        created_at: now,
+        updated_at: now,
+        messages: 0,
+        version: 0,
+    });
+    ruling.access_key = Some(NewKey::Set(invite.access_key));
+    ruling.say(Content::Partner(PartnerMessage::Invite));
+    ruling
+}
+
+/// This desk accepts; it is done when the partner's URL has taken it.
+///
+/// # Errors
+/// 409 where there is nothing to accept.
+pub fn accept(mut agreement: Agreement, by: Doer, now: Timestamp) -> Result<Ruling, Refusal> {
+    if agreement.is_accepted() || agreement.accepting {
+        return Ok(Ruling::of(agreement));
+    }
+    agreement
+        .clone()
+        .advance(AgreementStatus::Accepted, agreement.direction.ours(), now)
+        .map_err(conflict)?;
+    agreement.accepting = true;
+    let person = by.person.clone();
+    agreement.changed_by = Some(by);
+    agreement.reason = None;
+    agreement.updated_at = now;
+    let mut ruling = Ruling::of(agreement);
+    let status = Some(AgreementStatus::Accepted);
+    ruling.tell_partner(AgreementChange { status, person, ..AgreementChange::default() });
+    Ok(ruling)
+}
+
+/// This desk declines an invite, or ends an agreement; the partner is told.
+///
+/// # Errors
+/// 409 for a step that the agreement's life does not have.
+pub fn end(
+    mut agreement: Agreement,
+    to: AgreementStatus,
+    by: Doer,
+    now: Timestamp,
+) -> Result<Ruling, Refusal> {
+    let ours = agreement.direction.ours();
+    if agreement.accepting {
+        let reason = "it is being accepted: wait until the partner has answered, then deactivate it";
+        return Err(Refusal::new(409, reason));
+    }
+    let changed = agreement.advance(to, ours, now).map_err(conflict)?;
+    let mut ruling = Ruling::of(agreement);
+    if changed {
+        let deactivated_by = (to == AgreementStatus::Inactive).then_some(ours);
+        let (status, person) = (Some(to), by.person.clone());
+        ruling.tell_partner(AgreementChange { status, deactivated_by, person, ..AgreementChange::default() });
+        ruling.withdraw = true;
+        ruling.agreement.changed_by = Some(by.clone());
+        let (kind, what) = match to {
+            AgreementStatus::Declined => ("agreement_declined", "this desk declined the invite of"),
+            _ => ("agreement_deactivated", "this desk ended the agreement with"),
+        };
+        let text = format!("{what} {}", ruling.agreement.name);
+        ruling.notice(kind, text, Some(by));
+    }
+    Ok(ruling)
+}
+
+/// This desk, the sender, changes the terms; the partner is told.
+///
+/// # Errors
+/// 409 where this desk is not the sender, or the agreement has ended.
+pub fn set_terms(mut agreement: Agreement, terms: Terms, now: Timestamp) -> Result<Ruling, Refusal> {
+    if agreement.direction != Direction::Outbound {
+        return Err(Refusal::new(409, "only the sender of an agreement sets its terms"));
+    }
+    if agreement.status.is_final() {
+        return Err(Refusal::new(409, format!("the agreement is {}", agreement.status.as_str())));
+    }
+    let changed = agreement.terms != terms;
+    agreement.terms = terms;
+    agreement.updated_at = now;
+    let mut ruling = Ruling::of(agreement);
+    if changed {
+        ruling.tell_partner(AgreementChange { terms: Some(terms), ..AgreementChange::default() });
+    }
+    Ok(ruling)
+}
+
+/// Nobody has answered the invite for so long that it has lapsed: it is declined, and the partner told.
+pub fn expire(mut agreement: Agreement, desk: &str, now: Timestamp) -> Ruling {
+    let before = agreement.clone();
+    let ours = agreement.direction.ours();
+    if agreement.accepting || agreement.advance(AgreementStatus::Declined, ours, now) != Ok(true) {
+        return Ruling::of(before);
+    }
+    agreement.changed_by = Some(Doer { party: ours, desk: desk.to_owned(), person: None });
+    let mut ruling = Ruling::of(agreement);
+    let status = Some(AgreementStatus::Declined);
+    ruling.tell_partner(AgreementChange { status, ..AgreementChange::default() });
+    let text = format!("the invite of {} has expired: nobody here answered it", ruling.agreement.name);
+    ruling.agreement.reason = Some("the invite has expired: nobody here answered it".to_owned());
+    let by = ruling.agreement.changed_by.clone();
+    ruling.notice("agreement_declined", text, by);
+    ruling
+}
+
+/// This desk, the sender, gives the agreement a new access key. A bridge's is in force at once; another partner is told it,
+/// under the old one, and it is in force when the partner has taken it.
+///
+/// # Errors
+/// 409 where this desk is not the sender, the agreement is not in force, an earlier new key is still on its way, or a
+/// partner of this kind is not known to take one.
+pub fn rotate_key(
+    agreement: Agreement,
+    key: AccessKey,
+    on_its_way: bool,
+    now: Timestamp,
+) -> Result<Ruling, Refusal> {
+    if agreement.direction != Direction::Outbound {
+        return Err(Refusal::new(
+            409,
+            "only the sender of an agreement gives it a new key: ask the partner to",
+        ));
+    }
+    if !agreement.is_accepted() {
+        let status = agreement.status.as_str();
+        return Err(Refusal::new(
+            409,
+            format!("the agreement is {status}: only one in force gets a new key"),
+        ));
+    }
+    if on_its_way {
+        return Err(Refusal::new(
+            409,
+            "a new key is on its way to the partner already: wait until it has it",
+        ));
+    }
+    let mut ruling = Ruling::of(Agreement { updated_at: now, ..agreement });
+    match ruling.agreement.kind {
+        Kind::Queue => ruling.access_key = Some(NewKey::Set(key)),
+        Kind::ThirdParty => {
+            ruling.access_key = Some(NewKey::Next(key));
+            ruling.tell_partner(AgreementChange { rekeys: true, ..AgreementChange::default() });
+        }
+        Kind::Zendesk | Kind::Jira => {
+            let reason = "a partner of this kind is not known to take a new key: make a new agreement, and end this one";
+            return Err(Refusal::new(409, reason));
+        }
+    }
+    Ok(ruling)
+}
+
+fn conflict(error: crate::domain::IllegalTransition) -> Refusal {
+    Refusal::new(409, error.to_string())
+}

@@ -1,0 +1,139 @@
+//! What a partner does to an agreement.
+
+use super::{NewKey, Ruling, Told};
+use crate::{
+    domain::{
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Local, Party, Profile,
+        Timestamp, Uuid,
+    },
+    engine::Refusal,
+};
+
+/// A partner invites this desk. Anybody may write an invite, so nothing is in force before the sender's own URL has taken
+/// our acceptance.
+///
+/// # Errors
+/// 422 where it cannot be used: no key, no sender, another desk's invite, or not `pending`.
+pub fn invited(
+    uuid: Uuid,
+    told: &Told,
+    sharing_url: &str,
+    decline_all: bool,
+    now: Timestamp,
+) -> Result<Ruling, Refusal> {
+    let refuse = |reason: String| Err(Refusal::new(422, reason));
+    if told.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(uuid.as_str())) {
+        return refuse(format!("the uuid in the body is not {uuid}, the one in the path"));
+    }
+    if told.status.is_some_and(|status| status != AgreementStatus::Pending) {
+        return refuse("an invite is pending; only the receiver may accept it".to_owned());
+    }
+    let Some(url) = told.sender_url.clone().filter(|url| !url.is_empty()) else {
+        return refuse("sender_url is missing: it is where the answer goes".to_owned());
+    };
+    let Some(key) = told.access_key.clone().filter(|key| !key.reveal().is_empty()) else {
+        return refuse("access_key is missing: it is the agreement's secret".to_owned());
+    };
+    if told.receiver_url.as_deref().is_some_and(|said| !same_url(said, sharing_url)) {
+        return refuse(format!("receiver_url is not this desk's sharing URL, {sharing_url}"));
+    }
+    let name = told.name.clone().unwrap_or_else(|| url.clone());
+    let by = Doer { party: Party::Sender, desk: name.clone(), person: told.person.clone() };
+    let mut ruling = Ruling::of(Agreement {
+        uuid,
+        name,
+        direction: Direction::Inbound,
+        kind: Kind::ThirdParty,
+        url: Some(url),
+        status: AgreementStatus::Pending,
+        deactivated_by: None,
+        reason: None,
+        terms: told.terms(),
+        profile: Profile::default(),
+        accepting: false,
+        changed_by: Some(by.clone()),
+        local: Local::default(),
+        declared: false,
+        created_at: now,
+        updated_at: now,
+        messages: 0,
+        version: 0,
+    });
+    ruling.access_key = Some(NewKey::Set(key));
+    ruling.partner_fields.clone_from(&told.fields);
+    if decline_all {
+        ruling.agreement.status = AgreementStatus::Declined;
+        let status = Some(AgreementStatus::Declined);
+        ruling.tell_partner(AgreementChange { status, ..AgreementChange::default() });
+    } else {
+        let name = ruling.agreement.name.clone();
+        ruling.notice(
+            "agreement_invited",
+            format!("{name} invites this desk to receive its tickets"),
+            Some(by),
+        );
+    }
+    Ok(ruling)
+}
+
+fn same_url(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'))
+}
+
+/// The partner changes an agreement: its status, and, where it is the sender, terms, name and key. What is null, absent
+/// or as it was is no change.
+///
+/// # Errors
+/// 422 for a step that the agreement's life does not have, and for a uuid that is another's.
+pub fn changed_by_partner(
+    mut agreement: Agreement,
+    told: &Told,
+    known_key: &AccessKey,
+    now: Timestamp,
+) -> Result<Ruling, Refusal> {
+    if told.uuid.as_ref().is_some_and(|said| !said.as_str().eq_ignore_ascii_case(agreement.uuid.as_str())) {
+        let reason = format!("the uuid in the body is not {}, the one in the path", agreement.uuid);
+        return Err(Refusal::new(404, reason));
+    }
+    let actor = agreement.direction.theirs();
+    let advanced = match told.status {
+        Some(status) => {
+            agreement.advance(status, actor, now).map_err(|e| Refusal::new(422, e.to_string()))?
+        }
+        None => false,
+    };
+    let by = Doer { party: actor, desk: agreement.name.clone(), person: told.person.clone() };
+    let mut ruling = Ruling::of(agreement);
+    ruling.partner_fields.clone_from(&told.fields);
+    if advanced {
+        let name = ruling.agreement.name.clone();
+        ruling.agreement.changed_by = Some(by.clone());
+        let (kind, what) = match ruling.agreement.status {
+            AgreementStatus::Accepted => {
+                ("agreement_accepted", "accepted the agreement: tickets can be shared")
+            }
+            AgreementStatus::Declined => ("agreement_declined", "declined the agreement"),
+            _ => ("agreement_deactivated", "ended the agreement: nothing is shared or synced any more"),
+        };
+        ruling.withdraw = !ruling.agreement.is_accepted();
+        ruling.notice(kind, format!("{name} {what}"), Some(by.clone()));
+    }
+    if actor == Party::Sender && !ruling.agreement.status.is_final() {
+        let terms = told.terms_over(ruling.agreement.terms);
+        if told.says_terms() && terms != ruling.agreement.terms {
+            ruling.agreement.terms = terms;
+            ruling.agreement.updated_at = now;
+            let text = format!("{} changed the terms of the agreement", ruling.agreement.name);
+            ruling.notice("agreement_changed", text, Some(by));
+        }
+        if let Some(name) =
+            told.name.clone().filter(|name| !name.is_empty() && *name != ruling.agreement.name)
+        {
+            ruling.agreement.name = name;
+            ruling.agreement.updated_at = now;
+        }
+        let key = told.access_key.clone().filter(|key| !key.reveal().is_empty() && key != known_key);
+        ruling.access_key = key.map(NewKey::Set);
+    }
+    Ok(ruling)
+}

@@ -1,0 +1,116 @@
+//! What can be known of an agreement before anybody relies on it: whether the partner answers, and which fields will sync.
+
+use serde::Serialize;
+
+use super::options::Options;
+use crate::{
+    domain::{Agreement, AgreementStatus, Catalogue, Direction, Kind, Title},
+    engine::field_check::{self, FieldCheck},
+    ports::{Call, Method, Scope, StoreError},
+    wire::nhd,
+};
+
+/// How much of a partner's answer is read as words.
+const WORDS: usize = 300;
+
+/// What a look at an agreement found.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgreementCheck {
+    /// Whether the partner answered, and how.
+    pub partner: PartnerCheck,
+    /// Whether the terms let custom fields cross.
+    pub sync_custom_fields: bool,
+    /// Whether the partner's custom fields are known; only a crossdesk tells them.
+    pub partner_fields_known: bool,
+    /// Every custom field of the two sides.
+    pub fields: Vec<FieldCheck>,
+    /// The partner's fields that this desk lacks.
+    pub lacking_here: Vec<Title>,
+}
+
+/// How the partner answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartnerCheck {
+    /// `ok`, `refused`, `unreachable`, or `not_asked` (a bridge, or an invite that the partner has not got yet).
+    pub state: &'static str,
+    /// What it said, or why it was not asked.
+    pub detail: String,
+    /// Where the agreement stands over there.
+    pub status: Option<AgreementStatus>,
+}
+
+/// Looks at an agreement: asks the partner for its side of it, and compares the catalogues.
+///
+/// # Errors
+/// The store is away.
+pub async fn check(options: &Options, agreement: &Agreement) -> Result<AgreementCheck, StoreError> {
+    let (partner, told) = ask(options, agreement).await?;
+    let there = match told {
+        Some(fields) => Some(fields),
+        None => options.store.partner_fields(&agreement.uuid).await?,
+    };
+    let snapshot = options.store.snapshot(&Scope::default()).await?;
+    let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
+    let fields = field_check::compare(here, there.as_ref());
+    let lacking_here =
+        fields.iter().filter(|field| field.here.is_none()).map(|field| field.title.clone()).collect();
+    Ok(AgreementCheck {
+        partner,
+        sync_custom_fields: agreement.terms.sync_custom_fields,
+        partner_fields_known: there.is_some(),
+        fields,
+        lacking_here,
+    })
+}
+
+async fn ask(
+    options: &Options,
+    agreement: &Agreement,
+) -> Result<(PartnerCheck, Option<Catalogue>), StoreError> {
+    let not_asked =
+        |why: &str| (PartnerCheck { state: "not_asked", detail: why.to_owned(), status: None }, None);
+    if agreement.kind == Kind::Queue {
+        return Ok(not_asked("a bridge is not asked: it answers on the inbound queue"));
+    }
+    let invited = agreement.direction == Direction::Inbound || agreement.reason.is_none();
+    if agreement.status == AgreementStatus::Pending && !invited {
+        return Ok(not_asked("the partner has not taken the invite yet"));
+    }
+    let (Some(base), Some(keys)) = (agreement.url.clone(), options.store.access_keys(&agreement.uuid).await?)
+    else {
+        return Ok(not_asked("the agreement has no URL or no access key"));
+    };
+    let call = Call {
+        method: Method::Get,
+        base,
+        collection: "agreements",
+        uuid: agreement.uuid.clone(),
+        body: None,
+        token: Some((agreement.uuid.clone(), keys.current)),
+        profile: agreement.profile,
+    };
+    let answer = match options.partner.call(&call).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Ok((
+                PartnerCheck { state: "unreachable", detail: error.to_string(), status: None },
+                None,
+            ));
+        }
+    };
+    let words: String = answer.text.trim().chars().take(WORDS).collect();
+    if !(200..300).contains(&answer.status) || answer.is_page {
+        let detail = format!("the partner answered {} {words}", answer.status);
+        return Ok((PartnerCheck { state: "refused", detail: detail.trim().to_owned(), status: None }, None));
+    }
+    Ok(match nhd::read_agreement(answer.text.as_bytes()) {
+        Ok(told) => {
+            let detail = "the partner knows the agreement, and its key".to_owned();
+            (PartnerCheck { state: "ok", detail, status: told.status }, told.fields)
+        }
+        Err(error) => {
+            let detail = format!("the partner answered, but not with an agreement: {error}");
+            (PartnerCheck { state: "refused", detail, status: None }, None)
+        }
+    })
+}
