@@ -100,6 +100,7 @@ async fn request_tracker_is_recognised_by_its_412() {
     let [first, second]: [_; 2] = rt.received().try_into().unwrap();
     assert_eq!(first.headers["content-type"], "application/json");
     assert!(first.headers.get("x-ticket-sharing-token").is_none());
+    assert!(first.headers.get("x-ticket-sharing-version").is_none(), "with it, it would not answer 412");
     assert_eq!(second.headers["content-type"], "text/x-json; charset=\"UTF-8\"");
     assert_eq!(second.headers["x-ticket-sharing-version"], "1");
     assert!(second.headers.contains_key("x-ticket-sharing-token"));

@@ -70,12 +70,13 @@ impl Side {
 
     fn decide<T>(&mut self, case: &mut Case, act: impl FnOnce(&mut Case, &Context<'_>) -> T) -> T {
         let agreements = HashMap::from([(self.agreement.uuid.clone(), self.agreement.clone())]);
-        let catalogue = Catalogue::default();
+        let (catalogue, references) = (Catalogue::default(), HashMap::new());
         let context = Context {
             now: Timestamp::from_millis(self.now),
             desk: &self.facts,
             agreements: &agreements,
             users: &self.users,
+            references: &references,
             catalogue: &catalogue,
             event_at: None,
         };

@@ -327,6 +327,8 @@ pub(crate) fn pending() -> crossdesk::domain::Agreement {
         accepting: false,
         changed_by: None,
         local: Default::default(),
+        own_name: false,
+        declared_as: None,
         declared: false,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),

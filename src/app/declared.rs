@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     config::{Config, DeclaredAgreement},
-    domain::{AccessKey, Agreement, AgreementStatus, Direction, Timestamp, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, DeclaredAs, Direction, Timestamp, Uuid},
     flow::{AgreementAction, Change, Options, Pipeline},
 };
 
@@ -69,14 +71,26 @@ fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
         accepting: false,
         changed_by: None,
         local: declared.local.clone(),
+        own_name: true,
+        declared_as: Some(declared_as(declared)),
         declared: true,
         created_at: now,
         updated_at: now,
-        messages: 0,
+        messages: Agreement::MESSAGES_FROM,
         version: 0,
     };
     let change = |declared| {
         Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))
     };
     config.agreements.iter().map(change).collect()
+}
+
+/// What the file says, as digests: of the key apart, since a key may be changed without the file.
+fn declared_as(declared: &DeclaredAgreement) -> DeclaredAs {
+    let digest = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));
+    let form = serde_json::json!({
+        "name": declared.name, "kind": declared.kind, "url": declared.url, "terms": declared.terms,
+        "profile": declared.profile, "local": declared.local,
+    });
+    DeclaredAs { form: digest(&form.to_string()), key: digest(&declared.access_key) }
 }

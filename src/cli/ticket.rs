@@ -83,13 +83,46 @@ fn explain(story: &Value) -> Result<()> {
         print::members(ticket)?;
     }
     print::line("")?;
+    let lines = story.get("timeline").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let rows: Vec<Value> = lines.iter().map(row).collect();
     let columns = [
-        ("WRITTEN", "created_at"),
-        ("MESSAGE", "type"),
-        ("STATE", "state"),
-        ("TRIES", "attempts"),
-        ("AGREEMENT", "agreement"),
-        ("REASON", "reason"),
+        ("WHEN", "at"),
+        ("WAY", "way"),
+        ("WHAT", "what"),
+        ("PARTNER", "partner"),
+        ("RESULT", "result"),
+        ("HELD BACK", "held_back"),
     ];
-    print::table(story.get("messages").and_then(Value::as_array).map_or(&[], Vec::as_slice), &columns)
+    print::table(&rows, &columns)
+}
+
+/// A line of the timeline, for people.
+fn row(line: &Value) -> Value {
+    let text = |path: &str| print::text(line, path);
+    let list = |key: &str| -> String {
+        let items = line.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let incoming = line.get("from").is_some();
+    let way = if incoming { format!("from {}", text("from")) } else { format!("to {}", text("to")) };
+    let told = if incoming { list("changed") } else { list("told") };
+    let mut what = text("what");
+    if !told.is_empty() {
+        what = format!("{what}: {told}");
+    }
+    if !text("rule").is_empty() {
+        what = format!("{what} (rule {})", text("rule"));
+    }
+    let result = if incoming {
+        let words = [text("outcome"), text("status"), text("error"), text("reason")];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(": ")
+    } else {
+        format!("{}: {}", text("state"), text("answer"))
+    };
+    let held = line.get("held_back").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let held: Vec<String> = held
+        .iter()
+        .map(|held| format!("{}: {}", print::text(held, "subject"), print::text(held, "reason")))
+        .collect();
+    json!({"at": text("at"), "way": way, "what": what, "partner": text("partner"), "result": result, "held_back": held.join(", ")})
 }

@@ -58,6 +58,7 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
         None => name.to_owned(),
     };
     secrets(&mut table, "", &source)?;
+    status_maps(&mut table);
     let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
         let message = one_line(error.inner().message());
@@ -70,6 +71,23 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     })?;
     validate::check(&config).map_err(|(key, why)| Error(format!("{}: {key}: {why}", source(&key))))?;
     Ok(config)
+}
+
+/// `[agreements.status]` is short for `[agreements.local.status]`: then `agreement` in it says where the agreement stands.
+fn status_maps(table: &mut Table) {
+    let agreements = table.get_mut("agreements").and_then(Value::as_array_mut);
+    for agreement in agreements.into_iter().flatten().filter_map(Value::as_table_mut) {
+        if !agreement.get("status").is_some_and(Value::is_table) {
+            continue;
+        }
+        let Some(Value::Table(mut map)) = agreement.remove("status") else { continue };
+        let stands = map.remove("agreement").unwrap_or_else(|| Value::from("accepted"));
+        agreement.insert("status".to_owned(), stands);
+        let local = agreement.entry("local").or_insert_with(|| Value::Table(Table::new()));
+        if let Some(local) = local.as_table_mut() {
+            local.insert("status".to_owned(), Value::Table(map));
+        }
+    }
 }
 
 fn one_line(message: &str) -> String {

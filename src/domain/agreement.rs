@@ -95,6 +95,7 @@ pub enum CommentTerms {
 /// What the sender offers and both sides keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a term of its own, as the wire has it")]
 pub struct Terms {
     /// Comments, and with them the status.
     pub comments: CommentTerms,
@@ -102,6 +103,18 @@ pub struct Terms {
     pub sync_tags: bool,
     /// Whether custom fields cross.
     pub sync_custom_fields: bool,
+    /// Whether the priority crosses; of these four, other implementations know nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub priority: bool,
+    /// Whether the partner is told the assignee's name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub assignee: bool,
+    /// Whether the partner is told the requester's mail address.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub requester_email: bool,
+    /// Whether the partner is told who is in copy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ccs: bool,
 }
 
 /// A change of an agreement that is to be told to the partner.
@@ -117,6 +130,15 @@ pub struct AgreementChange {
     pub person: Option<String>,
     /// A new access key goes with it; it is put in at delivery.
     pub rekeys: bool,
+}
+
+/// What a configuration file said of an agreement, as digests: what has changed in it since is told from that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredAs {
+    /// Everything but the key.
+    pub form: String,
+    /// The key.
+    pub key: String,
 }
 
 /// A sharing agreement. The access key is not in it: it lives in the store, and meets messages at delivery only.
@@ -148,6 +170,10 @@ pub struct Agreement {
     pub changed_by: Option<Doer>,
     /// What this side alone settles.
     pub local: Local,
+    /// This side has given it a name of its own.
+    pub own_name: bool,
+    /// What its configuration file last said of it.
+    pub declared_as: Option<DeclaredAs>,
     /// Written in the configuration file.
     pub declared: bool,
     /// When it was made here.
@@ -202,6 +228,10 @@ impl Party {
 }
 
 impl Agreement {
+    /// Where the numbers of its messages begin: far from those of tickets, since anybody can name an agreement as a ticket
+    /// of ours will be named one day.
+    pub const MESSAGES_FROM: i64 = 1 << 40;
+
     /// Whether tickets may cross under it.
     pub fn is_accepted(&self) -> bool {
         self.status == AgreementStatus::Accepted

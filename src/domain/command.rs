@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Doer, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value};
+use super::{
+    Comment, Counterpart, Doer, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value,
+};
 
 /// A command for the desk.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,8 @@ pub struct TicketCommand {
     pub agreement: (Uuid, String),
     /// Where the ticket first came from.
     pub origin: Option<Origin>,
+    /// The partner's own ticket, where something new of it is known.
+    pub partner: Option<Counterpart>,
     /// Custom fields that are left out, and why.
     pub fields_not_synced: Vec<FieldNotSynced>,
 }

@@ -24,6 +24,10 @@ pub enum Reason {
     Concurrent,
     /// The share could not begin.
     ShareRefused,
+    /// The other side has no such status: it was told the nearest.
+    NearestStatus,
+    /// The ticket is closed, and takes nothing more.
+    TicketClosed,
 }
 
 impl Reason {
@@ -38,6 +42,8 @@ impl Reason {
             Self::PartnerRefused => "partner_refused",
             Self::Concurrent => "concurrent",
             Self::ShareRefused => "share_refused",
+            Self::NearestStatus => "nearest_status",
+            Self::TicketClosed => "ticket_closed",
         }
     }
 
@@ -52,6 +58,8 @@ impl Reason {
             Self::PartnerRefused,
             Self::Concurrent,
             Self::ShareRefused,
+            Self::NearestStatus,
+            Self::TicketClosed,
         ]
         .into_iter()
         .find(|reason| reason.as_str() == code)

@@ -154,6 +154,9 @@ pub struct Contents {
     /// The number of the first comment in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_comment: Option<i64>,
+    /// It tells the partner the agreement's new key, which is put in at delivery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rekeys: bool,
 }
 
 /// A message, as its row keeps it.

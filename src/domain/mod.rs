@@ -24,8 +24,8 @@ mod update;
 
 pub use access_key::{AccessKey, Keys};
 pub use agreement::{
-    Agreement, AgreementChange, AgreementStatus, CommentTerms, Direction, IllegalTransition, Kind, Party,
-    Profile, Terms,
+    Agreement, AgreementChange, AgreementStatus, CommentTerms, DeclaredAs, Direction, IllegalTransition,
+    Kind, Party, Profile, Terms,
 };
 pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
 pub use comment::{Attachment, Comment, Privacy};
@@ -34,11 +34,11 @@ pub use event::{Completion, CompletionStatus, DeskEvent, EventBody, Revision, Ti
 pub use field::{Catalogue, CustomField, FieldType};
 pub use id::{MessageId, Namespace, TicketId, UserId, Uuid};
 pub use issue::{Issue, Reason};
-pub use local::Local;
+pub use local::{FieldDirection, FieldRule, Local, StatusMap};
 pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use person::{Person, Role, User};
 pub use property::{Property, Title, Value};
-pub use share::{Agreed, Exchange, Share, ShareRole, ShareState, TagsExchange};
-pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket};
+pub use share::{Agreed, Counterpart, Exchange, Share, ShareRole, ShareState, TagsExchange};
+pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket, Undone};
 pub use time::Timestamp;
 pub use update::{Extra, TicketUpdate};

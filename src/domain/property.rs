@@ -66,6 +66,12 @@ pub enum Property {
     CustomStatus,
     /// `low normal high urgent`, or whatever the desk says.
     Priority,
+    /// The assignee's name.
+    Assignee,
+    /// The requester's mail address.
+    RequesterEmail,
+    /// Who is in copy: a list of name and mail address.
+    Ccs,
     /// A custom field, by title.
     Field(Title),
 }
@@ -79,9 +85,19 @@ impl fmt::Display for Property {
             Self::Status => f.write_str("status"),
             Self::CustomStatus => f.write_str("custom_status"),
             Self::Priority => f.write_str("priority"),
+            Self::Assignee => f.write_str("assignee"),
+            Self::RequesterEmail => f.write_str("requester_email"),
+            Self::Ccs => f.write_str("ccs"),
             Self::Field(title) => write!(f, "{FIELD}{title}"),
         }
     }
+}
+
+impl Property {
+    /// Parts that the partner is told to know, and that set nothing on its own ticket.
+    pub const TOLD: [Self; 3] = [Self::Assignee, Self::RequesterEmail, Self::Ccs];
+    /// Parts that only a crossdesk understands, as extra members.
+    pub const EXTRA: [Self; 4] = [Self::Priority, Self::Assignee, Self::RequesterEmail, Self::Ccs];
 }
 
 impl Serialize for Property {
@@ -98,6 +114,9 @@ impl<'de> Deserialize<'de> for Property {
             "status" => Self::Status,
             "custom_status" => Self::CustomStatus,
             "priority" => Self::Priority,
+            "assignee" => Self::Assignee,
+            "requester_email" => Self::RequesterEmail,
+            "ccs" => Self::Ccs,
             other => match other.strip_prefix(FIELD) {
                 Some(title) => Self::Field(Title::new(title)),
                 None => return Err(serde::de::Error::custom(format!("`{other}` is no part of a ticket"))),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Property, Uuid, Value};
+use super::{Property, Title, Uuid, Value};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,23 @@ pub struct Exchange {
     /// The number of our message that last told it; zero where the partner told it last.
     #[serde(default)]
     pub seq: i64,
+    /// The partner's value fits no field of this desk: it is tried again when the desk's fields change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfit: bool,
+}
+
+/// The partner's own ticket, as far as it has told us.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counterpart {
+    /// Its number there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_id: Option<String>,
+    /// A link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it tells beside: the assignee, the requester's mail address, who is in copy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<Property, Value>,
 }
 
 /// What the tags last were between the two sides.
@@ -61,6 +78,9 @@ pub struct Agreed {
     /// The tags; `None` until they were told once.
     #[serde(default)]
     pub tags: Option<TagsExchange>,
+    /// Custom fields of the partner's that this side has settled not to take, as it last told them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_taken: BTreeMap<Title, Value>,
 }
 
 /// One ticket under one agreement.
@@ -93,9 +113,12 @@ pub struct Share {
     /// What both sides last exchanged.
     #[serde(default)]
     pub agreed: Agreed,
-    /// The partner's own id of the ticket, where it told us.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub partner_ticket: Option<String>,
+    /// The partner's own ticket.
+    #[serde(default)]
+    pub partner: Counterpart,
+    /// The partner knows our number of the ticket.
+    #[serde(default)]
+    pub told_number: bool,
     /// Why it is parked or ended, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -119,7 +142,8 @@ impl Share {
             partner_seq: 0,
             comments_sent: 0,
             agreed: Agreed::default(),
-            partner_ticket: None,
+            partner: Counterpart::default(),
+            told_number: false,
             reason: None,
         }
     }

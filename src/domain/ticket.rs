@@ -43,6 +43,9 @@ pub struct OpenCommand {
     /// Comments that it adds, as far as the desk's ids for them are not known.
     #[serde(default)]
     pub comments: Vec<Comment>,
+    /// It asks again for what the desk could not do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What the desk said of parts that an open command sets: it counts once that command is answered.
@@ -61,6 +64,19 @@ impl Held {
     pub fn is_empty(&self) -> bool {
         self.properties.is_empty() && self.comments.is_empty()
     }
+}
+
+/// What a partner wanted and the desk could not do: it is asked again when the ticket changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The agreement whose partner wanted it.
+    pub agreement: Uuid,
+    /// Values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<Property, Value>,
+    /// Comments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<Comment>,
 }
 
 /// A comment of a shared ticket, with its place and where it came from.
@@ -131,6 +147,9 @@ pub struct Ticket {
     /// Comments that answered or expired commands added, and that the desk has never shown: they may still come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Comment>,
+    /// What the desk could not do, and is asked again when the ticket changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
 }
 
 fn nobody() -> Uuid {
@@ -159,6 +178,7 @@ impl Ticket {
             open: Vec::new(),
             held: Held::default(),
             missing: Vec::new(),
+            undone: Vec::new(),
         }
     }
 

@@ -24,6 +24,9 @@ pub struct Extra {
     /// Where the ticket first came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// A link to the writer's own ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// How many desks it has crossed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hops: Option<u32>,

@@ -4,7 +4,7 @@ use crate::domain::{
     Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Uuid,
 };
 
-use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo};
+use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo, undone};
 
 /// How many comments of a ticket are looked out for after their commands have ended.
 const MISSING: usize = 50;
@@ -45,6 +45,7 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
     decision.outcome = Outcome::Applied;
     match completion.status {
         CompletionStatus::Done => {
+            undone::done(&mut decision, case, &command, ctx);
             settle(case, command, Some(completion));
             case.ticket.revision = case.ticket.revision.or_newer(completion.revision);
         }
@@ -156,6 +157,7 @@ fn failed(
         }
         let detail = format!("the desk could not set {property} to {value}: {words}");
         decision.issue(case, &agreement, &property, Reason::CommandFailed, detail, ctx);
+        undone::keep(case, &agreement, Some((property, value)), None);
     }
     if let Some(tags) = case.share_mut(&agreement).and_then(|share| share.agreed.tags.as_mut()) {
         tags.here.retain(|tag| !command.tags_added.contains(tag));
@@ -165,6 +167,7 @@ fn failed(
         let subject = format!("comment:{}", comment.uuid);
         let detail = format!("the desk could not add the comment: {words}");
         decision.issue(case, &agreement, subject, Reason::CommandFailed, detail, ctx);
+        undone::keep(case, &agreement, None, Some(comment));
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::domain::{
     Agreement, AgreementChange, Catalogue, Command, Contents, Issue, MessageId, MessageType, Namespace,
-    Notice, Reason, TicketUpdate, Timestamp, User, Uuid,
+    Notice, Reason, TicketId, TicketUpdate, Timestamp, User, Uuid,
 };
 
 use super::Case;
@@ -35,6 +35,8 @@ pub struct Context<'a> {
     pub agreements: &'a HashMap<Uuid, Agreement>,
     /// People of partners, by agreement and uuid.
     pub users: &'a HashMap<(Uuid, Uuid), User>,
+    /// Numbers of tickets at partners', by agreement and the desk's number.
+    pub references: &'a HashMap<(Uuid, TicketId), String>,
     /// The desk's custom fields.
     pub catalogue: &'a Catalogue,
     /// When the desk's event happened, where there is one.
@@ -158,6 +160,21 @@ pub struct Decision {
     pub withdraw: Vec<Uuid>,
     /// What became of the event.
     pub outcome: Outcome,
+    /// The parts that the change changed, by name.
+    pub changed: Vec<String>,
+    /// What of it did not go on, under which agreement, and why.
+    pub held_back: Vec<HeldBack>,
+}
+
+/// A part of a change that does not cross.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The agreement under which it does not.
+    pub agreement: Uuid,
+    /// The part.
+    pub subject: String,
+    /// Why, as a code.
+    pub reason: Reason,
 }
 
 impl Decision {
@@ -199,6 +216,26 @@ impl Decision {
             by: None,
         };
         self.command(case, agreement, Command::Notice(notice), ctx);
+    }
+
+    /// Notes that a part of the change does not cross.
+    pub(super) fn hold_back(&mut self, agreement: &Uuid, subject: impl ToString, reason: Reason) {
+        self.held_back.push(HeldBack { agreement: agreement.clone(), subject: subject.to_string(), reason });
+    }
+
+    /// Resolves an issue, if there is one: the store keeps what it was about.
+    pub(super) fn resolved(
+        &mut self,
+        case: &Case,
+        agreement: &Uuid,
+        subject: impl ToString,
+        reason: Reason,
+        ctx: &Context<'_>,
+    ) {
+        self.issue(case, agreement, subject, reason, "it is settled", ctx);
+        if let Some(issue) = self.issues.last_mut() {
+            issue.resolved_at = Some(ctx.now);
+        }
     }
 
     /// Opens an issue.

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Share, ShareRole,
-    TagsExchange, TicketUpdate, Value,
+    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Reason, Share,
+    ShareRole, TagsExchange, TicketUpdate, Value,
 };
 
-use super::{Case, Content, Context, Decision, Draft, PartnerMessage, status};
+use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
 
 /// Sends every active share what it does not have yet.
 pub(super) fn all_shares(
@@ -26,7 +26,7 @@ pub(super) fn all_shares(
             continue;
         }
         let create = !share.begun;
-        if let Some((update, contents)) = difference(case, share, agreement, actor, ctx) {
+        if let Some((update, contents)) = difference(decision, case, share, agreement, actor, ctx) {
             let id = case.next_message();
             if create {
                 share.from_n = id.n;
@@ -47,18 +47,6 @@ pub(super) fn all_shares(
     case.shares = shares;
 }
 
-/// Whether the terms let a property cross under an agreement.
-pub(super) fn crosses(property: &Property, agreement: &Agreement, begun: bool) -> bool {
-    match property {
-        Property::Subject => true,
-        Property::Status | Property::CustomStatus => {
-            !begun || agreement.terms.comments == CommentTerms::PublicAndPrivate
-        }
-        Property::Priority => false,
-        Property::Field(_) => agreement.terms.sync_custom_fields,
-    }
-}
-
 /// What a comment may at most be when the receiver wrote it.
 pub(super) fn comment_limit(agreement: &Agreement, written_by_receiver: bool) -> Privacy {
     if written_by_receiver && agreement.terms.comments == CommentTerms::PrivateOnly {
@@ -69,6 +57,7 @@ pub(super) fn comment_limit(agreement: &Agreement, written_by_receiver: bool) ->
 }
 
 fn difference(
+    decision: &mut Decision,
     case: &Case,
     share: &mut Share,
     agreement: &Agreement,
@@ -81,23 +70,25 @@ fn difference(
     let mut update = TicketUpdate::new(ticket.uuid.clone());
     let mut contents = Contents { seq, ..Contents::default() };
 
-    for (property, here) in ticket.effective_properties() {
-        if !crosses(&property, agreement, share.begun) {
-            continue;
-        }
+    let mut all = ticket.effective_properties();
+    all.extend(mapping::always_told(ticket, agreement));
+    for (property, here) in all {
+        let Ok(name) = mapping::outgoing(&property, agreement, share.begun) else { continue };
         let last = share.agreed.properties.get(&property);
         let unsaid = last.is_none() && here.is_null();
         if unsaid || last.is_some_and(|last| last.here == here) {
             continue;
         }
-        let wire = to_wire(&property, &here, agreement);
+        nearest(decision, case, last, &property, &here, agreement, ctx);
+        let wire = mapping::value_out(&property, &here, agreement);
         let silent = last.is_some_and(|last| last.wire == wire)
             || (wire.is_null() && !matches!(property, Property::Field(_)));
         let told_in = if silent { last.map_or(0, |last| last.seq) } else { seq };
-        share.agreed.properties.insert(property.clone(), Exchange { wire: wire.clone(), here, seq: told_in });
+        let exchange = Exchange { wire: wire.clone(), here, seq: told_in, unfit: false };
+        share.agreed.properties.insert(property.clone(), exchange);
         if !silent {
-            contents.properties.push(property.clone());
-            update.properties.insert(property, wire);
+            contents.properties.push(property);
+            update.properties.insert(name, wire);
         }
     }
 
@@ -118,18 +109,28 @@ fn difference(
         contents.first_comment.get_or_insert(stored.n);
         let mut comment = stored.comment.clone();
         comment.limit(limit);
+        if agreement.local.rewrite_references {
+            references::rewrite(&mut comment, &agreement.uuid, ctx.references);
+        }
         update.comments.push(comment);
     }
     if all_read {
         share.comments_sent = ticket.comments;
     }
 
-    if !create && contents.properties.is_empty() && update.tags.is_none() && update.comments.is_empty() {
+    // A crossdesk is told our number as soon as there is one; others with the next message.
+    let number_alone = ticket.id.is_some() && !share.told_number && share.partner_seq > 0;
+    let nothing = contents.properties.is_empty() && update.tags.is_none() && update.comments.is_empty();
+    if !create && !number_alone && nothing {
         return None;
     }
     share.seq = seq;
-    if create || seq == 1 {
+    if !share.told_number {
         update.original_id = ticket.id.as_ref().map(ToString::to_string);
+        extra.url = our_origin(case, ctx).url;
+        share.told_number = ticket.id.is_some();
+    }
+    if create || seq == 1 {
         extra.origin = Some(ticket.origin.clone().unwrap_or_else(|| our_origin(case, ctx)));
     }
     if create {
@@ -144,10 +145,26 @@ fn difference(
     Some((update, contents))
 }
 
-fn to_wire(property: &Property, here: &Value, agreement: &Agreement) -> Value {
-    match (property, here) {
-        (Property::Status, Value::String(word)) => Value::from(status::to_wire(word, agreement)),
-        _ => here.clone(),
+/// A status that the partner has not is told as its nearest, and that is said.
+fn nearest(
+    decision: &mut Decision,
+    case: &Case,
+    last: Option<&Exchange>,
+    property: &Property,
+    here: &Value,
+    agreement: &Agreement,
+    ctx: &Context<'_>,
+) {
+    if *property != Property::Status {
+        return;
+    }
+    let is_nearest = |value: &Value| value.as_str().is_some_and(|word| status::is_nearest(word, agreement));
+    if let Some(word) = here.as_str().filter(|_| is_nearest(here)) {
+        let told = status::to_wire(word, agreement);
+        let detail = format!("{} has no status {word}: it is told {told}", agreement.name);
+        decision.issue(case, &agreement.uuid, property, Reason::NearestStatus, detail, ctx);
+    } else if last.is_some_and(|last| is_nearest(&last.here)) {
+        decision.resolved(case, &agreement.uuid, property, Reason::NearestStatus, ctx);
     }
 }
 

@@ -9,17 +9,33 @@ use std::collections::BTreeSet;
 
 use crate::domain::{Comment, Property, Revision, TicketEvent, Value};
 
-use super::Case;
+use super::{Case, Context, Decision, undone};
 
 /// Takes the values and tags of an event in; returns whether the desk told anything new.
-pub(super) fn absorb(case: &mut Case, event: &TicketEvent) -> bool {
+pub(super) fn absorb(
+    decision: &mut Decision,
+    case: &mut Case,
+    event: &TicketEvent,
+    ctx: &Context<'_>,
+) -> bool {
     let caused_by = event.command_id.as_ref().filter(|id| id.owner == case.ticket.uuid).map(|id| id.n);
     let mut news = !case.ticket.known;
     for (property, value) in &event.properties {
-        news |= absorb_property(case, property, value, event.revision, caused_by);
+        let before = case.ticket.properties.get(property).cloned();
+        if absorb_property(case, property, value, event.revision, caused_by) {
+            news = true;
+            decision.changed.push(property.to_string());
+        }
+        // Somebody on the desk has decided about it meanwhile.
+        if before.as_ref() != case.ticket.properties.get(property) && !case.ticket.undone.is_empty() {
+            undone::overtaken(decision, case, property, ctx);
+        }
     }
-    if let Some(tags) = &event.tags {
-        news |= absorb_tags(case, tags, caused_by);
+    if let Some(tags) = &event.tags
+        && absorb_tags(case, tags, caused_by)
+    {
+        news = true;
+        decision.changed.push("tags".to_owned());
     }
     case.ticket.known = true;
     case.ticket.revision = case.ticket.revision.or_newer(event.revision);

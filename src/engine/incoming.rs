@@ -4,11 +4,13 @@
 //! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
 
 use crate::domain::{
-    Agreement, Command, Direction, OpenCommand, Origin, Privacy, Property, Share, ShareRole, ShareState,
-    TicketCommand, TicketUpdate, Value,
+    Agreement, Command, Direction, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
+    TicketUpdate, Value,
 };
 
-use super::{Case, Context, Decision, Outcome, Refusal, completion, diff, people, reading};
+use super::{
+    Case, Context, Decision, Outcome, Refusal, asking, asking::Asked, diff, mapping, people, reading, undone,
+};
 
 /// A partner shares a ticket; saying so again is taken as an update.
 ///
@@ -155,54 +157,57 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
         }));
         case.ticket.hops = update.extra.as_ref().and_then(|extra| extra.hops).unwrap_or(1);
     }
-    let comments = comments(&mut decision, case, agreement, update, creates, ctx);
+    let mut comments = comments(&mut decision, case, agreement, update, creates, ctx);
     let actor =
         update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
-
-    let tags = !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty();
-    if creates
-        || tags
-        || !wanted.properties.is_empty()
-        || !comments.is_empty()
-        || !wanted.fields_not_synced.is_empty()
-    {
-        let mut command = TicketCommand {
-            uuid: case.ticket.uuid.clone(),
-            id: case.ticket.id.clone(),
-            properties: wanted.properties.clone(),
-            tags: None,
-            tags_added: wanted.tags_added.clone(),
-            tags_removed: wanted.tags_removed.clone(),
-            requester: case.ticket.requester.clone().filter(|_| creates),
-            comments: comments.clone(),
-            actor: actor.clone(),
-            agreement: (agreement.uuid.clone(), agreement.name.clone()),
-            origin: case.ticket.origin.clone().filter(|_| creates),
-            fields_not_synced: wanted.fields_not_synced,
-        };
-        let mut open = OpenCommand {
-            n: 0,
-            at: ctx.now,
-            agreement: agreement.uuid.clone(),
-            creates,
-            properties: wanted.properties,
-            tags_added: wanted.tags_added,
-            tags_removed: wanted.tags_removed,
-            comments,
-        };
-        let mut after = case.ticket.effective_tags();
-        after.retain(|tag| !open.tags_removed.contains(tag));
-        after.extend(open.tags_added.iter().cloned());
-        command.tags = (tags || creates).then_some(after);
-        let command = Box::new(command);
-        let command = if creates { Command::CreateTicket(command) } else { Command::UpdateTicket(command) };
-        open.n = decision.command(case, &agreement.uuid, command, ctx);
-        case.ticket.open.push(open);
-        case.ticket.due_at = completion::next_due(case, ctx);
-        decision.outcome = Outcome::Applied;
+    if !comments.is_empty() {
+        decision.changed.push(format!("{} comments", comments.len()));
     }
+    if undone::is_closed(case) && !creates {
+        closed(&mut decision, case, agreement, std::mem::take(&mut comments), ctx);
+    }
+    if !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty() {
+        decision.changed.push("tags".to_owned());
+    }
+    let asked = Asked {
+        creates,
+        again: false,
+        properties: wanted.properties,
+        tags_added: wanted.tags_added,
+        tags_removed: wanted.tags_removed,
+        comments,
+        actor: actor.clone(),
+        fields_not_synced: wanted.fields_not_synced,
+        partner_news: wanted.partner_news,
+    };
+    asking::ask(&mut decision, case, agreement, asked, ctx);
     diff::all_shares(&mut decision, case, actor.as_ref(), ctx);
     decision
+}
+
+/// A closed ticket takes no comment: what arrives is kept, told, and brought to the desk should the ticket be opened again.
+fn closed(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Agreement,
+    comments: Vec<crate::domain::Comment>,
+    ctx: &Context<'_>,
+) {
+    for comment in comments {
+        let subject = format!("comment:{}", comment.uuid);
+        let words: String = comment.body.chars().take(200).collect();
+        let detail =
+            format!("the ticket is closed and takes no comment; {} wrote: {words}", comment.author.name);
+        decision.hold_back(&agreement.uuid, &subject, Reason::TicketClosed);
+        decision.issue(case, &agreement.uuid, subject, Reason::TicketClosed, detail, ctx);
+        let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let text = format!(
+            "ticket {number} is closed, so a comment of {} was not added to it; crossdesk ticket explain {number} shows it",
+            comment.author.name
+        );
+        decision.notice(case, &agreement.uuid, "comment_refused", text, ctx);
+        undone::keep(case, &agreement.uuid, None, Some(comment));
+    }
 }
 
 /// The comments of an update that are new, taken in and named for the desk.
@@ -244,8 +249,11 @@ pub fn as_shared(
     let mut update = TicketUpdate::new(case.ticket.uuid.clone());
     let Some(share) = case.share(&agreement.uuid) else { return update };
     let exchanged = share.agreed.properties.iter().filter(|(_, exchange)| !exchange.wire.is_null());
-    update.properties =
-        exchanged.map(|(property, exchange)| (property.clone(), exchange.wire.clone())).collect();
+    update.properties = exchanged
+        .filter_map(|(property, exchange)| {
+            Some((mapping::outgoing(property, agreement, false).ok()?, exchange.wire.clone()))
+        })
+        .collect();
     update.tags = share.agreed.tags.as_ref().map(|tags| tags.wire.clone());
     update.requester.clone_from(&case.ticket.requester);
     update.requested_at = case.ticket.created_at;

@@ -11,9 +11,11 @@
 //! | the desk answers a command, or never does | [`completion`] |
 //! | somebody starts or ends a share | [`sharing`] |
 //! | a partner refuses a message | [`refusal`] |
+//! | the desk could not do something, or could not then | [`undone`] |
 //! | an agreement is made, answered or ended | [`agreement`] |
 
 pub mod agreement;
+mod asking;
 mod case;
 pub mod completion;
 mod decision;
@@ -22,15 +24,18 @@ mod echo;
 pub mod field;
 pub mod field_check;
 pub mod incoming;
+mod mapping;
 pub mod outgoing;
 mod people;
 mod reading;
+pub mod references;
 pub mod refusal;
 pub mod rules;
 pub mod sharing;
 mod snapshot;
 pub mod status;
+pub mod undone;
 
 pub use case::{Case, Comments};
-pub use decision::{Content, Context, Decision, Desk, Draft, Outcome, PartnerMessage, Refusal};
+pub use decision::{Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal};
 pub use snapshot::Snapshot;

@@ -1,8 +1,9 @@
 //! The desk says how a ticket stands.
 
-use crate::domain::TicketEvent;
+use std::borrow::Cow;
 
-use super::{Case, Context, Decision, Outcome, diff, echo};
+use super::{Case, Context, Decision, Outcome, diff, echo, mapping, people, undone};
+use crate::domain::{Property, Reason, TicketEvent};
 
 /// Takes an event on a shared ticket in, and sends every share what it does not have yet.
 ///
@@ -10,9 +11,17 @@ use super::{Case, Context, Decision, Outcome, diff, echo};
 pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();
     case.end_dead_shares(ctx);
+    let event: Cow<'_, TicketEvent> = people::as_known(case, event, ctx);
     let stale = event.revision.is_older_than(&case.ticket.revision);
-    let news = !stale && take_in(case, event);
-    let comments = echo::absorb_comments(case, event);
+    let news = !stale && take_in(&mut decision, case, &event, ctx);
+    let comments = echo::absorb_comments(case, &event);
+    if comments {
+        decision.changed.push("comments".to_owned());
+    }
+    if news || comments {
+        undone::try_again(&mut decision, case, ctx);
+    }
+    held_back(&mut decision, case, &event, ctx);
     diff::all_shares(&mut decision, case, event.actor.as_ref(), ctx);
     decision.outcome = if news || comments {
         Outcome::Applied
@@ -24,8 +33,8 @@ pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -
     decision
 }
 
-fn take_in(case: &mut Case, event: &TicketEvent) -> bool {
-    let news = echo::absorb(case, event);
+fn take_in(decision: &mut Decision, case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -> bool {
+    let news = echo::absorb(decision, case, event, ctx);
     let ticket = &mut case.ticket;
     ticket.id.get_or_insert_with(|| event.id.clone());
     if !ticket.received {
@@ -35,4 +44,25 @@ fn take_in(case: &mut Case, event: &TicketEvent) -> bool {
         ticket.created_at = event.created_at.or(ticket.created_at);
     }
     news
+}
+
+/// What of the change stays here, share by share.
+fn held_back(decision: &mut Decision, case: &Case, event: &TicketEvent, ctx: &Context<'_>) {
+    if decision.changed.is_empty() {
+        return;
+    }
+    let changed = std::mem::take(&mut decision.changed);
+    for share in case.shares.iter().filter(|share| share.is_active()) {
+        let Some(agreement) = ctx.agreements.get(&share.agreement) else { continue };
+        for property in event.properties.keys().filter(|property| changed.contains(&property.to_string())) {
+            let extra = Property::EXTRA.contains(property);
+            if !extra && mapping::outgoing(property, agreement, share.begun).is_err() {
+                decision.hold_back(&agreement.uuid, property, Reason::NotShared);
+            }
+        }
+        if changed.iter().any(|part| part == "tags") && !agreement.terms.sync_tags {
+            decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
+        }
+    }
+    decision.changed = changed;
 }

@@ -1,6 +1,8 @@
 //! Who somebody of a partner's is on this desk: our own requester, or a dummy user.
 
-use crate::domain::{Command, NewUser, Person, User, Uuid};
+use std::borrow::Cow;
+
+use crate::domain::{Command, NewUser, Person, TicketEvent, User, Uuid};
 
 use super::{Case, Context, Decision};
 
@@ -36,4 +38,30 @@ pub(super) fn resolve(
         role: person.role,
     });
     Person { id: None, ..person.clone() }
+}
+
+/// An event in which the partners' people are called as their partners call them: a dummy user who writes on this desk is
+/// the same person over there. The desk may leave that to us.
+pub(super) fn as_known<'a>(case: &Case, event: &'a TicketEvent, ctx: &Context<'_>) -> Cow<'a, TicketEvent> {
+    if ctx.users.is_empty() {
+        return Cow::Borrowed(event);
+    }
+    let dummy = |person: &Person| {
+        let of_ticket = |user: &&User| {
+            user.id.is_some()
+                && user.id == person.id
+                && case.shares.iter().any(|share| share.agreement == user.agreement)
+        };
+        ctx.users.values().filter(of_ticket).map(|user| user.uuid.clone()).min()
+    };
+    let people = event.comments.iter().map(|(comment, _)| &comment.author).chain(&event.actor);
+    if people.clone().all(|person| dummy(person).is_none()) {
+        return Cow::Borrowed(event);
+    }
+    let mut event = event.clone();
+    let people = event.comments.iter_mut().map(|(comment, _)| &mut comment.author).chain(&mut event.actor);
+    for person in people {
+        person.uuid = dummy(person).unwrap_or_else(|| person.uuid.clone());
+    }
+    Cow::Owned(event)
 }

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     Agreement, Exchange, Extra, FieldNotSynced, Property, Reason, Share, ShareRole, TagsExchange,
-    TicketUpdate, Value,
+    TicketUpdate, Title, Value,
 };
 
-use super::{Case, Context, Decision, diff, field, status};
+use super::{
+    Case, Context, Decision, field,
+    mapping::{self, Place},
+    status,
+};
 
 /// What an update asks of the desk, while it is being worked out.
 #[derive(Default)]
@@ -16,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,
+    /// Something new is known of the partner's own ticket.
+    pub(super) partner_news: bool,
 }
 
 /// The values and tags of an update that are new and may cross, noted as agreed.
@@ -28,46 +34,34 @@ pub(super) fn values(
 ) -> Wanted {
     let mut wanted = Wanted::default();
     let Some(mut share) = case.share(&agreement.uuid).cloned() else { return wanted };
-    let begun = share.begun;
     let extra = update.extra.as_ref();
     let fresh = extra.and_then(|extra| extra.seq).is_none_or(|seq| seq > share.partner_seq);
-    if let Some(id) = &update.original_id {
-        share.partner_ticket = Some(id.clone());
-    }
+    counterpart(&mut share, update, &mut wanted);
     if fresh {
         share.partner_seq = extra.and_then(|extra| extra.seq).unwrap_or(share.partner_seq);
-        for (property, wire) in &update.properties {
-            let last = share.agreed.properties.get(property);
-            if last.is_some_and(|last| last.wire == *wire) || (last.is_none() && wire.is_null()) {
-                continue;
-            }
-            if crosses_over(case, &share, property, extra) {
-                let detail =
-                    format!("both sides changed {property} at once; the sender's value stays, not {wire}");
-                decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
-                if extra.is_none() {
-                    share.agreed.properties.remove(property);
+        for (name, wire) in &update.properties {
+            match mapping::incoming(name, agreement) {
+                Place::Part(property) if Property::TOLD.contains(&property) => {
+                    told(decision, &mut share, property, wire, agreement, &mut wanted);
                 }
-                continue;
-            }
-            match reading(property, wire, agreement, begun, ctx) {
-                Reading::Ignored => {}
-                Reading::Is(here) => {
-                    resolve_issue(decision, case, agreement, property, last.is_some(), ctx);
-                    if case.ticket.effective(property).unwrap_or(&Value::Null) != &here {
-                        wanted.properties.insert(property.clone(), here.clone());
-                    }
-                    let exchange = Exchange { wire: wire.clone(), here, seq: 0 };
-                    share.agreed.properties.insert(property.clone(), exchange);
+                Place::Part(property) => {
+                    value(decision, case, &mut share, &property, wire, agreement, extra, &mut wanted, ctx);
                 }
-                Reading::Unfit(unfit) => {
-                    let here = case.ticket.effective(property).cloned().unwrap_or_default();
-                    let exchange = Exchange { wire: wire.clone(), here, seq: 0 };
-                    share.agreed.properties.insert(property.clone(), exchange);
-                    decision.issue(case, &agreement.uuid, property, unfit.reason, unfit.detail.clone(), ctx);
-                    wanted.fields_not_synced.push(unfit);
+                Place::Number => {
+                    let number =
+                        wire.as_str().map(str::to_owned).or_else(|| Some(wire.as_i64()?.to_string()));
+                    know(&mut share.partner.ticket_id, number, &mut wanted);
+                }
+                Place::NotTaken(title) => {
+                    not_taken(decision, &mut share, title, wire, agreement, &mut wanted);
                 }
             }
+        }
+        if update.tags.is_some()
+            && !agreement.terms.sync_tags
+            && update.tags.as_ref().is_some_and(|tags| !tags.is_empty())
+        {
+            decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
         }
         tags(case, &mut share, agreement, update, &mut wanted);
     }
@@ -78,19 +72,117 @@ pub(super) fn values(
     wanted
 }
 
-/// A value that fits now ends the issue that it once was.
-fn resolve_issue(
+/// What the partner tells of its own ticket.
+fn counterpart(share: &mut Share, update: &TicketUpdate, wanted: &mut Wanted) {
+    know(&mut share.partner.ticket_id, update.original_id.clone(), wanted);
+    let link = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+    let url = update.extra.as_ref().and_then(|extra| extra.url.clone()).filter(link);
+    know(&mut share.partner.url, url, wanted);
+}
+
+fn know(known: &mut Option<String>, said: Option<String>, wanted: &mut Wanted) {
+    if said.is_some() && *known != said {
+        *known = said;
+        wanted.partner_news = true;
+    }
+}
+
+/// What the partner is let tell, and what sets nothing here.
+fn told(
     decision: &mut Decision,
-    case: &Case,
+    share: &mut Share,
+    property: Property,
+    wire: &Value,
     agreement: &Agreement,
+    wanted: &mut Wanted,
+) {
+    if !mapping::crosses(&property, agreement, share.begun) {
+        return decision.hold_back(&agreement.uuid, property, Reason::NotShared);
+    }
+    if share.partner.told.get(&property) != Some(wire) {
+        wanted.partner_news = true;
+        share.partner.told.insert(property, wire.clone());
+    }
+}
+
+/// A custom field that this side has settled not to take: said when its value is new.
+fn not_taken(
+    decision: &mut Decision,
+    share: &mut Share,
+    title: Title,
+    wire: &Value,
+    agreement: &Agreement,
+    wanted: &mut Wanted,
+) {
+    if share.agreed.not_taken.get(&title) == Some(wire) {
+        return;
+    }
+    share.agreed.not_taken.insert(title.clone(), wire.clone());
+    decision.hold_back(&agreement.uuid, format!("field:{title}"), Reason::NotShared);
+    let detail = "this side has settled that the field is not taken from the partner".to_owned();
+    wanted.fields_not_synced.push(FieldNotSynced { title, reason: Reason::NotShared, detail });
+}
+
+/// The value of one part: new against what was agreed, or not; taken, or held back with the reason.
+#[expect(clippy::too_many_arguments, reason = "one step of one loop, with all that the loop has")]
+fn value(
+    decision: &mut Decision,
+    case: &mut Case,
+    share: &mut Share,
     property: &Property,
-    had_before: bool,
+    wire: &Value,
+    agreement: &Agreement,
+    extra: Option<&Extra>,
+    wanted: &mut Wanted,
     ctx: &Context<'_>,
 ) {
-    if had_before && matches!(property, Property::Field(_)) {
-        decision.issue(case, &agreement.uuid, property, Reason::IncompatibleType, "it fits now", ctx);
-        if let Some(issue) = decision.issues.last_mut() {
-            issue.resolved_at = Some(ctx.now);
+    let last = share.agreed.properties.get(property);
+    if last.is_some_and(|last| last.wire == *wire) || (last.is_none() && wire.is_null()) {
+        return;
+    }
+    if crosses_over(case, share, property, extra) {
+        let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
+        decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
+        decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
+        if extra.is_none() {
+            share.agreed.properties.remove(property);
+        }
+        return;
+    }
+    let was_unfit = last.is_some_and(|last| last.unfit);
+    let known = last.is_some();
+    let reading = reading(property, wire, agreement, share.begun, ctx);
+    if let Reading::Is(_) | Reading::Unfit(..) = reading {
+        for undone in case.ticket.undone.iter_mut().filter(|undone| undone.agreement == agreement.uuid) {
+            undone.properties.remove(property);
+        }
+    }
+    match reading {
+        Reading::Ignored => {
+            if !wire.is_null() {
+                decision.hold_back(&agreement.uuid, property, Reason::NotShared);
+            }
+        }
+        Reading::Is(here) => {
+            if was_unfit || (known && matches!(property, Property::Field(_))) {
+                decision.resolved(case, &agreement.uuid, property, Reason::IncompatibleType, ctx);
+            }
+            decision.changed.push(property.to_string());
+            if case.ticket.effective(property).unwrap_or(&Value::Null) != &here {
+                wanted.properties.insert(property.clone(), here.clone());
+            }
+            let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
+            share.agreed.properties.insert(property.clone(), exchange);
+        }
+        Reading::Unfit(reason, detail) => {
+            let here = case.ticket.effective(property).cloned().unwrap_or_default();
+            let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: true };
+            share.agreed.properties.insert(property.clone(), exchange);
+            decision.hold_back(&agreement.uuid, property, reason);
+            decision.issue(case, &agreement.uuid, property, reason, detail.clone(), ctx);
+            if let Property::Field(title) = property {
+                wanted.fields_not_synced.push(FieldNotSynced { title: title.clone(), reason, detail });
+            }
         }
     }
 }
@@ -112,8 +204,8 @@ enum Reading {
     Is(Value),
     /// It may not cross, or says nothing.
     Ignored,
-    /// A custom field that is left out.
-    Unfit(FieldNotSynced),
+    /// It has no place on this desk: why, as a code and in words.
+    Unfit(Reason, String),
 }
 
 fn reading(
@@ -124,27 +216,31 @@ fn reading(
     ctx: &Context<'_>,
 ) -> Reading {
     if let Property::Field(title) = property {
-        let left_out =
-            |reason, detail| Reading::Unfit(FieldNotSynced { title: title.clone(), reason, detail });
         if !agreement.terms.sync_custom_fields {
-            return left_out(Reason::NotShared, "the agreement does not share custom fields".to_owned());
+            return Reading::Unfit(
+                Reason::NotShared,
+                "the agreement does not share custom fields".to_owned(),
+            );
         }
-        return match field::fit(ctx.catalogue, title, wire) {
+        return match field::fit(ctx.catalogue, title, &mapping::value_in(title, wire, agreement)) {
             Ok(here) => Reading::Is(here),
-            Err(unfit) => left_out(unfit.reason, unfit.detail),
+            Err(unfit) => Reading::Unfit(unfit.reason, unfit.detail),
         };
     }
-    if wire.is_null() || !diff::crosses(property, agreement, begun) {
+    if wire.is_null() || !mapping::crosses(property, agreement, begun) {
         return Reading::Ignored;
     }
     match (property, wire) {
-        (Property::Status, Value::String(word)) => {
+        (Property::Status, Value::String(word)) => match status::from_wire(word, agreement) {
+            Some(status) => Reading::Is(Value::from(status)),
             // A word that no desk here has is an open ticket at least, when it is new; later it changes nothing.
-            let unknown = if begun { None } else { Some("open") };
-            status::from_wire(word, agreement)
-                .or(unknown)
-                .map_or(Reading::Ignored, |s| Reading::Is(Value::from(s)))
-        }
+            None if !begun => Reading::Is(Value::from("open")),
+            None => {
+                let detail =
+                    format!("the partner's status \"{word}\" is none of this desk's: the status stays");
+                Reading::Unfit(Reason::NearestStatus, detail)
+            }
+        },
         (_, Value::String(_)) => Reading::Is(wire.clone()),
         _ => Reading::Ignored,
     }

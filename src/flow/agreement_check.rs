@@ -86,10 +86,17 @@ async fn ask(
         collection: "agreements",
         uuid: agreement.uuid.clone(),
         body: None,
-        token: Some((agreement.uuid.clone(), keys.current)),
+        token: Some((agreement.uuid.clone(), keys.current.clone())),
         profile: agreement.profile,
     };
-    let answer = match options.partner.call(&call).await {
+    let mut result = options.partner.call(&call).await;
+    if let (Ok(answer), Some(next)) = (&result, &keys.next)
+        && matches!(answer.status, 401 | 403)
+    {
+        let token = Some((agreement.uuid.clone(), next.clone()));
+        result = options.partner.call(&Call { token, ..call }).await;
+    }
+    let answer = match result {
         Ok(answer) => answer,
         Err(error) => {
             return Ok((
@@ -98,12 +105,22 @@ async fn ask(
             ));
         }
     };
-    let words: String = answer.text.trim().chars().take(WORDS).collect();
+    let hidden = answer.text.replace(keys.current.reveal(), "…");
+    let words: String = hidden.trim().chars().take(WORDS).collect();
     if !(200..300).contains(&answer.status) || answer.is_page {
         let detail = format!("the partner answered {} {words}", answer.status);
         return Ok((PartnerCheck { state: "refused", detail: detail.trim().to_owned(), status: None }, None));
     }
     Ok(match nhd::read_agreement(answer.text.as_bytes()) {
+        Ok(told)
+            if told
+                .uuid
+                .as_ref()
+                .is_none_or(|uuid| !uuid.as_str().eq_ignore_ascii_case(agreement.uuid.as_str())) =>
+        {
+            let detail = "the partner answered, but not with this agreement".to_owned();
+            (PartnerCheck { state: "refused", detail, status: None }, None)
+        }
         Ok(told) => {
             let detail = "the partner knows the agreement, and its key".to_owned();
             (PartnerCheck { state: "ok", detail, status: told.status }, told.fields)

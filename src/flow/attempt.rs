@@ -1,14 +1,16 @@
 //! One message tried: the call, what its answer means, and the note of it.
 
+use std::sync::PoisonError;
+
 use super::{
-    change::{AgreementAction, Answer, Attempted, Change, Done},
+    change::{self, AgreementAction, Attempted, Change, Done},
     options::Options,
     pipeline::Pipeline,
     verdict::{Verdict, verdict},
 };
 use crate::{
     domain::{AccessKey, Agreement, Keys, Message, MessageType, Profile, Timestamp},
-    ports::{Call, MessageFilter, Method},
+    ports::{Answer, Call, CallError, MessageFilter, Method},
     telemetry::metric,
     wire::nhd,
 };
@@ -35,7 +37,7 @@ pub(super) struct Tried {
     pub(super) message: Message,
     pub(super) came_of_it: CameOfIt,
     /// Whether what came of it is safe.
-    pub(super) written: Answer,
+    pub(super) written: change::Answer,
 }
 
 /// Tries a message, in the other dialect too where the partner asks for it, and has what came of it written.
@@ -46,7 +48,11 @@ pub(super) async fn make(
     mut message: Message,
     fresh: bool,
 ) -> Tried {
-    if !fresh && is_over(options, &message).await {
+    let ended =
+        || pipeline.ended.read().unwrap_or_else(PoisonError::into_inner).contains(&who.agreement.uuid);
+    // An agreement that has ended has withdrawn what was on its way, whoever has it in hand.
+    let over = !message.kind.is_about_agreement() && ended();
+    if over || (!fresh && is_over(options, &message).await) {
         return Tried { message, came_of_it: CameOfIt::Done, written: Ok(Done::default()) };
     }
     let begun = options.clock.now();
@@ -144,7 +150,35 @@ async fn call(options: &Options, who: &mut Who, message: &Message) -> Verdict {
         request.token = Some((who.agreement.uuid.clone(), other));
         result = options.partner.call(&request).await;
     }
-    verdict(message.kind, who.agreement.profile, &result)
+    let judged = verdict(message.kind, who.agreement.profile, &redacted(result, who));
+    match new_key(who, message) {
+        Some(next) if judged == Verdict::Done => took_key(options, &request, next).await,
+        _ => judged,
+    }
+}
+
+/// A partner may take the announcement of a new key and pass over the key: it is in force only where it opens something.
+async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verdict {
+    let token = announced.token.as_ref().map(|(agreement, _)| (agreement.clone(), next.clone()));
+    let look = Call { method: Method::Get, body: None, token, ..announced.clone() };
+    match options.partner.call(&look).await {
+        Ok(answer) if matches!(answer.status, 401 | 403) => Verdict::Park(
+            "the partner took the announcement of a new key, but not the key: the old one stays".to_owned(),
+        ),
+        Ok(answer) if answer.status >= 500 => Verdict::Later {
+            why: "whether the new key opens the agreement is not known yet".to_owned(),
+            after: None,
+        },
+        Ok(_) => Verdict::Done,
+        Err(error) => Verdict::Later { why: error.to_string(), after: None },
+    }
+}
+
+/// An answer in which no key of the agreement stands, though the partner may have repeated what it was sent.
+fn redacted(result: Result<Answer, CallError>, who: &Who) -> Result<Answer, CallError> {
+    let keys = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
+    let hide = |text: String| keys.clone().fold(text, |text, key| text.replace(key.reveal(), "…"));
+    result.map(|answer| Answer { text: hide(answer.text), ..answer })
 }
 
 /// A key that the partner may know the agreement by, other than the one that it has just refused.
@@ -153,10 +187,10 @@ async fn other_key(options: &Options, who: &Who, refused: &AccessKey) -> Option<
     now.next.into_iter().chain([now.current]).find(|key| key != refused)
 }
 
-/// The new key that a message carries: one of ours about the agreement, while a new key is on its way.
+/// The new key that a message carries.
 fn new_key<'a>(who: &'a Who, message: &Message) -> Option<&'a AccessKey> {
     let next = who.keys.as_ref()?.next.as_ref();
-    next.filter(|_| message.kind == MessageType::AgreementUpdate)
+    next.filter(|_| message.contents.rekeys)
 }
 
 fn request(who: &Who, message: &Message) -> Option<Call> {
@@ -188,7 +222,15 @@ async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -
     let Some(create) = request(who, message) else { return Verdict::Park(refused) };
     let token = who.keys.as_ref().map(|keys| (who.agreement.uuid.clone(), keys.current.clone()));
     let look = Call { method: Method::Get, body: None, token, ..create };
-    match options.partner.call(&look).await {
+    let mut result = options.partner.call(&look).await;
+    if let (Ok(answer), Some((agreement, tried))) = (&result, &look.token)
+        && matches!(answer.status, 401 | 403)
+        && let Some(other) = other_key(options, who, tried).await
+    {
+        result =
+            options.partner.call(&Call { token: Some((agreement.clone(), other)), ..look.clone() }).await;
+    }
+    match result {
         Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
         Ok(answer) if answer.status < 500 => Verdict::Park(refused),
         Ok(answer) => Verdict::Later { why: refused, after: answer.retry_after },

@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, DeskEvent, Local, Message, MessageId, MessageType, Profile,
-        Terms, TicketId, TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, CommentTerms, DeskEvent, Local, Message, MessageId,
+        MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -41,7 +41,7 @@ pub enum AgreementAction {
     /// Changes its terms, or what it is called here.
     Edit {
         /// The new terms.
-        terms: Option<Terms>,
+        terms: Option<TermsEdit>,
         /// The new name.
         name: Option<String>,
         /// The partner's dialect.
@@ -51,6 +51,41 @@ pub enum AgreementAction {
     },
     /// Its partner turned out to speak this dialect.
     Speak(Profile),
+}
+
+/// What changes of an agreement's terms; the rest stays.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TermsEdit {
+    /// Comments, and with them the status.
+    pub comments: Option<CommentTerms>,
+    /// Whether tags cross.
+    pub sync_tags: Option<bool>,
+    /// Whether custom fields cross.
+    pub sync_custom_fields: Option<bool>,
+    /// Whether the priority crosses.
+    pub priority: Option<bool>,
+    /// Whether the assignee's name is told.
+    pub assignee: Option<bool>,
+    /// Whether the requester's mail address is told.
+    pub requester_email: Option<bool>,
+    /// Whether those in copy are told.
+    pub ccs: Option<bool>,
+}
+
+impl TermsEdit {
+    /// The terms with what changes.
+    pub fn over(&self, terms: Terms) -> Terms {
+        Terms {
+            comments: self.comments.unwrap_or(terms.comments),
+            sync_tags: self.sync_tags.unwrap_or(terms.sync_tags),
+            sync_custom_fields: self.sync_custom_fields.unwrap_or(terms.sync_custom_fields),
+            priority: self.priority.unwrap_or(terms.priority),
+            assignee: self.assignee.unwrap_or(terms.assignee),
+            requester_email: self.requester_email.unwrap_or(terms.requester_email),
+            ccs: self.ccs.unwrap_or(terms.ccs),
+        }
+    }
 }
 
 /// How an attempt to deliver ended.
@@ -133,6 +168,10 @@ pub enum Change {
     Buried(Vec<MessageId>),
     /// A ticket has waited long enough.
     Due(Uuid),
+    /// The desk's fields have changed: values of this ticket that fitted none may fit now.
+    Refit(Uuid),
+    /// Tickets up to this one have been gone through since the desk's fields changed; `None`: all.
+    Refitted(Option<Uuid>),
     /// An event has waited in vain for its ticket to be named.
     Unnamed(TicketId, String),
     /// A person wants a parked message tried again.
@@ -160,6 +199,7 @@ impl Change {
             Self::Attempt(..) => "attempt",
             Self::Published(_) | Self::Buried(_) => "note",
             Self::Due(_) | Self::Unnamed(..) => "time-out",
+            Self::Refit(_) | Self::Refitted(_) => "fields",
             Self::Replay(_) => "replay",
             Self::Drop(_) => "drop",
             Self::DeclineAll(_) => "setting",

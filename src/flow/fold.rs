@@ -1,6 +1,7 @@
 //! Changes laid over a snapshot, one after the other: each finds its case, the engine decides, the batch keeps it.
 
 use super::{
+    cause::Cause,
     change::{Answer, Attempted, Change, Done, TicketAction},
     fold_event::{done, not_shared},
     options::Options,
@@ -8,13 +9,14 @@ use super::{
 };
 use crate::{
     domain::{Channel, DeskEvent, MessageId, MessageState, MessageType, Uuid},
-    engine::{Case, Context, Outcome, Refusal, Snapshot, completion, incoming, refusal, sharing},
+    engine::{Case, Context, Outcome, Refusal, Snapshot, completion, incoming, refusal, sharing, undone},
     ports::Mark,
 };
 
 impl Batch<'_> {
     /// Folds one change in.
     pub(super) fn fold(&mut self, change: &Change) -> Answer {
+        self.cause = Cause::of(change);
         match change {
             Change::Event { event, raw } => self.event(event, raw),
             Change::Dead { kind, body, reason } => {
@@ -57,6 +59,14 @@ impl Batch<'_> {
                 Some(case) => Ok(done(self.decide(case, None, completion::timed_out))),
                 None => Ok(Done::default()),
             },
+            Change::Refit(ticket) => match self.snapshot.cases.remove(ticket) {
+                Some(case) => Ok(done(self.decide(case, None, undone::fields_changed))),
+                None => Ok(Done::default()),
+            },
+            Change::Refitted(through) => {
+                self.writes.refitted = Some(through.clone());
+                Ok(Done::default())
+            }
             Change::Replay(message) => self.replay(message),
             Change::Drop(message) => {
                 self.mark(message, MessageState::Withdrawn, message.error.clone());

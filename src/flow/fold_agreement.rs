@@ -24,8 +24,7 @@ impl Batch<'_> {
                 if self.snapshot.agreements.contains_key(uuid) {
                     return Err(Refusal::new(422, format!("agreement {uuid} is known here already")));
                 }
-                let sharing_url = &self.options.desk.sharing_url;
-                let ruling = agreement::invited(uuid.clone(), told, sharing_url, decline, self.now)?;
+                let ruling = agreement::invited(uuid.clone(), told, &self.options.desk, decline, self.now)?;
                 let agreement = Some(self.ruling(ruling));
                 Ok(Done { created: true, agreement, ..Done::default() })
             }
@@ -84,10 +83,14 @@ impl Batch<'_> {
                 agreement.profile = profile.unwrap_or(agreement.profile);
                 if let Some(name) = name {
                     agreement.name.clone_from(name);
+                    agreement.own_name = true;
                     agreement.updated_at = self.now;
                 }
                 match terms {
-                    Some(terms) => agreement::set_terms(agreement, *terms, self.now),
+                    Some(edit) => {
+                        let terms = edit.over(agreement.terms);
+                        agreement::set_terms(agreement, terms, self.now)
+                    }
                     None => Ok(agreement::unchanged(agreement)),
                 }
             }
@@ -103,26 +106,35 @@ impl Batch<'_> {
         Doer { party: agreement.direction.ours(), desk: self.options.desk.name.clone(), person }
     }
 
-    /// An agreement of the configuration: made where it is new, brought in line where its file says otherwise. Where it
-    /// stands is the file's word only at first; from then on it is the two parties'.
+    /// An agreement of the configuration: made where it is new; where its file says something else than before, brought in
+    /// line, as far as it is the file's to say. Where it stands is the file's word only at first, and so are an inbound
+    /// one's terms: from then on they are the two parties'. A key that was changed since is changed again only by the file.
     fn declare(&mut self, wanted: &Agreement, key: &AccessKey) -> Done {
-        let mut agreement = wanted.clone();
-        if let Some(before) = self.snapshot.agreements.get(&wanted.uuid) {
-            agreement = Agreement {
-                name: wanted.name.clone(),
-                kind: wanted.kind,
-                url: wanted.url.clone(),
-                terms: wanted.terms,
-                local: wanted.local.clone(),
-                declared: true,
-                ..before.clone()
-            };
-            if agreement == *before {
-                return Done { agreement: Some(agreement), ..Done::default() };
-            }
+        let Some(before) = self.snapshot.agreements.get(&wanted.uuid).cloned() else {
+            let mut ruling = agreement::unchanged(wanted.clone());
+            ruling.access_key = Some(NewKey::Set(key.clone()));
+            return Done { agreement: Some(self.ruling(ruling)), ..Done::default() };
+        };
+        let said = |agreement: &Agreement| agreement.declared_as.clone();
+        if before.declared && said(&before) == said(wanted) {
+            return Done { agreement: Some(before), ..Done::default() };
         }
-        let mut ruling = agreement::unchanged(agreement);
-        ruling.access_key = Some(NewKey::Set(key.clone()));
+        let new_key = said(&before).map(|as_| as_.key) != said(wanted).map(|as_| as_.key);
+        let agreement = Agreement {
+            name: wanted.name.clone(),
+            kind: wanted.kind,
+            url: wanted.url.clone(),
+            local: wanted.local.clone(),
+            declared: true,
+            declared_as: wanted.declared_as.clone(),
+            ..before
+        };
+        let terms = agreement.direction == Direction::Outbound && !agreement.status.is_final();
+        let mut ruling = agreement::unchanged(agreement.clone());
+        if terms && let Ok(told) = agreement::set_terms(agreement, wanted.terms, self.now) {
+            ruling = told;
+        }
+        ruling.access_key = new_key.then(|| NewKey::Set(key.clone()));
         Done { agreement: Some(self.ruling(ruling)), ..Done::default() }
     }
 
@@ -137,11 +149,13 @@ impl Batch<'_> {
             }
             Attempted::Later { error: None, .. } => return Ok(Done::default()),
             Attempted::Later { error: Some(error), .. } => {
-                let reason = format!("the partner cannot be reached, and is tried again: {error}");
-                agreement::troubled(before.clone(), reason, false, self.now)
+                agreement::troubled(before.clone(), error.clone(), false, self.now)
             }
             Attempted::Parked(reason) => {
                 let mut ruling = agreement::troubled(before.clone(), reason.clone(), true, self.now);
+                if message.contents.rekeys {
+                    ruling.access_key = Some(NewKey::Dropped);
+                }
                 ruling.agreement.messages += 1;
                 let id = MessageId { owner: before.uuid.clone(), n: ruling.agreement.messages };
                 self.dead(
@@ -181,7 +195,7 @@ impl Batch<'_> {
             return Ok(Done { agreement, ..Done::default() });
         }
         // An agreement that has ended may need its worker once more.
-        self.agreements_changed = true;
+        let agreement = self.ruling(agreement::unchanged(agreement));
         Ok(Done { agreement: Some(agreement), ..Done::default() })
     }
 }

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, TicketEvent, TicketId, Timestamp,
+        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, ShareRole, TicketEvent, TicketId,
+        Timestamp,
     },
     engine::{Case, Context, Decision, Outcome, Refusal, completion, outgoing, rules, sharing},
     ports::Mark,
@@ -70,32 +71,61 @@ impl Batch<'_> {
         // The desk's number is the stronger name: a uuid that belongs to another number is the desk's mistake.
         let named = event.uuid.as_ref().filter(|_| !self.snapshot.desk_ids.contains_key(&event.id));
         let case = self.known(&event.id).or_else(|| self.snapshot.cases.remove(named?));
-        match case {
-            Some(case) if case.shares.is_empty() && !case.ticket.received => {
-                // Somebody wanted to share it once, and could not: it is not shared.
-                self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
-            }
-            Some(case) => {
-                let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
-                tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
-                return Ok(done(decision));
-            }
-            None => {}
+        // Somebody wanted to share it once, and could not: it is not shared.
+        let tracked = case.as_ref().is_some_and(|case| !case.shares.is_empty() || case.ticket.received);
+        let rule = self.rule_for(case.as_ref(), event);
+        let is_new = case.is_none();
+        if let Some(case) = case {
+            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
         }
-        if event.via.as_deref() == Some("ticket_sharing") {
+        if is_new && event.via.as_deref() == Some("ticket_sharing") {
             // A command of ours made it; its completion will say which ticket it is.
             self.writes.waiting.push((event.id.clone(), raw.to_owned()));
             return Ok(Done::default());
         }
-        let options = self.options;
-        let Some(rule) = rules::first_match(&options.rules, event) else { return Ok(unshared()) };
-        match self.start_share(event, &rule.share_with, at) {
-            Ok(done) => Ok(done),
-            Err(refusal) => {
-                tracing::warn!(ticket.id = %event.id, rule = rule.name, reason = refusal.reason, "a rule could not share");
-                Ok(unshared())
+        if let Some((name, share_with)) = rule {
+            if let Some(cause) = &mut self.cause {
+                cause.by_rule(&name);
+            }
+            match self.start_share(event, &share_with, at) {
+                Ok(done) => return Ok(done),
+                Err(refusal) => {
+                    tracing::warn!(ticket.id = %event.id, rule = name, reason = refusal.reason, "a rule could not share");
+                }
             }
         }
+        let case = self.known(&event.id).or_else(|| self.snapshot.cases.remove(event.uuid.as_ref()?));
+        match case {
+            Some(case) if tracked => {
+                let decision = self.decide(case, at, |case, ctx| outgoing::ticket_changed(case, event, ctx));
+                tracing::debug!(ticket.id = %event.id, outcome = decision.outcome.as_str(), "event on a shared ticket");
+                Ok(done(decision))
+            }
+            Some(case) => {
+                self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+                Ok(unshared())
+            }
+            None => Ok(unshared()),
+        }
+    }
+
+    /// The rule that shares a ticket: name and agreement. One that had an outgoing share once is people's to share again,
+    /// and none goes back under the agreement that it came by.
+    fn rule_for(&self, case: Option<&Case>, event: &TicketEvent) -> Option<(String, String)> {
+        let shares = case.map_or(&[][..], |case| &case.shares);
+        if shares.iter().any(|share| share.role == ShareRole::Outgoing) {
+            return None;
+        }
+        // Before its command is answered nobody knows under which agreement it came.
+        if event.via.as_deref() == Some("ticket_sharing") && case.is_none_or(|case| case.ticket.id.is_none())
+        {
+            return None;
+        }
+        let rule = rules::first_match(&self.options.rules, event)?;
+        let agreement = self.snapshot.agreement(&rule.share_with);
+        let came_by =
+            agreement.is_some_and(|agreement| shares.iter().any(|share| share.agreement == agreement.uuid));
+        (!came_by).then(|| (rule.name.clone(), rule.share_with.clone()))
     }
 
     fn start_share(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {

@@ -21,6 +21,9 @@ use crate::{
 /// How long a uuid may be: message ids are made of it, and AMQP's short texts end at 255 bytes.
 const UUID: usize = 200;
 
+/// How large an invite may be: anybody can send one.
+const AGREEMENT: usize = 256 * 1024;
+
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collection {
@@ -148,6 +151,9 @@ impl Inbound {
     }
 
     async fn invited(&self, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
+        if request.body.len() > AGREEMENT {
+            return Err(Refusal::new(422, format!("an agreement is larger than {} KiB", AGREEMENT / 1024)));
+        }
         let told = nhd::read_agreement(&request.body).map_err(unreadable(request.method))?;
         if let Some(known) = self.options.store.access_keys(&uuid).await.map_err(away)? {
             // A repeated invite is fine, if it is the same one.
@@ -166,14 +172,13 @@ impl Inbound {
         let now = self.options.clock.now();
         if !self.gate.lets_in(now) {
             return Err(Refusal::new(
-                503,
+                429,
                 "more invites came than this desk takes in a minute; try again later",
             ));
         }
-        let waiting =
-            self.options.store.invites(now.plus(limits.expire_after), limits.waiting).await.map_err(away)?;
-        if i64::try_from(waiting.len()).is_ok_and(|waiting| waiting >= limits.waiting) {
-            return Err(Refusal::new(503, "too many invites wait for this desk's answer; try again later"));
+        let waiting = self.options.store.unanswered_invites(limits.waiting).await.map_err(away)?;
+        if waiting >= limits.waiting {
+            return Err(Refusal::new(429, "too many invites wait for this desk's answer; try again later"));
         }
         self.submit(Change::Invited { uuid, told: Box::new(told) }).await
     }

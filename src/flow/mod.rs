@@ -14,6 +14,7 @@
 
 mod agreement_check;
 mod attempt;
+mod cause;
 mod change;
 mod consumer;
 mod delivery;
@@ -28,6 +29,7 @@ mod options;
 mod outbox;
 mod pipeline;
 mod post;
+mod references;
 mod relay;
 mod roster;
 mod scope;
@@ -36,7 +38,7 @@ mod verdict;
 mod writes;
 
 pub use agreement_check::{AgreementCheck, PartnerCheck, check};
-pub use change::{AgreementAction, Answer, Attempted, Change, Done, TicketAction};
+pub use change::{AgreementAction, Answer, Attempted, Change, Done, TermsEdit, TicketAction};
 pub use delivery::{Failure, Worker};
 pub use fold::preview;
 pub use inbound::{Collection, Inbound, Reply, Request};

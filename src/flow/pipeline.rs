@@ -1,6 +1,10 @@
 //! The one place where changes are decided and written: a batch is read at once, folded in memory, and written at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -11,7 +15,7 @@ use super::{
     change::{Answer, Change},
     options::Options,
     outbox::Outbox,
-    scope,
+    references, scope,
     writes::{Batch, Finished},
 };
 use crate::{
@@ -46,6 +50,8 @@ pub struct Pipeline {
     pub(super) agreements: Arc<Notify>,
     /// What the relay takes.
     pub outbox: Arc<Outbox>,
+    /// Agreements that have ended: nothing of their tickets may go out any more, whoever holds it.
+    pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
 }
 
 /// The other end: decides and writes until all [`Pipeline`]s are gone.
@@ -55,6 +61,7 @@ pub struct Writer {
     units: mpsc::Receiver<Unit>,
     agreements: Arc<Notify>,
     outbox: Arc<Outbox>,
+    ended: Arc<RwLock<HashSet<Uuid>>>,
 }
 
 impl std::fmt::Debug for Unit {
@@ -68,9 +75,15 @@ impl Pipeline {
     pub fn new(options: Options) -> (Self, Writer) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (agreements, outbox) = (Arc::new(Notify::new()), Arc::new(Outbox::default()));
-        let writer =
-            Writer { options, units: receiver, agreements: agreements.clone(), outbox: outbox.clone() };
-        (Self { units: sender, agreements, outbox }, writer)
+        let ended = Arc::new(RwLock::new(HashSet::new()));
+        let writer = Writer {
+            options,
+            units: receiver,
+            agreements: agreements.clone(),
+            outbox: outbox.clone(),
+            ended: ended.clone(),
+        };
+        (Self { units: sender, agreements, outbox, ended }, writer)
     }
 
     /// Brings changes in, and waits until they are safe; the answers are in the same order.
@@ -204,10 +217,16 @@ impl Writer {
         let snapshot = options.store.snapshot(&scope).await?;
         let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
         let mut batch = Batch::new(&options, snapshot, waiting);
+        batch.references = references::known(&options, &batch.snapshot, changes).await?;
         let answers = changes.iter().map(|change| batch.fold(change)).collect();
         let finished = batch.finish();
         let places = options.store.apply(&finished.writes).await?;
         finished.count();
+        let ended = finished.writes.agreements.iter().filter(|agreement| agreement.status.is_final());
+        let ended: Vec<Uuid> = ended.map(|agreement| agreement.uuid.clone()).collect();
+        if !ended.is_empty() {
+            self.ended.write().unwrap_or_else(PoisonError::into_inner).extend(ended);
+        }
         let Finished { mut writes, agreements_changed, mails, .. } = finished;
         for notice in mails {
             options.post.take(notice);

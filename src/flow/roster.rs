@@ -1,9 +1,6 @@
 //! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,15 +20,15 @@ pub struct Roster {
     options: Options,
     pipeline: Pipeline,
     workers: HashMap<Uuid, (CancellationToken, JoinHandle<()>)>,
-    /// Agreements that have ended and whose last message is out.
-    closed: HashSet<Uuid>,
+    /// Agreements that have ended and whose last message is out, as of this version.
+    closed: HashMap<Uuid, i64>,
     tasks: TaskTracker,
 }
 
 impl Roster {
     /// A roster for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        let (workers, closed) = (HashMap::new(), HashSet::new());
+        let (workers, closed) = (HashMap::new(), HashMap::new());
         Self { options, pipeline, workers, closed, tasks: TaskTracker::new() }
     }
 
@@ -58,16 +55,16 @@ impl Roster {
         for agreement in agreements {
             let drained = matches!(agreement.kind, Kind::ThirdParty | Kind::Zendesk);
             let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
+            if self.closed.get(&agreement.uuid) == Some(&agreement.version) {
+                continue;
+            }
             if agreement.status.is_final() && !self.has_messages(&agreement).await? {
-                if self.closed.contains(&agreement.uuid) {
-                    continue;
-                }
                 if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
                     token.cancel();
                 }
                 // A queue that a bridge has not emptied is left to it.
                 if self.options.broker.close_partner(&agreement.uuid).await.is_ok() {
-                    self.closed.insert(agreement.uuid.clone());
+                    self.closed.insert(agreement.uuid.clone(), agreement.version);
                 }
             } else if drained && !running {
                 self.closed.remove(&agreement.uuid);

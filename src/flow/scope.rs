@@ -67,11 +67,12 @@ fn add(scope: &mut Scope, change: &Change) {
                 }
             }
         }
-        Change::Due(ticket) => scope.tickets.push(ticket.clone()),
+        Change::Due(ticket) | Change::Refit(ticket) => scope.tickets.push(ticket.clone()),
         Change::Dead { .. }
         | Change::Unnamed(..)
         | Change::Published(_)
         | Change::Buried(_)
+        | Change::Refitted(_)
         | Change::DeclineAll(_) => {}
     }
 }
@@ -104,6 +105,8 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
 fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
     scope.desk_ids.push(event.id.clone());
     scope.tickets.extend(event.uuid.clone());
+    let people = event.comments.iter().map(|(comment, _)| &comment.author).chain(&event.actor);
+    scope.user_ids.extend(people.filter_map(|person| person.id.as_ref()).map(ToString::to_string));
     for (comment, _) in &event.comments {
         scope.comments.push((TicketRef::Desk(event.id.clone()), comment.uuid.clone(), comment.id.clone()));
         if let Some(uuid) = &event.uuid {

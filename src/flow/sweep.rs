@@ -39,6 +39,7 @@ impl Sweep {
             if self.settle().await.is_ok() && round.is_multiple_of(SELDOM) {
                 let _away = self.tidy().await;
             }
+            let _away = self.refit().await;
             round = round.wrapping_add(1);
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -60,6 +61,18 @@ impl Sweep {
         Ok(count)
     }
 
+    /// Goes on through the tickets whose values fitted no field, after the desk's fields have changed.
+    async fn refit(&self) -> Result<(), StoreError> {
+        while let Some(after) = self.options.store.refitting().await? {
+            let tickets = self.options.store.unfit(&after, ROWS).await?;
+            let last = tickets.last().cloned();
+            let mut changes: Vec<Change> = tickets.into_iter().map(Change::Refit).collect();
+            changes.push(Change::Refitted(last));
+            self.pipeline.submit(changes).await;
+        }
+        Ok(())
+    }
+
     async fn tidy(&self) -> Result<(), StoreError> {
         let counts = self.options.store.counts().await?;
         metric::waiting(counts.pending, counts.parked);
@@ -75,7 +88,7 @@ impl Sweep {
             let changes = expired.into_iter().map(|uuid| Change::Agreement(uuid, AgreementAction::Expire));
             self.pipeline.submit(changes.collect()).await;
         }
-        self.options.store.prune(self.options.clock.now().minus(self.options.keep), ROWS).await?;
+        self.options.store.prune(now, now.minus(self.options.keep), ROWS).await?;
         Ok(())
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::options::Options;
+use super::{cause::Cause, options::Options};
 use crate::{
     domain::{
         Agreement, Catalogue, Channel, Command, DeskEvent, FieldNotSynced, Kind, Message, MessageId,
         MessageState, MessageType, Notice, TicketId, Timestamp, Uuid,
     },
-    engine::{Case, Content, Context, Decision, Draft, Refusal, Snapshot, agreement::Ruling},
+    engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     ports::{Withdraw, Writes},
     telemetry::metric,
     wire,
@@ -26,6 +26,10 @@ pub(super) struct Batch<'a> {
     /// Events that wait, for tickets that a completion of this batch names.
     pub(super) waiting: HashMap<TicketId, Vec<DeskEvent>>,
     pub(super) writes: Writes,
+    /// What is being folded, for the history of the ticket that it is about.
+    pub(super) cause: Option<Cause>,
+    /// Numbers of tickets at partners', where comments are rewritten.
+    pub(super) references: HashMap<(Uuid, TicketId), String>,
     /// Agreements that have changed, so that workers are started and stopped.
     pub(super) agreements_changed: bool,
     written: Vec<Written>,
@@ -48,6 +52,8 @@ impl<'a> Batch<'a> {
             now,
             snapshot,
             waiting,
+            cause: None,
+            references: HashMap::new(),
             writes: Writes { now, ..Writes::default() },
             agreements_changed: false,
             written: Vec::new(),
@@ -62,6 +68,8 @@ impl<'a> Batch<'a> {
     pub(super) fn set_catalogue(&mut self, catalogue: Catalogue) {
         self.catalogue = catalogue.clone();
         self.writes.catalogue = Some(catalogue);
+        // Every ticket comes after the empty uuid.
+        self.writes.refitted = Some(Some(Uuid::new("")));
     }
 
     fn context(&self, event_at: Option<Timestamp>) -> Context<'_> {
@@ -70,6 +78,7 @@ impl<'a> Batch<'a> {
             desk: &self.options.desk,
             agreements: &self.snapshot.agreements,
             users: &self.snapshot.users,
+            references: &self.references,
             catalogue: &self.catalogue,
             event_at,
         }
@@ -84,6 +93,11 @@ impl<'a> Batch<'a> {
     ) -> Decision {
         let decision = engine(&mut case, &self.context(event_at));
         let ticket = case.ticket.uuid.clone();
+        if let Some(cause) =
+            self.cause.as_ref().filter(|_| decision.outcome != Outcome::Unchanged || case.has_changed())
+        {
+            self.writes.history.push((ticket.clone(), cause.with(&decision)));
+        }
         self.keep(case);
         self.take_in(&ticket, &decision);
         decision
@@ -101,11 +115,17 @@ impl<'a> Batch<'a> {
         let existed = case.is_stored() || self.touched.contains(&ticket);
         match engine(&mut case, &self.context(event_at)) {
             Ok(decision) => {
+                if let Some(cause) = &self.cause {
+                    self.writes.history.push((ticket.clone(), cause.with(&decision)));
+                }
                 self.keep(case);
                 self.take_in(&ticket, &decision);
                 Ok(decision)
             }
             Err(refusal) => {
+                if let Some(cause) = self.cause.as_ref().filter(|_| existed) {
+                    self.writes.history.push((ticket.clone(), cause.refused(&refusal)));
+                }
                 if existed {
                     self.snapshot.cases.insert(ticket, before);
                 }

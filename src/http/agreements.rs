@@ -17,11 +17,9 @@ use super::{
     view,
 };
 use crate::{
-    domain::{
-        AccessKey, Agreement, AgreementStatus, CommentTerms, Doer, Kind, Local, Party, Profile, Terms, Uuid,
-    },
+    domain::{AccessKey, Agreement, AgreementStatus, Doer, Kind, Local, Party, Profile, Terms, Uuid},
     engine::agreement::Invite,
-    flow::{self, AgreementAction, Change},
+    flow::{self, AgreementAction, Change, TermsEdit},
     ports::Scope,
 };
 
@@ -56,32 +54,13 @@ struct InviteForm {
 #[serde(deny_unknown_fields)]
 struct EditForm {
     #[serde(default)]
-    terms: Option<TermsForm>,
+    terms: Option<TermsEdit>,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
     profile: Option<Profile>,
     #[serde(default)]
     local: Option<Box<Local>>,
-}
-
-/// What changes of the terms; the rest stays.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TermsForm {
-    comments: Option<CommentTerms>,
-    sync_tags: Option<bool>,
-    sync_custom_fields: Option<bool>,
-}
-
-impl TermsForm {
-    fn over(&self, terms: Terms) -> Terms {
-        Terms {
-            comments: self.comments.unwrap_or(terms.comments),
-            sync_tags: self.sync_tags.unwrap_or(terms.sync_tags),
-            sync_custom_fields: self.sync_custom_fields.unwrap_or(terms.sync_custom_fields),
-        }
-    }
 }
 
 /// A JSON body, or a problem that says what is wrong with it.
@@ -245,8 +224,11 @@ async fn edit(
     form: std::result::Result<Json<EditForm>, JsonRejection>,
 ) -> Result<Json<Value>> {
     let form = body(form)?;
-    let present = find(&context, &uuid).await?;
-    let terms = form.terms.map(|terms| terms.over(present.terms));
-    let edit = AgreementAction::Edit { terms, name: form.name, profile: form.profile, local: form.local };
+    let edit = AgreementAction::Edit {
+        terms: form.terms,
+        name: form.name,
+        profile: form.profile,
+        local: form.local,
+    };
     Ok(Json(view::agreement(&act(&context, uuid, edit).await?)))
 }

@@ -9,6 +9,7 @@ mod overview;
 mod problem;
 mod sharing;
 mod tickets;
+mod timeline;
 mod view;
 
 use std::{sync::Arc, time::Duration};

@@ -68,7 +68,7 @@ fn row(view: &TicketView, agreements: &[Agreement]) -> Row {
         .collect();
     Row {
         number: view.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default(),
-        partner_number: share.and_then(|share| share.partner_ticket.clone()).unwrap_or_default(),
+        partner_number: share.and_then(|share| share.partner.ticket_id.clone()).unwrap_or_default(),
         subject: text(Property::Subject),
         status: text(Property::Status),
         partner: partner.map(|agreement| agreement.name.clone()).unwrap_or_default(),

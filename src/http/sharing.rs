@@ -63,14 +63,17 @@ fn refusal(status: u16, reason: &str) -> Reply {
 }
 
 fn answer(reply: Reply) -> Response {
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // A common client raises on 429 (protocol: how each client takes answers).
+    let code = if reply.status == 429 { 503 } else { reply.status };
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let wait = header::HeaderValue::from_static(if reply.status == 429 { "60" } else { "5" });
     let mut response = (status, [(header::CONTENT_TYPE, "application/json")], reply.body).into_response();
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("X-Ticket-Sharing"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        headers.insert(header::RETRY_AFTER, wait);
     }
     response
 }

@@ -16,13 +16,16 @@ use super::{
     Shared,
     agreements::body,
     problem::{Problem, Result},
-    view,
+    timeline, view,
 };
 use crate::{
     domain::{TicketId, Uuid},
     flow::Change,
     ports::{MessageFilter, TicketView},
 };
+
+/// How many events, and how many messages, of a ticket are told.
+const EXPLAINED: i64 = 1000;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -56,7 +59,8 @@ async fn list(
     let limit = page.limit.unwrap_or(100).clamp(1, 1000);
     let (after, agreement) = (page.after.map(Uuid::new), page.agreement.map(Uuid::new));
     let tickets = context.options.store.tickets(after.as_ref(), agreement.as_ref(), limit).await?;
-    Ok(Json(tickets.iter().map(|view| view::ticket(view, false)).collect()))
+    let url = context.options.desk.ticket_url.as_deref();
+    Ok(Json(tickets.iter().map(|view| view::ticket(view, false, url)).collect()))
 }
 
 async fn find(context: &Shared, id: &str) -> Result<TicketView> {
@@ -64,8 +68,12 @@ async fn find(context: &Shared, id: &str) -> Result<TicketView> {
     found.ok_or_else(|| Problem::unknown(format!("shared ticket {id}")))
 }
 
+fn shown(context: &Shared, found: &TicketView) -> Value {
+    view::ticket(found, false, context.options.desk.ticket_url.as_deref())
+}
+
 async fn show(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
-    Ok(Json(view::ticket(&find(&context, &id).await?, false)))
+    Ok(Json(shown(&context, &find(&context, &id).await?)))
 }
 
 async fn share(
@@ -75,7 +83,7 @@ async fn share(
 ) -> Result<(StatusCode, Json<Value>)> {
     let form = body(form)?;
     context.pipeline.submit_one(Change::Share(TicketId::new(id.as_str()), form.agreement)).await?;
-    Ok((StatusCode::ACCEPTED, Json(view::ticket(&find(&context, &id).await?, false))))
+    Ok((StatusCode::ACCEPTED, Json(shown(&context, &find(&context, &id).await?))))
 }
 
 async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
@@ -83,12 +91,17 @@ async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Resul
     let id =
         known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
     context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
-    Ok((StatusCode::ACCEPTED, Json(view::ticket(&find(&context, id.as_str()).await?, false))))
+    Ok((StatusCode::ACCEPTED, Json(shown(&context, &find(&context, id.as_str()).await?))))
 }
 
 async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
     let found = find(&context, &id).await?;
-    let messages = context.options.store.messages(MessageFilter::Of(found.ticket.uuid.clone()), 1000).await?;
+    let uuid = &found.ticket.uuid;
+    let messages = context.options.store.messages(MessageFilter::Of(uuid.clone()), EXPLAINED).await?;
+    let history = context.options.store.history(uuid, EXPLAINED).await?;
+    let agreements = context.options.store.agreements().await?;
+    let timeline = timeline::of(&history, &messages, &agreements);
     let messages: Vec<Value> = messages.iter().map(view::message).collect();
-    Ok(Json(json!({"ticket": view::ticket(&found, true), "messages": messages})))
+    let ticket = view::ticket(&found, true, context.options.desk.ticket_url.as_deref());
+    Ok(Json(json!({"ticket": ticket, "timeline": timeline, "messages": messages})))
 }

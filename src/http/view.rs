@@ -18,7 +18,7 @@ pub(super) fn agreement(agreement: &Agreement) -> Value {
     })
 }
 
-pub(super) fn ticket(view: &TicketView, resolved_too: bool) -> Value {
+pub(super) fn ticket(view: &TicketView, resolved_too: bool, url: Option<&str>) -> Value {
     let ticket = &view.ticket;
     let is_shared = view.shares.iter().any(|share| share.state != ShareState::Ended);
     let mut fields = Map::new();
@@ -30,18 +30,18 @@ pub(super) fn ticket(view: &TicketView, resolved_too: bool) -> Value {
     let text = |property| ticket.effective(&property).cloned().unwrap_or_default();
     let issues = view.issues.iter().filter(|issue| resolved_too || issue.resolved_at.is_none());
     json!({
-        "id": ticket.id, "uuid": ticket.uuid, "subject": text(Property::Subject), "status": text(Property::Status),
+        "id": ticket.id, "url": url.zip(ticket.id.as_ref()).map(|(url, id)| url.replace("{id}", id.as_str())), "uuid": ticket.uuid, "subject": text(Property::Subject), "status": text(Property::Status),
         "priority": text(Property::Priority), "tags": ticket.effective_tags(), "custom_fields": fields,
         "requester": ticket.requester, "origin": ticket.origin, "received": ticket.received, "comments": ticket.comments,
         "mergeable": !is_shared, "shares": view.shares.iter().map(share).collect::<Vec<_>>(),
-        "issues": issues.map(issue).collect::<Vec<_>>(), "waiting_for_desk": waiting(ticket),
+        "issues": issues.map(issue).collect::<Vec<_>>(), "waiting_for_desk": waiting(ticket), "undone": undone(ticket),
     })
 }
 
 fn share(share: &Share) -> Value {
     json!({
         "agreement": share.agreement, "role": share.role, "state": share.state, "reason": share.reason,
-        "partner_ticket_id": share.partner_ticket, "told": share.begun,
+        "partner_ticket_id": share.partner.ticket_id, "partner_url": share.partner.url, "partner_told": share.partner.told, "told": share.begun,
     })
 }
 
@@ -50,6 +50,15 @@ fn issue(issue: &Issue) -> Value {
         "agreement": issue.agreement, "subject": issue.subject, "reason": issue.reason, "detail": issue.detail,
         "opened_at": to_rfc3339(issue.opened_at), "resolved_at": issue.resolved_at.map(to_rfc3339),
     })
+}
+
+/// What the desk could not do, and is asked again when the ticket changes.
+fn undone(ticket: &Ticket) -> Value {
+    let undone = ticket.undone.iter().map(|undone| {
+        let comments: Vec<_> = undone.comments.iter().map(|comment| &comment.uuid).collect();
+        json!({"agreement": undone.agreement, "values": undone.properties, "comments": comments})
+    });
+    undone.collect()
 }
 
 /// Commands that the desk has not answered, and what waits for them.

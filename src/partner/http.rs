@@ -86,7 +86,10 @@ fn headers(call: &Call) -> Result<HeaderMap, CallError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert("x-ticket-sharing-version", HeaderValue::from_static("1"));
+    // Request Tracker answers a request without it with 412, and that is how it is known; the others do not ask for it.
+    if call.profile == Profile::RequestTracker {
+        headers.insert("x-ticket-sharing-version", HeaderValue::from_static("1"));
+    }
     if let Some((agreement, key)) = &call.token {
         let mut token = HeaderValue::from_str(&format!("{agreement}:{}", key.reveal())).map_err(|_| {
             CallError::Forbidden("the agreement's uuid or access key cannot stand in a header".to_owned())

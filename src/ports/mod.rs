@@ -14,5 +14,5 @@ pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoin
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use store::{
-    Counts, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,
+    Counts, Happened, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,
 };

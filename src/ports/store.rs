@@ -48,6 +48,8 @@ pub struct Scope {
     pub all_comments: Vec<TicketRef>,
     /// People by uuid.
     pub users: Vec<Uuid>,
+    /// People by the id that the desk gave to their dummies.
+    pub user_ids: Vec<String>,
     /// Events that may have been applied.
     pub events: Vec<String>,
     /// Whether unanswered messages matter (partners' changes).
@@ -130,6 +132,19 @@ pub struct Writes {
     pub catalogue: Option<Catalogue>,
     /// Whether invites are declined from now on.
     pub decline_all_invites: Option<bool>,
+    /// How far the tickets have been gone through since the desk's fields changed; the inner `None`: all.
+    pub refitted: Option<Option<Uuid>>,
+    /// What happened to tickets, for people to read: ticket and a JSON object.
+    pub history: Vec<(Uuid, String)>,
+}
+
+/// Something that happened to a ticket.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    /// When.
+    pub at: Timestamp,
+    /// What: a JSON object.
+    pub what: String,
 }
 
 /// A ticket with its shares, for lists and pages.
@@ -215,8 +230,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn ticket(&self, id: &str) -> Result<Option<TicketView>, StoreError>;
     /// All comments of a ticket, in order.
     async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError>;
+    /// Invites that wait for an answer of this desk, or whose answer is still on its way; no more than this many.
+    async fn unanswered_invites(&self, limit: i64) -> Result<i64, StoreError>;
+    /// What happened to a ticket, oldest first.
+    async fn history(&self, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError>;
+    /// How far the tickets have been gone through since the desk's fields changed; `None`: all of them.
+    async fn refitting(&self) -> Result<Option<Uuid>, StoreError>;
+    /// Tickets with values that fit no field of the desk, after this one.
+    async fn unfit(&self, after: &Uuid, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     /// How much waits.
     async fn counts(&self) -> Result<Counts, StoreError>;
     /// Forgets what ended before this time, a limited number at once; returns how many.
-    async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
+    async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }

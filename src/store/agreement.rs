@@ -8,7 +8,7 @@ use super::{
     vault::{Kept, Vault},
 };
 use crate::{
-    domain::{Agreement, Catalogue, Doer, Keys, Local, Uuid},
+    domain::{Agreement, Catalogue, DeclaredAs, Doer, Keys, Local, Uuid},
     engine::agreement::NewKey,
     ports::StoreError,
 };
@@ -37,6 +37,10 @@ struct Doc {
     changed_by: Option<Doer>,
     #[serde(default, skip_serializing_if = "Local::is_usual")]
     local: Local,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own_name: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    declared_as: Option<DeclaredAs>,
 }
 
 pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
@@ -68,6 +72,8 @@ pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
         updated_at: row.time()?,
         changed_by: doc.changed_by,
         local: doc.local,
+        own_name: doc.own_name,
+        declared_as: doc.declared_as,
     })
 }
 
@@ -76,7 +82,7 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
     const SQL: &str = "insert into agreement (uuid, name, direction, kind, url, status, deactivated_by, reason, terms, \
         profile, accepting, declared, access_key, messages, version, created_at, updated_at, doc) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14 + 1, $15, $16, $17) \
-        on conflict (uuid) do update set name = excluded.name, url = excluded.url, status = excluded.status, \
+        on conflict (uuid) do update set name = excluded.name, kind = excluded.kind, url = excluded.url, status = excluded.status, \
         deactivated_by = excluded.deactivated_by, reason = excluded.reason, terms = excluded.terms, \
         profile = excluded.profile, accepting = excluded.accepting, declared = excluded.declared, \
         messages = excluded.messages, version = excluded.version, updated_at = excluded.updated_at, doc = excluded.doc \
@@ -98,7 +104,12 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
         agreement.version.into(),
         agreement.created_at.into(),
         agreement.updated_at.into(),
-        json(&Doc { changed_by: agreement.changed_by.clone(), local: agreement.local.clone() }),
+        json(&Doc {
+            changed_by: agreement.changed_by.clone(),
+            local: agreement.local.clone(),
+            own_name: agreement.own_name,
+            declared_as: agreement.declared_as.clone(),
+        }),
     ];
     Statement { expect: Some(1), ..Statement::new(SQL, args) }
 }
@@ -119,8 +130,11 @@ pub(super) fn write_key(agreement: &Uuid, key: &NewKey, vault: &Vault) -> Result
             let sql = "update agreement set access_key = next_key, next_key = '' where uuid = $1 and next_key <> ''";
             (sql, vec![agreement.into()])
         }
+        NewKey::Dropped => ("update agreement set next_key = '' where uuid = $1", vec![agreement.into()]),
     };
-    Ok(Statement { expect: Some(1), ..Statement::new(sql, args) })
+    // Of two who rotate at once the first wins, and both announce its key; a second answer to it finds nothing to do.
+    let expect = matches!(key, NewKey::Set(_)).then_some(1);
+    Ok(Statement { expect, ..Statement::new(sql, args) })
 }
 
 pub(super) fn read_keys(agreement: &Uuid) -> Statement {

@@ -43,6 +43,10 @@ pub(super) fn statements(
     push(!writes.released.is_empty(), &|| released(&writes.released));
     push(!writes.published.is_empty(), &|| message::published(&writes.published, now));
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
+    push(!writes.history.is_empty(), &|| history(&writes.history, writes.now));
+    if let Some(refitted) = &writes.refitted {
+        all.push(setting("refitted", json(refitted)));
+    }
     if let Some(catalogue) = &writes.catalogue {
         all.push(setting("catalogue", json(catalogue)));
     }
@@ -226,6 +230,13 @@ fn released(tickets: &[TicketId]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text)];
     let rows = tickets.iter().map(|ticket| vec![ticket.as_str().into()]).collect();
     Statement::rows("delete from waiting_event where ticket in (select ticket from {rows})", COLUMNS, rows)
+}
+
+fn history(happened: &[(Uuid, String)], now: Timestamp) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("at", Type::Int), ("doc", Type::Text)];
+    let row = |(ticket, doc): &(Uuid, String)| vec![ticket.into(), now.into(), doc.as_str().into()];
+    let sql = "insert into history (ticket, at, doc) select ticket, at, doc from {rows}";
+    Statement::rows(sql, COLUMNS, happened.iter().map(row).collect())
 }
 
 fn setting(key: &'static str, value: Cell) -> Statement {

@@ -176,10 +176,10 @@ pub(super) fn published(seqs: &[i64], now: i64) -> Statement {
     }
 }
 
-/// Takes back ticket messages that were never tried.
+/// Takes back ticket messages: of one ticket those that were never tried, of an agreement that has ended all.
 pub(super) fn withdraw(ticket: Option<&Uuid>, agreement: &Uuid, now: i64) -> Statement {
     let sql = "update message set state = 'withdrawn', updated_at = $3 where agreement = $1 \
-        and ($2 = '' or owner = $2) and attempts = 0 and state in ('pending', 'published') and kind like 'ticket.%'";
+        and ($2 = '' or (owner = $2 and attempts = 0)) and state in ('pending', 'published') and kind like 'ticket.%'";
     let ticket = ticket.map(Uuid::as_str).unwrap_or_default();
     Statement::new(sql, vec![agreement.into(), ticket.into(), now.into()])
 }

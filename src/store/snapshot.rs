@@ -212,12 +212,20 @@ async fn agreements(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> 
 }
 
 async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    if scope.users.is_empty() {
-        return Ok(());
-    }
-    let sql =
+    let by_uuid =
         "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
-    for row in link.query(one_column(sql, &scope.users)).await? {
+    let by_id =
+        "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.id = r.wanted";
+    let mut rows = Vec::new();
+    if !scope.users.is_empty() {
+        rows.extend(link.query(one_column(by_uuid, &scope.users)).await?);
+    }
+    // Who writes on tickets that are not shared is nobody's dummy.
+    if !scope.user_ids.is_empty() && !snapshot.cases.is_empty() {
+        let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
+        rows.extend(link.query(one_column(by_id, ids)).await?);
+    }
+    for row in rows {
         let mut row = Reader::new("person", row);
         let (uuid, agreement) = (row.uuid()?, row.uuid()?);
         let id = row.optional_text().map(UserId::new);

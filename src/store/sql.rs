@@ -17,9 +17,12 @@ use super::{
 };
 use crate::{
     domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
-    engine::Snapshot,
-    ports::{Counts, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
+    engine::{Snapshot, agreement::ALL_DECLINED},
+    ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
+
+/// After so long an invite is forgotten that was declined because all are: an hour.
+const UNASKED_MILLIS: i64 = 3_600_000;
 
 /// The store on one database.
 #[derive(Debug)]
@@ -175,21 +178,60 @@ impl Store for SqlStore {
         snapshot::all_comments(self.link()?, ticket).await
     }
 
+    async fn unanswered_invites(&self, limit: i64) -> Result<i64, StoreError> {
+        let sql = "select uuid from agreement a where direction = 'inbound' and status = 'pending' union all \
+            select uuid from agreement a where direction = 'inbound' and status = 'declined' and reason = $1 and exists \
+            (select 1 from message m where m.agreement = a.uuid and m.state in ('pending', 'published')) limit $2";
+        let rows = self.rows(sql, vec![ALL_DECLINED.into(), limit.into()]).await?;
+        Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+    }
+
+    async fn history(&self, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError> {
+        let sql = "select at, doc from (select seq, at, doc from history where ticket = $1 order by seq desc limit $2) as newest \
+            order by seq";
+        let rows = self.rows(sql, vec![ticket.into(), limit.into()]).await?;
+        let read = |row| {
+            let mut row = Reader::new("history", row);
+            Ok(Happened { at: row.time()?, what: row.text()? })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn refitting(&self) -> Result<Option<Uuid>, StoreError> {
+        let rows = self.rows("select value from setting where key = 'refitted'", Vec::new()).await?;
+        let value = rows.into_iter().next().map(|row| Reader::new("setting", row).json::<Option<Uuid>>());
+        Ok(value.transpose()?.flatten())
+    }
+
+    async fn unfit(&self, after: &Uuid, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "select distinct ticket from issue where resolved_at is null \
+            and reason in ('unknown_field', 'incompatible_type', 'unknown_option') and ticket > $1 order by ticket limit $2";
+        let rows = self.rows(sql, vec![after.into(), limit.into()]).await?;
+        rows.into_iter().map(|row| Reader::new("issue", row).uuid()).collect()
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         read::counts(self.link()?).await
     }
 
-    async fn prune(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         let args = || vec![Cell::from(before), Cell::from(limit)];
         let messages = "delete from message where seq in (select seq from message where updated_at < $1 \
             and state in ('published', 'delivered', 'withdrawn') order by updated_at limit $2) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
-        // An invite that was declined leaves nothing behind; anything else that ended is history.
-        let invites = "delete from agreement where uuid in (select uuid from agreement a where updated_at < $1 \
-            and direction = 'inbound' and status = 'declined' and declared = 0 and not exists (select 1 from message m \
-            where m.agreement = a.uuid and m.state in ('pending', 'published')) order by updated_at limit $2) returning uuid";
-        let statements = [messages, seen, invites].map(|sql| Statement::new(sql, args()));
-        let gone = self.link()?.transact(statements.to_vec()).await?;
+        // An invite that was declined leaves nothing behind, and one that nobody was asked about goes first.
+        let invites = "delete from agreement where uuid in (select uuid from agreement a where direction = 'inbound' \
+            and status = 'declined' and declared = 0 and (updated_at < $1 or (reason = $3 and updated_at < $4)) \
+            and not exists (select 1 from message m where m.agreement = a.uuid and m.state in ('pending', 'published')) \
+            order by updated_at limit $2) returning uuid";
+        let fields = "delete from partner_fields where agreement not in (select uuid from agreement) returning agreement";
+        let history = "delete from history where seq in (select seq from history where at < $1 order by at limit $2) returning seq";
+        let mut statements = [messages, seen, history].map(|sql| Statement::new(sql, args())).to_vec();
+        let long_ago = before.max(Timestamp::from_millis(now.millis() - UNASKED_MILLIS));
+        let args = vec![before.into(), limit.into(), ALL_DECLINED.into(), long_ago.into()];
+        statements.push(Statement::new(invites, args));
+        statements.push(Statement::new(fields, Vec::new()));
+        let gone = self.link()?.transact(statements).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
     }
 }

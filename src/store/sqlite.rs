@@ -18,9 +18,10 @@ use super::{
 };
 use crate::ports::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql")),
     (2, "agreements", include_str!("migrations/sqlite/0002_agreements.sql")),
+    (3, "history", include_str!("migrations/sqlite/0003_history.sql")),
 ];
 
 #[derive(Debug)]

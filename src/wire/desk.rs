@@ -96,6 +96,12 @@ struct TicketForm {
     tags: Option<BTreeSet<String>>,
     #[serde(default)]
     requester: Option<PersonForm>,
+    /// Who works on it; partners are told the name where the terms say so.
+    #[serde(default)]
+    assignee: Option<PersonForm>,
+    /// Who is in copy; partners are told where the terms say so.
+    #[serde(default)]
+    ccs: Option<Vec<PersonForm>>,
     #[serde(default, deserialize_with = "text::nullable")]
     custom_fields: Vec<FieldForm>,
     #[serde(default)]
@@ -121,6 +127,8 @@ struct PersonForm {
     name: Option<String>,
     #[serde(default)]
     role: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -273,6 +281,12 @@ fn ticket(
     put(Property::Status, form.status);
     put(Property::CustomStatus, form.custom_status);
     put(Property::Priority, form.priority);
+    put(Property::RequesterEmail, form.requester.as_ref().and_then(|requester| requester.email.clone()));
+    put(Property::Assignee, form.assignee.and_then(|assignee| assignee.name.or(assignee.id)));
+    if let Some(ccs) = form.ccs {
+        let person = |person: PersonForm| serde_json::json!({"name": person.name, "email": person.email});
+        properties.insert(Property::Ccs, ccs.into_iter().map(person).collect());
+    }
     for field in form.custom_fields {
         properties.insert(Property::Field(Title::new(&field.title)), field.value);
     }

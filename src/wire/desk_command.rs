@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use super::date;
 use crate::{
     domain::{
-        Attachment, Command, Comment, FieldNotSynced, MessageId, Origin, Person, Property, Role,
+        Attachment, Command, Comment, Counterpart, FieldNotSynced, MessageId, Origin, Person, Property, Role,
         TicketCommand, Timestamp, UserId, Uuid, Value,
     },
     engine::Content,
@@ -58,6 +58,8 @@ struct TicketData<'a> {
     agreement: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a Origin>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partner: Option<&'a Counterpart>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     fields_not_synced: &'a [FieldNotSynced],
 }
@@ -139,6 +141,7 @@ fn ticket(command: &TicketCommand, creates: bool) -> Value {
         actor: command.actor.as_ref().map(person),
         agreement: json!({"uuid": command.agreement.0, "name": command.agreement.1}),
         origin: command.origin.as_ref(),
+        partner: command.partner.as_ref().filter(|partner| **partner != Counterpart::default()),
         fields_not_synced: &command.fields_not_synced,
     })
 }
@@ -192,6 +195,8 @@ pub fn schema() -> Value {
                 "actor": person,
                 "agreement": {"type": "object", "properties": {"uuid": {"type": "string"}, "name": {"type": "string"}}},
                 "origin": {"type": "object"},
+                "partner": {"type": "object", "properties": {"ticket_id": {"type": "string"}, "url": {"type": "string"},
+                    "told": {"type": "object"}}},
                 "fields_not_synced": {"type": "array", "items": {"type": "object", "required": ["title", "reason", "detail"]}},
                 "kind": {"type": "string"}, "text": {"type": "string"},
                 "by": {"type": "object", "required": ["party", "desk"], "properties": {"party": {"enum": ["sender", "receiver"]},

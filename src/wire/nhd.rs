@@ -46,6 +46,11 @@ pub fn read_agreement(bytes: &[u8]) -> Result<Told, Error> {
         allows_public_comments: form.allows_public_comments,
         sync_tags: form.sync_tags,
         sync_custom_fields: form.sync_custom_fields,
+        extra: form
+            .crossdesk
+            .as_ref()
+            .and_then(|extra| serde_json::from_value(extra.get("terms")?.clone()).ok())
+            .unwrap_or_default(),
         person: form.current_actor.and_then(|actor| actor.name).filter(|name| !name.is_empty()),
         fields: form.crossdesk.as_ref().and_then(|extra| extra.get("fields")).and_then(catalogue),
     })
@@ -91,6 +96,12 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
         .map(|form| comment(form, unmarked))
         .collect::<Result<_, _>>()?;
     // Nothing depends on its being there, so one of another shape is as good as none.
+    for property in Property::EXTRA {
+        let value = form.crossdesk.as_ref().and_then(|extra| extra.get(property.to_string()));
+        if let Some(value) = value.filter(|value| is_told(&property, value)) {
+            update.properties.insert(property, value.clone());
+        }
+    }
     update.extra = form.crossdesk.and_then(|extra| serde_json::from_value(extra).ok());
     Ok(update)
 }
@@ -112,7 +123,12 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     let author = form.author.and_then(person).unwrap_or_else(nobody);
     let privacy = form.public.map_or(unmarked, |public| Privacy::from_flag(Some(public)));
     let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), privacy);
-    comment.html_body = form.html_body;
+    comment.html_body = form.html_body.map(|html| text::safe_html(&html));
+    if comment.body.is_empty()
+        && let Some(html) = &comment.html_body
+    {
+        comment.body = text::plain(html);
+    }
     comment.authored_at = form.authored_at.as_ref().and_then(Value::as_str).and_then(date::parse);
     let attachment = |form: AttachmentForm| Attachment {
         url: form.url,
@@ -121,6 +137,25 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     };
     comment.attachments = form.attachments.unwrap_or_default().into_iter().map(attachment).collect();
     Ok(comment)
+}
+
+/// Whether an extra member has the form that it should have.
+fn is_told(property: &Property, value: &Value) -> bool {
+    match property {
+        Property::Ccs => value.as_array().is_some_and(|people| people.iter().all(Value::is_object)),
+        _ => value.is_string() || value.is_null(),
+    }
+}
+
+/// What only a crossdesk understands.
+fn extra(update: &TicketUpdate) -> Option<Value> {
+    let mut value = serde_json::to_value(update.extra.as_ref()?).ok()?;
+    for property in Property::EXTRA {
+        if let (Some(told), Value::Object(object)) = (update.properties.get(&property), &mut value) {
+            object.insert(property.to_string(), told.clone());
+        }
+    }
+    Some(value)
 }
 
 /// Writes a ticket or a change of one: only what is set.
@@ -143,7 +178,7 @@ pub fn ticket(update: &TicketUpdate) -> String {
         tags: update.tags.clone(),
         original_id: update.original_id.clone(),
         custom_fields: (!fields.is_empty()).then_some(FieldsForm::ByTitle(fields)),
-        crossdesk: update.extra.as_ref().and_then(|extra| serde_json::to_value(extra).ok()),
+        crossdesk: extra(update),
     };
     serde_json::to_string(&form).unwrap_or_default()
 }
@@ -189,7 +224,7 @@ pub fn invite(agreement: &Agreement, desk: &Desk, fields: &Catalogue) -> String 
             .as_ref()
             .and_then(|by| by.person.as_deref())
             .map(|name| administrator(name, desk)),
-        crossdesk: told_fields(agreement, fields),
+        crossdesk: crossdesk(agreement, Some(fields)),
         ..agreement_form(agreement)
     };
     serde_json::to_string(&form).unwrap_or_default()
@@ -201,16 +236,33 @@ pub fn agreement(agreement: &Agreement, desk: &Desk, fields: &Catalogue) -> Stri
         Direction::Outbound => (Some(desk.sharing_url.clone()), agreement.url.clone(), desk.name.clone()),
         Direction::Inbound => (agreement.url.clone(), Some(desk.sharing_url.clone()), agreement.name.clone()),
     };
-    let crossdesk = told_fields(agreement, fields);
+    // A stranger who invites this desk learns nothing of it before the invite is accepted.
+    let known = agreement.direction == Direction::Outbound || agreement.is_accepted();
+    let crossdesk = crossdesk(agreement, Some(fields).filter(|_| known));
     let form =
         AgreementForm { name: Some(name), sender_url, receiver_url, crossdesk, ..agreement_form(agreement) };
     serde_json::to_string(&form).unwrap_or_default()
 }
 
-/// This desk's custom fields, for a partner under whose agreement they cross: so either side can see beforehand what will.
-fn told_fields(agreement: &Agreement, fields: &Catalogue) -> Option<Value> {
-    (agreement.terms.sync_custom_fields && agreement.profile == Profile::Standard)
-        .then(|| serde_json::json!({"fields": fields}))
+/// What one crossdesk tells another with an agreement: the terms that others do not know, and, where custom fields cross,
+/// its own, so that either side can see beforehand which will.
+fn crossdesk(agreement: &Agreement, fields: Option<&Catalogue>) -> Option<Value> {
+    let mut object = serde_json::Map::new();
+    let terms = &agreement.terms;
+    let extra = [
+        ("priority", terms.priority),
+        ("assignee", terms.assignee),
+        ("requester_email", terms.requester_email),
+        ("ccs", terms.ccs),
+    ];
+    if extra.iter().any(|(_, crosses)| *crosses) || fields.is_none() {
+        let extra = extra.into_iter().map(|(name, crosses)| (name.to_owned(), Value::from(crosses)));
+        object.insert("terms".to_owned(), Value::Object(extra.collect()));
+    }
+    if let (true, Some(fields)) = (terms.sync_custom_fields, fields) {
+        object.insert("fields".to_owned(), serde_json::json!(fields));
+    }
+    (agreement.profile == Profile::Standard && !object.is_empty()).then_some(Value::Object(object))
 }
 
 fn administrator(name: &str, desk: &Desk) -> ActorForm {
@@ -250,7 +302,8 @@ pub fn agreement_change(
         status: change.status.map(|status| status.as_str().to_owned()),
         deactivated_by: change.deactivated_by.map(|party| party.as_str().to_owned()),
         current_actor: change.person.as_deref().filter(|_| standard).map(|name| administrator(name, desk)),
-        crossdesk: told_fields(agreement, fields).filter(|_| answers),
+        crossdesk: crossdesk(agreement, Some(fields).filter(|_| answers))
+            .filter(|_| answers || change.terms.is_some()),
         ..change.terms.map(terms_form).unwrap_or_default()
     };
     serde_json::to_string(&form).unwrap_or_default()

@@ -38,6 +38,18 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>
     Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
+/// A partner's HTML without anything that runs, loads or deceives: it ends up in an agent's browser.
+pub(super) fn safe_html(html: &str) -> String {
+    ammonia::clean(html)
+}
+
+/// The words of HTML.
+pub(super) fn plain(html: &str) -> String {
+    let bare = ammonia::Builder::empty().clean(html).to_string();
+    let bare = bare.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ");
+    bare.replace("&quot;", "\"").replace("&amp;", "&")
+}
+
 /// JSON without the character U+0000, which PostgreSQL's texts cannot hold: it becomes the replacement character.
 pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     const NUL: &[u8] = b"\\u0000";

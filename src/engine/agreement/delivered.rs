@@ -3,6 +3,9 @@
 use super::Ruling;
 use crate::domain::{Agreement, AgreementStatus, Timestamp};
 
+/// How the reason begins that is only for the time being.
+const UNREACHABLE: &str = "the partner cannot be reached";
+
 /// The partner has taken a message about the agreement.
 pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
     if agreement.accepting {
@@ -15,7 +18,12 @@ pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
             return ruling;
         }
     }
-    agreement.reason = None;
+    // Why it ended stays; that it could not be told for a while does not matter any more.
+    if !agreement.status.is_final()
+        || agreement.reason.as_deref().is_some_and(|reason| reason.starts_with(UNREACHABLE))
+    {
+        agreement.reason = None;
+    }
     Ruling::of(agreement)
 }
 
@@ -24,7 +32,11 @@ pub fn troubled(mut agreement: Agreement, reason: String, for_good: bool, now: T
     if for_good {
         agreement.accepting = false;
     }
-    agreement.reason = Some(reason);
+    let reason = if for_good { reason } else { format!("{UNREACHABLE}, and is tried again: {reason}") };
+    let kept = agreement.reason.as_deref().is_some_and(|reason| !reason.starts_with(UNREACHABLE));
+    if !(agreement.status.is_final() && kept) {
+        agreement.reason = Some(reason);
+    }
     agreement.updated_at = now;
     Ruling::of(agreement)
 }

@@ -6,7 +6,7 @@ mod theirs;
 
 pub use delivered::{delivered, troubled};
 pub use ours::{Invite, accept, end, expire, invite, rotate_key, set_terms};
-pub use theirs::{changed_by_partner, invited};
+pub use theirs::{ALL_DECLINED, changed_by_partner, invited};
 
 use crate::domain::{
     AccessKey, Agreement, AgreementChange, AgreementStatus, Catalogue, Command, CommentTerms, Contents, Doer,
@@ -36,33 +36,51 @@ pub struct Told {
     pub sync_tags: Option<bool>,
     /// `sync_custom_fields`.
     pub sync_custom_fields: Option<bool>,
+    /// Terms that only a crossdesk knows.
+    pub extra: ExtraTerms,
     /// The name of `current_actor`.
     pub person: Option<String>,
     /// The writer's custom fields, where it is one of ours.
     pub fields: Option<Catalogue>,
 }
 
+/// Terms that only a crossdesk knows, as the wire tells them: what is absent is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct ExtraTerms {
+    /// Whether the priority crosses.
+    pub priority: Option<bool>,
+    /// Whether the assignee's name is told.
+    pub assignee: Option<bool>,
+    /// Whether the requester's mail address is told.
+    pub requester_email: Option<bool>,
+    /// Whether those in copy are told.
+    pub ccs: Option<bool>,
+}
+
 impl Told {
     /// The terms that it offers: what is not said is the stricter.
     pub fn terms(&self) -> Terms {
-        let public = self.allows_public_comments == Some(true);
-        Terms {
-            comments: if public { CommentTerms::PublicAndPrivate } else { CommentTerms::PrivateOnly },
-            sync_tags: self.sync_tags == Some(true),
-            sync_custom_fields: self.sync_custom_fields == Some(true),
-        }
+        self.terms_over(Terms { comments: CommentTerms::PrivateOnly, ..Terms::default() })
     }
 
     fn says_terms(&self) -> bool {
-        self.allows_public_comments.is_some() || self.sync_tags.is_some() || self.sync_custom_fields.is_some()
+        let plain = [self.allows_public_comments, self.sync_tags, self.sync_custom_fields];
+        let extra = [self.extra.priority, self.extra.assignee, self.extra.requester_email, self.extra.ccs];
+        plain.iter().chain(&extra).any(Option::is_some)
     }
 
     fn terms_over(&self, terms: Terms) -> Terms {
-        let said = self.terms();
+        let comments =
+            |public| if public { CommentTerms::PublicAndPrivate } else { CommentTerms::PrivateOnly };
         Terms {
-            comments: self.allows_public_comments.map_or(terms.comments, |_| said.comments),
+            comments: self.allows_public_comments.map_or(terms.comments, comments),
             sync_tags: self.sync_tags.unwrap_or(terms.sync_tags),
             sync_custom_fields: self.sync_custom_fields.unwrap_or(terms.sync_custom_fields),
+            priority: self.extra.priority.unwrap_or(terms.priority),
+            assignee: self.extra.assignee.unwrap_or(terms.assignee),
+            requester_email: self.extra.requester_email.unwrap_or(terms.requester_email),
+            ccs: self.extra.ccs.unwrap_or(terms.ccs),
         }
     }
 }
@@ -76,6 +94,8 @@ pub enum NewKey {
     Next(AccessKey),
     /// The partner has the next one.
     Promoted,
+    /// The partner has refused the next one.
+    Dropped,
 }
 
 /// What is to be written because of a change of an agreement.
@@ -106,7 +126,11 @@ impl Ruling {
     }
 
     fn tell_partner(&mut self, change: AgreementChange) {
+        let rekeys = change.rekeys;
         self.say(Content::Partner(PartnerMessage::Agreement(change)));
+        if let Some(draft) = self.messages.last_mut() {
+            draft.contents.rekeys = rekeys;
+        }
     }
 
     fn notice(&mut self, kind: &'static str, text: String, by: Option<Doer>) {

@@ -46,10 +46,12 @@ pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
         accepting: false,
         changed_by: Some(invite.by),
         local: Local::default(),
+        own_name: false,
+        declared_as: None,
         declared: false,
         created_at: now,
         updated_at: now,
-        messages: 0,
+        messages: Agreement::MESSAGES_FROM,
         version: 0,
     });
     ruling.access_key = Some(NewKey::Set(invite.access_key));

@@ -6,8 +6,13 @@ use crate::{
         AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Local, Party, Profile,
         Timestamp, Uuid,
     },
-    engine::Refusal,
+    engine::{Desk, Refusal},
 };
+
+/// How long a partner's name may be.
+const NAME: usize = 200;
+/// Why an invite is declined that nobody was asked about.
+pub const ALL_DECLINED: &str = "all invites are declined";
 
 /// A partner invites this desk. Anybody may write an invite, so nothing is in force before the sender's own URL has taken
 /// our acceptance.
@@ -17,7 +22,7 @@ use crate::{
 pub fn invited(
     uuid: Uuid,
     told: &Told,
-    sharing_url: &str,
+    desk: &Desk,
     decline_all: bool,
     now: Timestamp,
 ) -> Result<Ruling, Refusal> {
@@ -34,10 +39,10 @@ pub fn invited(
     let Some(key) = told.access_key.clone().filter(|key| !key.reveal().is_empty()) else {
         return refuse("access_key is missing: it is the agreement's secret".to_owned());
     };
-    if told.receiver_url.as_deref().is_some_and(|said| !same_url(said, sharing_url)) {
-        return refuse(format!("receiver_url is not this desk's sharing URL, {sharing_url}"));
+    if told.receiver_url.as_deref().is_some_and(|said| !same_url(said, &desk.sharing_url)) {
+        return refuse(format!("receiver_url is not this desk's sharing URL, {}", desk.sharing_url));
     }
-    let name = told.name.clone().unwrap_or_else(|| url.clone());
+    let name: String = told.name.clone().unwrap_or_else(|| url.clone()).chars().take(NAME).collect();
     let by = Doer { party: Party::Sender, desk: name.clone(), person: told.person.clone() };
     let mut ruling = Ruling::of(Agreement {
         uuid,
@@ -53,16 +58,22 @@ pub fn invited(
         accepting: false,
         changed_by: Some(by.clone()),
         local: Local::default(),
+        own_name: false,
+        declared_as: None,
         declared: false,
         created_at: now,
         updated_at: now,
-        messages: 0,
+        messages: Agreement::MESSAGES_FROM,
         version: 0,
     });
     ruling.access_key = Some(NewKey::Set(key));
     ruling.partner_fields.clone_from(&told.fields);
     if decline_all {
         ruling.agreement.status = AgreementStatus::Declined;
+        ruling.agreement.reason = Some(ALL_DECLINED.to_owned());
+        ruling.agreement.changed_by =
+            Some(Doer { party: Party::Receiver, desk: desk.name.clone(), person: None });
+        ruling.partner_fields = None;
         let status = Some(AgreementStatus::Declined);
         ruling.tell_partner(AgreementChange { status, ..AgreementChange::default() });
     } else {
@@ -126,10 +137,12 @@ pub fn changed_by_partner(
             let text = format!("{} changed the terms of the agreement", ruling.agreement.name);
             ruling.notice("agreement_changed", text, Some(by));
         }
-        if let Some(name) =
-            told.name.clone().filter(|name| !name.is_empty() && *name != ruling.agreement.name)
+        if let Some(name) = told
+            .name
+            .clone()
+            .filter(|name| !name.is_empty() && !ruling.agreement.own_name && *name != ruling.agreement.name)
         {
-            ruling.agreement.name = name;
+            ruling.agreement.name = name.chars().take(NAME).collect();
             ruling.agreement.updated_at = now;
         }
         let key = told.access_key.clone().filter(|key| !key.reveal().is_empty() && key != known_key);

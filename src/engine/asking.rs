@@ -1,0 +1,85 @@
+//! The desk is asked to do something to a ticket: one command, and what is expected to come back of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Case, Context, Decision, Outcome, completion};
+use crate::domain::{
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, TicketCommand, Value,
+};
+
+/// What the desk is to do.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The ticket is new.
+    pub(super) creates: bool,
+    /// It could not do so before.
+    pub(super) again: bool,
+    pub(super) properties: BTreeMap<Property, Value>,
+    pub(super) tags_added: BTreeSet<String>,
+    pub(super) tags_removed: BTreeSet<String>,
+    pub(super) comments: Vec<Comment>,
+    pub(super) actor: Option<Person>,
+    pub(super) fields_not_synced: Vec<FieldNotSynced>,
+    /// Something new is known of the partner's own ticket.
+    pub(super) partner_news: bool,
+}
+
+impl Asked {
+    fn is_empty(&self) -> bool {
+        !self.creates
+            && !self.partner_news
+            && self.properties.is_empty()
+            && self.tags_added.is_empty()
+            && self.tags_removed.is_empty()
+            && self.comments.is_empty()
+            && self.fields_not_synced.is_empty()
+    }
+}
+
+/// Asks, where there is anything to ask for.
+pub(super) fn ask(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Agreement,
+    asked: Asked,
+    ctx: &Context<'_>,
+) {
+    if asked.is_empty() {
+        return;
+    }
+    let tags = !asked.tags_added.is_empty() || !asked.tags_removed.is_empty();
+    let mut after = case.ticket.effective_tags();
+    after.retain(|tag| !asked.tags_removed.contains(tag));
+    after.extend(asked.tags_added.iter().cloned());
+    let partner = case.share(&agreement.uuid).map(|share| share.partner.clone());
+    let command = Box::new(TicketCommand {
+        uuid: case.ticket.uuid.clone(),
+        id: case.ticket.id.clone(),
+        properties: asked.properties.clone(),
+        tags: (tags || asked.creates).then_some(after),
+        tags_added: asked.tags_added.clone(),
+        tags_removed: asked.tags_removed.clone(),
+        requester: case.ticket.requester.clone().filter(|_| asked.creates),
+        comments: asked.comments.clone(),
+        actor: asked.actor,
+        agreement: (agreement.uuid.clone(), agreement.name.clone()),
+        origin: case.ticket.origin.clone().filter(|_| asked.creates),
+        partner: partner.filter(|_| asked.partner_news || asked.creates),
+        fields_not_synced: asked.fields_not_synced,
+    });
+    let command = if asked.creates { Command::CreateTicket(command) } else { Command::UpdateTicket(command) };
+    let n = decision.command(case, &agreement.uuid, command, ctx);
+    case.ticket.open.push(OpenCommand {
+        n,
+        at: ctx.now,
+        agreement: agreement.uuid.clone(),
+        creates: asked.creates,
+        properties: asked.properties,
+        tags_added: asked.tags_added,
+        tags_removed: asked.tags_removed,
+        comments: asked.comments,
+        again: asked.again,
+    });
+    case.ticket.due_at = completion::next_due(case, ctx);
+    decision.outcome = Outcome::Applied;
+}

@@ -1,0 +1,12 @@
+-- What happened to tickets, for people to read; dummy users by the id that the desk gave them; values that fitted no field.
+create table history (
+  seq integer primary key autoincrement,
+  ticket text not null,
+  at bigint not null,
+  doc text not null
+);
+create index history_ticket on history (ticket, seq);
+create index history_at on history (at);
+create index person_id on person (id) where id is not null;
+create index issue_unfit on issue (ticket)
+  where resolved_at is null and reason in ('unknown_field', 'incompatible_type', 'unknown_option');
