@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::support::{FakePartner, Pair, TestDaemon, until};
 
 const HABITS: [Habits; 4] = [
-    Habits { completes: true, names_commands: true },
-    Habits { completes: true, names_commands: false },
-    Habits { completes: false, names_commands: true },
-    Habits { completes: false, names_commands: false },
+    Habits { completes: true, names_commands: true, normalises: false },
+    Habits { completes: true, names_commands: false, normalises: false },
+    Habits { completes: false, names_commands: true, normalises: false },
+    Habits { completes: false, names_commands: false, normalises: false },
 ];
 
 /// A partner's side of an agreement that this daemon has accepted.
@@ -170,7 +170,7 @@ async fn comments_by_command_come_back_as_events_and_are_never_sent_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_does_while_a_command_is_open_waits_and_counts_then() {
-    let habits = Habits { completes: true, names_commands: false };
+    let habits = Habits { completes: true, names_commands: false, normalises: false };
     let mut daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, habits, |_| {}).await;
     let sender = Sender::agreed(&daemon).await;
     sender.ticket("POST", "t1", &new_ticket("t1")).await;

@@ -12,11 +12,13 @@ pub struct Habits {
     pub completes: bool,
     /// Its events say which command caused them.
     pub names_commands: bool,
+    /// It writes what it is given in its own way: tags in small letters without white space, on-hold as open.
+    pub normalises: bool,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { completes: true, names_commands: false }
+        Self { completes: true, names_commands: false, normalises: false }
     }
 }
 
@@ -69,6 +71,8 @@ pub struct HelpDesk {
     pub notices: Vec<Value>,
     /// Custom fields that did not sync, as commands told.
     pub not_synced: Vec<Value>,
+    /// A custom field that must be filled before a ticket can be solved.
+    pub required_to_solve: Option<String>,
     pub(super) habits: Habits,
     pub(super) done: BTreeSet<String>,
     next: u64,
@@ -84,6 +88,7 @@ impl HelpDesk {
             dummies: BTreeMap::new(),
             notices: Vec::new(),
             not_synced: Vec::new(),
+            required_to_solve: None,
             habits,
             done: BTreeSet::new(),
             next: first,
@@ -219,6 +224,28 @@ impl HelpDesk {
             ticket.values.insert(key.to_owned(), json!(value));
         }
         self.changed(id, &[], ("9", "Agent", "agent"), None)
+    }
+
+    /// An agent fills a custom field.
+    pub fn fill(&mut self, id: &str, title: &str, value: Value) -> Value {
+        if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket.fields.insert(title.to_owned(), value);
+        }
+        self.changed(id, &[], ("9", "Agent", "agent"), None)
+    }
+
+    /// The person of a partner's writes on this desk: under the dummy's name.
+    pub fn comment_as_dummy(&mut self, id: &str, uuid: &str, body: &str) -> Value {
+        let (user, name) = self.dummies.get(uuid).cloned().unwrap_or_default();
+        let event = self.comment(id, &name, body, true);
+        let author = json!({"id": user, "name": name, "role": "end-user"});
+        let mut event = event;
+        for path in ["/data/comments/0/author", "/data/actor"] {
+            if let Some(place) = event.pointer_mut(path) {
+                *place = author.clone();
+            }
+        }
+        event
     }
 
     /// An agent sets the tags.

@@ -26,7 +26,11 @@ impl HelpDesk {
                 put(&mut answer, "users", json!({uuid: number}));
             }
             "crossdesk.ticket.create" | "crossdesk.ticket.update" => {
-                if let Some(number) = self.ticket_for(&uuid, &text("/data/ticket/id"), &kind) {
+                let number = self.ticket_for(&uuid, &text("/data/ticket/id"), &kind);
+                if let Some(error) = number.as_ref().and_then(|number| self.refuses(number, command)) {
+                    put(&mut answer, "status", json!("failed"));
+                    put(&mut answer, "error", json!(error));
+                } else if let Some(number) = number {
                     let added = if again { Vec::new() } else { self.apply(&number, command) };
                     if !again {
                         events.push(self.changed(
@@ -61,6 +65,14 @@ impl HelpDesk {
         events
     }
 
+    /// Why the desk cannot do a command, if it cannot.
+    fn refuses(&self, number: &str, command: &Value) -> Option<String> {
+        let required = self.required_to_solve.as_ref()?;
+        let solves = command.pointer("/data/ticket/status").and_then(Value::as_str) == Some("solved");
+        let filled = self.tickets.get(number)?.fields.contains_key(required);
+        (solves && !filled).then(|| format!("field {required} is required to solve"))
+    }
+
     fn ticket_for(&mut self, uuid: &str, id: &str, kind: &str) -> Option<String> {
         if let Some(known) = self.find(uuid) {
             return Some(known);
@@ -88,7 +100,8 @@ impl HelpDesk {
         let Some(ticket) = self.tickets.get_mut(number) else { return Vec::new() };
         for key in ["subject", "status", "custom_status", "priority"] {
             if let Some(value) = command.pointer(&format!("/data/ticket/{key}")) {
-                ticket.values.insert(key.to_owned(), value.clone());
+                let on_hold = self.habits.normalises && *value == json!("hold");
+                ticket.values.insert(key.to_owned(), if on_hold { json!("open") } else { value.clone() });
             }
         }
         if let Some(requester) = command.pointer("/data/ticket/requester") {
@@ -97,13 +110,16 @@ impl HelpDesk {
         // A change of tags is done tag by tag, so that what an agent did meanwhile stays.
         let tags = |path: &str| {
             let tags = command.pointer(path).and_then(Value::as_array).unwrap_or(&empty).iter();
-            tags.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>()
+            let written = |tag: &str| {
+                if self.habits.normalises { tag.trim().to_lowercase() } else { tag.to_owned() }
+            };
+            tags.filter_map(Value::as_str).map(written).collect::<BTreeSet<_>>()
         };
         if command.pointer("/type").and_then(Value::as_str) == Some("crossdesk.ticket.create") {
             ticket.tags = tags("/data/ticket/tags");
         }
-        ticket.tags.extend(tags("/data/ticket/tags_added"));
         ticket.tags.retain(|tag| !tags("/data/ticket/tags_removed").contains(tag));
+        ticket.tags.extend(tags("/data/ticket/tags_added"));
         for field in list("/data/ticket/custom_fields") {
             let title = field.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
             ticket.fields.insert(title, field.get("value").cloned().unwrap_or_default());

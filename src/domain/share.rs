@@ -67,6 +67,29 @@ pub struct TagsExchange {
     /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<String, i64>,
+    /// Tags that this desk writes in its own way, and what they are on the wire.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+}
+
+impl TagsExchange {
+    /// Notes how this desk writes a tag of the wire.
+    pub fn reads_here(&mut self, wire: &str, here: &str) {
+        self.names.insert(here.to_owned(), wire.to_owned());
+        self.here.remove(wire);
+        self.here.insert(here.to_owned());
+    }
+
+    /// What a tag of this desk is on the wire.
+    pub fn on_wire(&self, here: &str) -> String {
+        self.names.get(here).map_or(here, String::as_str).to_owned()
+    }
+
+    /// What a tag of the wire is on this desk.
+    pub fn on_desk(&self, wire: &str) -> String {
+        let named = self.names.iter().find(|(here, told)| *told == wire && self.here.contains(*here));
+        named.map_or(wire, |(here, _)| here.as_str()).to_owned()
+    }
 }
 
 /// What both sides last exchanged, part by part.

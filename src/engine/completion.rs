@@ -1,7 +1,7 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Uuid,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Uuid, Value,
 };
 
 use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo, undone};
@@ -95,7 +95,13 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
         older.tags_removed.retain(|tag| !command.tags_added.contains(tag));
     }
     for (property, value) in command.properties {
-        match case.ticket.held.properties.remove(&property) {
+        let held = case.ticket.held.properties.remove(&property);
+        // Said again without having changed, and no answer that says when: as good as not said.
+        let unchanged = |said: &Value, at: &Revision| {
+            case.ticket.properties.get(&property) == Some(said)
+                && !matches!((at.number, done_at.number), (Some(_), Some(_)))
+        };
+        match held.filter(|(said, at)| !unchanged(said, at)) {
             Some((said, at)) => {
                 case.ticket.properties.insert(property.clone(), said.clone());
                 if matches!((at.number, done_at.number), (Some(at), Some(done)) if at <= done) {
@@ -107,8 +113,18 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
             }
         }
     }
-    case.ticket.tags.retain(|tag| !command.tags_removed.contains(tag));
-    case.ticket.tags.extend(command.tags_added);
+    let shown =
+        matches!((case.ticket.revision.number, done_at.number), (Some(now), Some(done)) if now >= done);
+    if shown {
+        // The desk has told its tags since: what has not come back, it has left out or kept in its own way.
+        for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
+            exchange.here.retain(|tag| !command.tags_added.contains(tag));
+            exchange.here.extend(command.tags_removed.iter().cloned());
+        }
+    } else {
+        case.ticket.tags.retain(|tag| !command.tags_removed.contains(tag));
+        case.ticket.tags.extend(command.tags_added);
+    }
     for ours in command.comments {
         recognise(case, &ours);
     }

@@ -175,11 +175,15 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     if added.is_empty() && removed.is_empty() {
         return;
     }
+    let on_wire =
+        |tags: BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_wire(tag)).collect() };
+    let (added, removed) = (on_wire(added), on_wire(removed));
     let wire: BTreeSet<String> =
         last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
     let mut told = last.told;
     told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
-    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told });
+    let names = last.names;
+    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told, names });
     update.tags = Some(wire);
     extra.tags_added = added;
     extra.tags_removed = removed;

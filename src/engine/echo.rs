@@ -63,12 +63,9 @@ fn absorb_property(
     let same = |at: &&usize| expected(ticket.open.get(**at), property) == Some(value);
     let echo = expecting.iter().find(named).or_else(|| expecting.iter().find(same)).copied();
     let Some(echo) = echo else {
-        if current.as_ref() == Some(value) {
-            ticket.held.properties.remove(property);
-            return false;
-        }
+        // What was so before may be from before the command, or what the desk made of it: the answer tells.
         ticket.held.properties.insert(property.clone(), (value.clone(), revision));
-        return true;
+        return current.as_ref() != Some(value);
     };
     let was = expected(ticket.open.get(echo), property).cloned().unwrap_or_default();
     for command in ticket.open.iter_mut().take(echo + 1) {
@@ -108,6 +105,7 @@ fn absorb_tags(case: &mut Case, tags: &BTreeSet<String>, caused_by: Option<i64>)
         command.tags_removed.retain(|tag| !judged.insert(tag.clone()) || tags.contains(tag));
     }
     case.ticket.tags.clone_from(tags);
+    own_way(case, &before);
     if let Some(n) = caused_by {
         // This is what the desk made of the command: what it left out of it, kept against it or wrote otherwise is no
         // change of anybody's. A tag that the command did not speak of and that is gone, somebody took away.
@@ -125,6 +123,26 @@ fn absorb_tags(case: &mut Case, tags: &BTreeSet<String>, caused_by: Option<i64>)
         }
     }
     news
+}
+
+/// A tag that an open command adds and that has not come back, while one that differs from it in letter case or signs alone
+/// has: the desk writes it in its own way.
+fn own_way(case: &mut Case, before: &BTreeSet<String>) {
+    let bare = |tag: &str| -> String {
+        tag.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    for command in &mut case.ticket.open {
+        for wire in command.tags_added.clone() {
+            let own = case.ticket.tags.iter().find(|tag| !before.contains(*tag) && bare(tag) == bare(&wire));
+            let Some(own) = own.cloned() else { continue };
+            command.tags_added.remove(&wire);
+            for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
+                if exchange.here.contains(&wire) {
+                    exchange.reads_here(&wire, &own);
+                }
+            }
+        }
+    }
 }
 
 /// Takes the comments of an event in: known ones are passed over, ours coming back are recognised, and what may be ours

@@ -268,11 +268,16 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         removed.retain(|tag| !last.told.contains_key(tag));
     }
     let has = case.ticket.effective_tags();
-    let merge = |set: &BTreeSet<String>| -> BTreeSet<String> {
-        set.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect()
-    };
-    share.agreed.tags =
-        Some(TagsExchange { wire: merge(&last.wire), here: merge(&last.here), told: last.told });
+    let merge =
+        |set: &BTreeSet<String>, added: &BTreeSet<String>, removed: &BTreeSet<String>| -> BTreeSet<String> {
+            set.union(added).filter(|tag| !removed.contains(*tag)).cloned().collect()
+        };
+    let wire = merge(&last.wire, &added, &removed);
+    let on_desk =
+        |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_desk(tag)).collect() };
+    let (added, removed) = (on_desk(&added), on_desk(&removed));
+    let here = merge(&last.here, &added, &removed);
+    share.agreed.tags = Some(TagsExchange { wire, here, told: last.told, names: last.names });
     wanted.tags_added = added.difference(&has).cloned().collect();
     wanted.tags_removed = removed.intersection(&has).cloned().collect();
 }
