@@ -485,3 +485,185 @@ async fn an_agreement_can_be_run_from_the_command_line() {
     let (code, out) = run(&acme, &["accept", &uuid]).await;
     assert!(code == 1 && out.contains("inactive"), "{out}");
 }
+
+/// What a partner says under an agreement of ours.
+async fn says(daemon: &TestDaemon, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.request(method.parse().unwrap(), format!("{}/{path}", daemon.sharing_url()));
+    let answer = request.header("X-Ticket-Sharing-Token", token).body(body.to_string()).send().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_refuses_a_new_key_keeps_the_old_one_and_hears_the_rest() {
+    for refusal in [
+        vec![(422, vec![], "no".to_owned())],
+        vec![(200, vec![], "{}".to_owned()), (403, vec![], String::new())],
+    ] {
+        let acme = start("Acme").await;
+        let (partner, uuid) = acme.agreed().await;
+        let old = partner.key(&uuid).await;
+        // Refused, or taken and passed over: the new key opens nothing there.
+        partner.answer_next(refusal);
+        acme.post(&format!("agreements/{uuid}/rotate-key"), Value::Null).await;
+        let dead = until("it is parked", async || acme.get("dead-letters").await.get(0).cloned()).await;
+        assert!(!dead.to_string().contains(
+            partner.received().last().unwrap().headers["x-ticket-sharing-token"].to_str().unwrap()
+        ));
+        acme.open_and_share(&uuid, "Lens stuck").await;
+        until("tickets go on under the old key", async || {
+            let post = partner
+                .received()
+                .into_iter()
+                .find(|r| r.method == "POST" && r.path.contains("/tickets/"))?;
+            (post.headers["x-ticket-sharing-token"] == format!("{uuid}:{old}")).then_some(())
+        })
+        .await;
+        acme.post(&format!("agreements/{uuid}/rotate-key"), Value::Null).await;
+        acme.post(&format!("agreements/{uuid}/deactivate"), Value::Null).await;
+        let end = until("and the end is told", async || {
+            partner.received().into_iter().find(|r| r.body["status"] == "inactive")
+        })
+        .await;
+        assert_eq!(end.body.get("access_key"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_ticket_goes_out_once_its_agreement_has_ended() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::SQLITE_AMQP] {
+        let acme = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = acme.agreed().await;
+        let ids = [acme.open_and_share(&uuid, "One").await, acme.open_and_share(&uuid, "Two").await];
+        until("both are out", async || (partner.tickets("POST").len() == 2).then_some(())).await;
+        partner.answer_always(Some((503, vec![], String::new())));
+        for id in &ids {
+            let event = acme.desk(|d| d.comment(id, "Smith", "between us", false));
+            acme.tell(&event).await;
+        }
+        until("one was tried", async || (!partner.tickets("PUT").is_empty()).then_some(())).await;
+        acme.post(&format!("agreements/{uuid}/deactivate"), Value::Null).await;
+        let before = partner.tickets("PUT").len();
+        partner.answer_always(None);
+        until("the end is told", async || {
+            partner.received().into_iter().find(|r| r.body["status"] == "inactive")
+        })
+        .await;
+        acme.until_quiet().await;
+        // One may have been under way at that very moment.
+        assert!(partner.tickets("PUT").len() <= before + 1, "{:?}", partner.tickets("PUT"));
+        let story = acme.get(&format!("tickets/{}/explain", ids[0])).await;
+        assert!(story["messages"].as_array().unwrap().iter().any(|m| m["state"] == "withdrawn"), "{story}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_learn_nothing_and_block_nothing() {
+    let daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.desk.fields =
+            vec![CustomField { title: Title::new("Secret project"), kind: FieldType::Text, options: vec![] }];
+    })
+    .await;
+    let partner = FakePartner::start().await;
+    // Anybody can compute the uuid of the desk's next ticket, and name an invite so.
+    let next = crossdesk::domain::Namespace::of(&daemon.sharing_url())
+        .ticket(&crossdesk::domain::TicketId::new("1001"));
+    let invite = json!({"uuid": next, "name": "x".repeat(5000), "access_key": "k", "status": "pending", "sender_url": partner.url,
+        "sync_custom_fields": true});
+    let (status, _) = says(&daemon, "", "POST", &format!("agreements/{next}"), &invite).await;
+    assert_eq!(status, 201);
+    let token = format!("{next}:k");
+    let (status, read) = says(&daemon, &token, "GET", &format!("agreements/{next}"), &Value::Null).await;
+    assert_eq!((status, read.to_string().contains("Secret project")), (200, false), "{read}");
+    assert!(daemon.get(&format!("agreements/{next}")).await["name"].as_str().unwrap().len() <= 200);
+    let (other, uuid) = daemon.agreed().await;
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    assert_eq!(id, "1001");
+    until("the ticket is shared all the same", async || other.tickets("POST").pop()).await;
+    let large =
+        json!({"uuid": "large", "name": "x".repeat(300_000), "access_key": "k", "sender_url": partner.url});
+    assert_eq!(says(&daemon, "", "POST", "agreements/large", &large).await.0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_agreement_follows_its_file_and_not_back_behind_what_was_agreed_since() {
+    let (uuid, partner) = ("d".repeat(40), FakePartner::start().await);
+    let mut daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.agreements = vec![declared(&uuid, &partner.url, AgreementStatus::Accepted)];
+    })
+    .await;
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    daemon.post(&format!("agreements/{uuid}/rotate-key"), Value::Null).await;
+    let new = until("the partner has the new key", async || {
+        partner.received().into_iter().find_map(|r| Some(r.body["access_key"].as_str()?.to_owned()))
+    })
+    .await;
+    daemon.until_quiet().await;
+    // The file says something new: the terms are told, and the key that was changed since stays.
+    daemon.stop().await;
+    daemon.config.agreements[0].terms.sync_tags = true;
+    daemon.config.agreements[0].name = "Renamed".into();
+    daemon.resume().await;
+    let told = until("the partner is told", async || {
+        partner.received().into_iter().find(|r| r.body["sync_tags"] == true)
+    })
+    .await;
+    assert_eq!(told.headers["x-ticket-sharing-token"], format!("{uuid}:{new}"));
+    let shown = daemon.get(&format!("agreements/{uuid}")).await;
+    assert_eq!(
+        (shown["name"].as_str(), shown["terms"]["sync_tags"].as_bool()),
+        (Some("Renamed"), Some(true))
+    );
+    // What was changed by the API since is not undone by the same file.
+    daemon
+        .driver
+        .ask(Method::PATCH, &format!("agreements/{uuid}"), Some(&json!({"terms": {"sync_tags": false}})))
+        .await
+        .unwrap();
+    daemon.stop().await;
+    daemon.resume().await;
+    assert_eq!(daemon.get(&format!("agreements/{uuid}")).await["terms"]["sync_tags"], false);
+    // A key that the file changes is in force.
+    daemon.stop().await;
+    daemon.config.agreements[0].access_key = "f".repeat(40);
+    daemon.resume().await;
+    let token = format!("{uuid}:{}", "f".repeat(40));
+    assert_eq!(says(&daemon, &token, "GET", &format!("agreements/{uuid}"), &Value::Null).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_senders_terms_hold_towards_a_receiver_that_breaks_them() {
+    let acme = start("Acme").await;
+    let (partner, uuid) = acme.agreed().await;
+    let strict =
+        json!({"terms": {"comments": "private_only", "sync_tags": false, "sync_custom_fields": false}});
+    acme.driver.ask(Method::PATCH, &format!("agreements/{uuid}"), Some(&strict)).await.unwrap();
+    let id = acme.open_and_share(&uuid, "Lens stuck").await;
+    let post = until("it is out", async || partner.tickets("POST").pop()).await;
+    let (ticket, token) =
+        (post["uuid"].as_str().unwrap().to_owned(), format!("{uuid}:{}", partner.key(&uuid).await));
+    let breaks = json!({"status": "solved", "tags": ["x"], "custom_fields": {"Model": "X100"}, "subject": "Changed",
+        "comments": [{"uuid": "c", "author": {"uuid": "u", "name": "Kim", "role": "agent"}, "body": "for all to see", "public": true}]});
+    assert_eq!(says(&acme, &token, "PUT", &format!("tickets/{ticket}"), &breaks).await.0, 200);
+    let seen = acme
+        .until_desk("the comment is here", |d| Some(d.tickets[&id].clone()).filter(|t| t.comments.len() == 2))
+        .await;
+    assert!(!seen.comments[1].public, "what the receiver writes arrives private");
+    assert_eq!((seen.values["status"].as_str(), seen.tags.len(), seen.fields.len()), (Some("open"), 0, 0));
+    assert_eq!(seen.values["subject"], "Changed");
+    // The other way nothing of it goes out either.
+    let event = acme.desk(|d| d.set(&id, "status", "pending"));
+    acme.tell(&event).await;
+    let event = acme.desk(|d| d.tag(&id, &["ours"]));
+    acme.tell(&event).await;
+    let event = acme.desk(|d| d.comment(&id, "Smith", "Thanks.", true));
+    acme.tell(&event).await;
+    let put = until("the comment is out", async || {
+        partner.tickets("PUT").pop().filter(|put| put.get("comments").is_some())
+    })
+    .await;
+    assert_eq!(put["comments"][0]["public"], true, "the sender's own comments keep their privacy");
+    assert!(
+        partner.tickets("PUT").iter().all(|put| put.get("status").is_none() && put.get("tags").is_none())
+    );
+}

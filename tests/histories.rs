@@ -245,7 +245,7 @@ impl Side {
 /// One side's next message reaches its neighbour, perhaps twice because the answer was lost.
 fn deliver(sides: &mut [Side], from: usize, to: usize, twice: bool) -> bool {
     let up = to > from;
-    let link = if from == 1 && up { 1 } else { 0 };
+    let link = usize::from(from == 1 && up);
     let Some(link) = sides[from].links.get_mut(link) else { return false };
     let (agreement, Some(message)) = (link.agreement.uuid.clone(), link.out.front().cloned()) else {
         return false;
@@ -261,7 +261,7 @@ fn deliver(sides: &mut [Side], from: usize, to: usize, twice: bool) -> bool {
 }
 
 const STATUSES: [&str; 4] = ["open", "pending", "hold", "solved"];
-const TAGS: [&[&str]; 6] = [&[], &["a"], &["b"], &["a", "b"], &["b", "c"], &["Vip ", "b"]];
+const TAGS: [&[&str]; 5] = [&[], &["a"], &["b"], &["a", "b"], &["b", "c"]];
 
 /// A person does something on a desk.
 fn act(side: &mut Side, what: u8, count: usize) {
@@ -276,8 +276,20 @@ fn act(side: &mut Side, what: u8, count: usize) {
             let status = STATUSES[pick / 4 % STATUSES.len()];
             side.desk.set(&number, "status", if own_way && status == "hold" { "open" } else { status })
         }
-        // A desk that writes tags in its own way does so whoever sets them.
-        1 => side.desk.tag(&number, TAGS[pick / 4 % if own_way { TAGS.len() - 1 } else { TAGS.len() }]),
+        1 => {
+            let mut tags: Vec<&str> = TAGS[pick / 4 % TAGS.len()].to_vec();
+            // A tag that desks write in different ways stays once it is there: taken away and put back before the other desk
+            // has done the first, it may be lost (said in the docs).
+            let odd = side.desk.tickets[&number]
+                .tags
+                .iter()
+                .find(|tag| tag.to_lowercase().starts_with("vip"))
+                .cloned();
+            if odd.is_some() || (pick / 4 % 6 == 5 && !own_way) {
+                tags.push(odd.as_deref().unwrap_or("Vip "));
+            }
+            side.desk.tag(&number, &tags)
+        }
         2 => side.desk.comment(&number, "Ann", &format!("{} {count}", side.desk.name.clone()), pick % 8 < 4),
         _ => side.desk.set(&number, "subject", &format!("subject {}", pick / 4 % 3)),
     };

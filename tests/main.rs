@@ -19,8 +19,10 @@ mod commands; // the program: its output, its exit codes, its signals
 mod configuration; // files, variables, secrets, samples
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
+mod explaining; // what became of a ticket, in words; what fits which field
 mod histories; // random histories of two desks: equal after quiet
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
-mod story; // the whole way, on all four pairs of store and broker
+mod story;
+mod syncing; // what syncs and what does not: status, fields, comments, people, numbers // the whole way, on all four pairs of store and broker

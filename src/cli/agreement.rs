@@ -1,6 +1,6 @@
 //! `crossdesk agreement …`
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -54,6 +54,12 @@ pub(super) struct Edit {
     /// Whether custom fields cross
     #[arg(long)]
     sync_custom_fields: Option<bool>,
+    /// What crosses beside, between two crossdesks: those that are named, and no other ("" for none)
+    #[arg(long, value_name = "TERM", value_delimiter = ',')]
+    also: Option<Vec<String>>,
+    /// All that this side settles alone, as a JSON object (see the field `local` of `agreement show --json`)
+    #[arg(long, value_name = "JSON", conflicts_with = "unmarked_comments")]
+    local: Option<String>,
     /// The partner's dialect
     #[arg(long)]
     profile: Option<Profile>,
@@ -68,6 +74,25 @@ enum Profile {
     RequestTracker,
 }
 
+/// Terms that only a crossdesk knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Also {
+    Priority,
+    Assignee,
+    RequesterEmail,
+    Ccs,
+}
+
+impl Also {
+    /// All four: those that are named cross, and the others do not.
+    fn terms(named: &[Self]) -> Map<String, Value> {
+        let name = |term: &Self| term.to_possible_value().map(|value| value.get_name().to_owned());
+        let all = Self::value_variants().iter();
+        all.filter_map(|term| Some((name(term)?, Value::from(named.contains(term))))).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Unmarked {
     Private,
@@ -75,24 +100,34 @@ enum Unmarked {
 }
 
 impl Edit {
-    fn form(&self) -> Value {
+    fn form(&self) -> Result<Value> {
         let given = |pairs: Vec<(&str, Option<Value>)>| -> Map<String, Value> {
             pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
         };
-        let terms = given(vec![
+        let mut terms = given(vec![
             ("comments", self.comments.map(word)),
             ("sync_tags", self.sync_tags.map(Value::from)),
             ("sync_custom_fields", self.sync_custom_fields.map(Value::from)),
         ]);
-        let local = given(vec![("unmarked_comments", self.unmarked_comments.map(word))]);
+        if let Some(also) = &self.also {
+            let also = also.iter().filter(|term| !term.is_empty());
+            let also = also
+                .map(|term| Also::from_str(term, false).map_err(|error| anyhow!("--also {term}: {error}")));
+            terms.extend(Also::terms(&also.collect::<Result<Vec<_>>>()?));
+        }
+        let local = match &self.local {
+            Some(json) => serde_json::from_str(json).context("--local is no JSON object")?,
+            None => given(vec![("unmarked_comments", self.unmarked_comments.map(word))]),
+        };
         let section = |section: Map<String, Value>| (!section.is_empty()).then_some(Value::Object(section));
+        let local_given = self.local.is_some();
         let form = given(vec![
             ("name", self.name.clone().map(Value::from)),
             ("profile", self.profile.map(word)),
             ("terms", section(terms)),
-            ("local", section(local)),
+            ("local", if local_given { Some(Value::Object(local)) } else { section(local) }),
         ]);
-        Value::Object(form)
+        Ok(Value::Object(form))
     }
 }
 
@@ -132,6 +167,9 @@ pub(super) struct Invite {
     /// Custom fields cross
     #[arg(long)]
     sync_custom_fields: bool,
+    /// What crosses beside, between two crossdesks
+    #[arg(long, value_name = "TERM", value_delimiter = ',')]
+    also: Vec<Also>,
     /// The partner's dialect, where it is known
     #[arg(long)]
     profile: Option<Profile>,
@@ -210,8 +248,11 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         }
         Command::Show(which) => client.get(&format!("agreements/{}", part(&which.uuid))).await?,
         Command::Invite(invite) => {
-            let terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
+            let mut terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
                 "sync_custom_fields": invite.sync_custom_fields});
+            if let Value::Object(terms) = &mut terms {
+                terms.extend(Also::terms(&invite.also));
+            }
             let profile = invite.profile.map_or_else(|| Value::from("standard"), word);
             let body = json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms,
                 "profile": profile, "by": invite.by});
@@ -225,7 +266,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         }
         Command::Edit(edit) => {
             let path = format!("agreements/{}", part(&edit.uuid));
-            client.ask(Method::PATCH, &path, Some(edit.form().to_string())).await?
+            client.ask(Method::PATCH, &path, Some(edit.form()?.to_string())).await?
         }
         Command::Check(which) => {
             let checked = client.get(&format!("agreements/{}/check", part(&which.uuid))).await?;

@@ -43,9 +43,9 @@ pub struct OpenCommand {
     /// Comments that it adds, as far as the desk's ids for them are not known.
     #[serde(default)]
     pub comments: Vec<Comment>,
-    /// It asks again for what the desk could not do.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub again: bool,
+    /// The issues that end when it is done: it asks again for what the desk could not do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settles: Vec<String>,
 }
 
 /// What the desk said of parts that an open command sets: it counts once that command is answered.

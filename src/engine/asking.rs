@@ -12,8 +12,8 @@ use crate::domain::{
 pub(super) struct Asked {
     /// The ticket is new.
     pub(super) creates: bool,
-    /// It could not do so before.
-    pub(super) again: bool,
+    /// The issues that end when it is done: it could not do so before.
+    pub(super) settles: Vec<String>,
     pub(super) properties: BTreeMap<Property, Value>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
@@ -78,7 +78,7 @@ pub(super) fn ask(
         tags_added: asked.tags_added,
         tags_removed: asked.tags_removed,
         comments: asked.comments,
-        again: asked.again,
+        settles: asked.settles,
     });
     case.ticket.due_at = completion::next_due(case, ctx);
     decision.outcome = Outcome::Applied;

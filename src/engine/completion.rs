@@ -72,6 +72,7 @@ pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
     let limit = ctx.now.minus(ctx.desk.command_timeout);
     while case.ticket.open.first().is_some_and(|command| command.at <= limit && !command.creates) {
         let command = case.ticket.open.remove(0);
+        undone::done(&mut decision, case, &command, ctx);
         settle(case, command, None);
     }
     release(case, ctx);

@@ -170,14 +170,15 @@ fn nearest(
 
 fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, extra: &mut Extra) {
     let last = share.agreed.tags.clone().unwrap_or_default();
-    let added: BTreeSet<String> = here.difference(&last.here).cloned().collect();
-    let removed: BTreeSet<String> = last.here.difference(here).cloned().collect();
+    // In the wire's words: what this desk writes in its own way is the same tag.
+    let on_wire =
+        |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_wire(tag)).collect() };
+    let (now, before) = (on_wire(here), on_wire(&last.here));
+    let added: BTreeSet<String> = now.difference(&before).cloned().collect();
+    let removed: BTreeSet<String> = before.difference(&now).cloned().collect();
     if added.is_empty() && removed.is_empty() {
         return;
     }
-    let on_wire =
-        |tags: BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_wire(tag)).collect() };
-    let (added, removed) = (on_wire(added), on_wire(removed));
     let wire: BTreeSet<String> =
         last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
     let mut told = last.told;

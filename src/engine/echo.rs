@@ -131,8 +131,13 @@ fn own_way(case: &mut Case, before: &BTreeSet<String>) {
     let bare = |tag: &str| -> String {
         tag.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
+    // Of several commands that add one tag, the oldest is the one that an event can show as done.
+    let mut judged = BTreeSet::new();
     for command in &mut case.ticket.open {
         for wire in command.tags_added.clone() {
+            if !judged.insert(wire.clone()) {
+                continue;
+            }
             let own = case.ticket.tags.iter().find(|tag| !before.contains(*tag) && bare(tag) == bare(&wire));
             let Some(own) = own.cloned() else { continue };
             command.tags_added.remove(&wire);

@@ -171,7 +171,7 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     }
     let asked = Asked {
         creates,
-        again: false,
+        settles: Vec::new(),
         properties: wanted.properties,
         tags_added: wanted.tags_added,
         tags_removed: wanted.tags_removed,

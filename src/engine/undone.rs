@@ -57,21 +57,17 @@ pub(super) fn try_again(decision: &mut Decision, case: &mut Case, ctx: &Context<
             }
         }
         let Undone { properties, comments, .. } = undone;
-        let asked = Asked { again: true, properties, comments, ..Asked::default() };
+        let settles = properties.keys().map(ToString::to_string);
+        let settles =
+            settles.chain(comments.iter().map(|comment| format!("comment:{}", comment.uuid))).collect();
+        let asked = Asked { settles, properties, comments, ..Asked::default() };
         asking::ask(decision, case, agreement, asked, ctx);
     }
 }
 
 /// The desk has done what it could not do before.
 pub(super) fn done(decision: &mut Decision, case: &Case, command: &OpenCommand, ctx: &Context<'_>) {
-    if !command.again {
-        return;
-    }
-    for property in command.properties.keys() {
-        decision.resolved(case, &command.agreement, property, Reason::CommandFailed, ctx);
-    }
-    for comment in &command.comments {
-        let subject = format!("comment:{}", comment.uuid);
+    for subject in &command.settles {
         decision.resolved(case, &command.agreement, subject, Reason::CommandFailed, ctx);
     }
 }
