@@ -44,9 +44,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 18] = [
 ];
 
 /// Crates that more than one module may use, and which.
-const SHARED: [(&str, &[&str]); 3] = [
+const SHARED: [(&str, &[&str]); 5] = [
     ("reqwest", &["partner", "cli", "demo"]),
     ("axum", &["http", "app"]),
+    ("hyper", &["app"]),
+    ("hyper_util", &["app"]),
     ("serde_path_to_error", &["config", "wire"]),
 ];
 

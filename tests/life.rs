@@ -328,6 +328,7 @@ pub(crate) fn pending() -> crossdesk::domain::Agreement {
         changed_by: None,
         local: Default::default(),
         own_name: false,
+        failing: None,
         declared_as: None,
         declared: false,
         created_at: Timestamp::default(),

@@ -17,6 +17,7 @@ mod bad_input; // events and requests that cannot be used
 mod bridges; // bridges on queues
 mod commands; // the program: its output, its exit codes, its signals
 mod configuration; // files, variables, secrets, samples
+mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field

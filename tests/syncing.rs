@@ -172,7 +172,7 @@ async fn statuses_are_translated_both_ways_and_a_nearest_one_is_said() {
 
     daemon.until_quiet().await;
     // Request Tracker has no on-hold: it is told open, and the agents can see so.
-    edit(&daemon, &uuid, json!({"profile": "request-tracker", "local": {}})).await;
+    edit(&daemon, &uuid, json!({"profile": "request-tracker", "local": {"status": null}})).await;
     let event = daemon.desk(|d| d.set(&id, "status", "hold"));
     daemon.tell(&event).await;
     until("it is said", async || {

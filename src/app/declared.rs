@@ -30,6 +30,8 @@ impl Declared {
                 tracing::error!(reason = refusal.reason, "a declared agreement could not be applied");
             }
         }
+        // The fields of the configuration count only until the desk has sent its own; they may be others than before.
+        let _next_time = pipeline.submit_one(Change::RefitAll).await;
         let known = match options.store.agreements().await {
             Ok(known) => known,
             Err(error) => return tracing::error!(error = %error, "declared agreements could not be compared"),
@@ -72,6 +74,7 @@ fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
         changed_by: None,
         local: declared.local.clone(),
         own_name: true,
+        failing: None,
         declared_as: Some(declared_as(declared)),
         declared: true,
         created_at: now,

@@ -1,6 +1,7 @@
 //! Wiring and life of a daemon: everything is made here, from the configuration, and ends here.
 
 mod declared;
+mod serve;
 mod token;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -10,6 +11,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use declared::Declared;
+use serve::{Certificate, Doorway};
 pub use token::{admin_token, token_path};
 
 use crate::{
@@ -18,7 +20,10 @@ use crate::{
     config::Config,
     domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
-    flow::{Inbound, InboundQueue, Intake, Invites, Options, Pipeline, Post, Postbox, Relay, Roster, Sweep},
+    flow::{
+        Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay, Roster,
+        Sweep,
+    },
     http,
     mail::SmtpMailer,
     partner::{Allowed, HttpPartner},
@@ -42,6 +47,7 @@ pub struct Daemon {
     pub admins: SocketAddr,
     /// The admins' token.
     pub token: AccessKey,
+    certificate: Option<Certificate>,
     stop: CancellationToken,
     tasks: TaskTracker,
     writer: JoinHandle<()>,
@@ -76,6 +82,8 @@ impl Daemon {
     ) -> Result<Self> {
         install_tls();
         let token = admin_token(config)?;
+        let (chain, key) = (&config.http.certificate, &config.http.private_key);
+        let certificate = if chain.is_empty() { None } else { Some(Certificate::load(chain, key)?) };
         let mut options = options(config)?;
         if config.store.key.is_empty() {
             tracing::warn!(
@@ -93,18 +101,29 @@ impl Daemon {
             inbound: Inbound::new(options.clone(), pipeline.clone()),
             intake: Intake::new(options.clone(), pipeline.clone()),
             token: token.clone(),
+            body: config.limits.body,
+            body_timeout: config.limits.body_timeout(),
             recorder: telemetry::install().map_err(|error| anyhow!(error))?,
         });
         let daemon = Self {
             partners: partners.local_addr().context("the partners' listener has no address")?,
             admins: admins.local_addr().context("the admins' listener has no address")?,
             token,
+            certificate,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             writer: tokio::spawn(writer.run()),
         };
-        daemon.serve(partners, http::partners(context.clone()));
-        daemon.serve(admins, http::admins(context));
+        let doorway = Doorway {
+            connections: config.limits.connections,
+            headers: config.limits.headers,
+            header_timeout: config.limits.header_timeout(),
+        };
+        let routers = [http::partners(context.clone()), http::admins(context)];
+        let doors = [daemon.certificate.clone(), None];
+        for ((listener, router), certificate) in [partners, admins].into_iter().zip(routers).zip(doors) {
+            daemon.tasks.spawn(serve::serve(listener, router, doorway, certificate, daemon.stop.clone()));
+        }
         if let Some(post) = post {
             daemon.tasks.spawn(post.run(daemon.stop.clone()));
         }
@@ -121,14 +140,13 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn serve(&self, listener: TcpListener, router: axum::Router) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(error = %error, "a listener failed");
-            }
-        });
+    /// Reads again what may have changed on disk: the certificate.
+    pub fn reload(&self) {
+        if let Some(certificate) = &self.certificate {
+            certificate.reload();
+        } else {
+            tracing::info!("nothing to read again: there is no certificate");
+        }
     }
 
     /// Stops: takes nothing more in, finishes what it holds, within ten seconds.
@@ -185,6 +203,15 @@ pub fn options(config: &Config) -> Result<Options> {
         retry: Policy { initial: config.delivery.retry.initial(), max: config.delivery.retry.max() },
         give_up_after: config.delivery.retry.give_up_after(),
         side_by_side: config.delivery.side_by_side,
+        started: Arc::default(),
+        notify_after: config.delivery.notify_after(),
+        limits: Limits {
+            comments: config.limits.comments,
+            comment_length: config.limits.comment_length,
+            tags: config.limits.tags,
+            fields: config.limits.fields,
+            requests_per_minute: config.limits.requests_per_minute,
+        },
         batch: BATCH,
         linger: LINGER,
         keep: config.store.keep(),
@@ -219,6 +246,7 @@ async fn work(options: Options, pipeline: Pipeline, declared: Declared, stop: Ca
     }
     options.outages.store.works();
     declared.apply(&options, &pipeline).await;
+    options.started.store(true, std::sync::atomic::Ordering::Release);
     tokio::join!(
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),

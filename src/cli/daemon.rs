@@ -13,11 +13,15 @@ use crate::{
 pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     let config = config::from_file(global.config.as_deref(), &config::environment())?;
     telemetry::start_logs(&config.log.level);
+    let mut hangup = signal(SignalKind::hangup())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let daemon = Daemon::start(&config, prune).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => daemon.reload(),
+        }
     }
     daemon.stop().await;
     Ok(())

@@ -10,9 +10,16 @@ use super::{Global, client::Client, client::part, print};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// What waits for a person
-    List,
+    List {
+        /// Only those under this agreement
+        #[arg(long, value_name = "UUID")]
+        agreement: Option<String>,
+    },
     /// One of them, with its body
-    Show(Which),
+    Show {
+        /// The message's id
+        id: String,
+    },
     /// Try again: a ticket's changes are told anew as they are now
     Replay(Which),
     /// Forget it
@@ -20,35 +27,83 @@ pub(super) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
 pub(super) struct Which {
     /// The message's id
-    id: String,
+    id: Option<String>,
+    /// All under this agreement
+    #[arg(long, value_name = "UUID")]
+    agreement: Option<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    fn query(&self) -> String {
+        match &self.agreement {
+            Some(agreement) => format!("agreement={}", part(agreement)),
+            None => "all=true".to_owned(),
+        }
+    }
 }
 
 pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
     let client = Client::new(global)?;
     match command {
-        Command::List => {
-            let list = client.get("dead-letters").await?;
+        Command::List { agreement } => {
+            let query =
+                agreement.map(|agreement| format!("?agreement={}", part(&agreement))).unwrap_or_default();
+            let list = client.get(&format!("dead-letters{query}")).await?;
             if global.json {
                 return print::json(&list);
             }
             let columns = [("ID", "id"), ("TYPE", "type"), ("SINCE", "created_at"), ("REASON", "reason")];
             print::table(list.as_array().map_or(&[], Vec::as_slice), &columns)
         }
-        Command::Show(which) => {
+        Command::Show { id } => {
             let list = client.get("dead-letters").await?;
             let mut found = list.as_array().map_or(&[][..], Vec::as_slice).iter();
-            let one = found.find(|one| one.get("id").and_then(Value::as_str) == Some(which.id.as_str()));
-            print::json(one.ok_or_else(|| anyhow!("there is no dead letter {}", which.id))?)
+            let one = found.find(|one| one.get("id").and_then(Value::as_str) == Some(id.as_str()));
+            print::json(one.ok_or_else(|| anyhow!("there is no dead letter {id}"))?)
         }
-        Command::Replay(which) => {
-            client.post(&format!("dead-letters/{}/replay", part(&which.id)), None).await?;
-            print::line("replayed")
+        Command::Replay(which) => match &which.id {
+            Some(id) => {
+                client.post(&format!("dead-letters/{}/replay", part(id)), None).await?;
+                print::line("replayed")
+            }
+            None => many(&client, Method::POST, "dead-letters/replay", &which, "replayed").await,
+        },
+        Command::Drop(which) => match &which.id {
+            Some(id) => {
+                client.ask(Method::DELETE, &format!("dead-letters/{}", part(id)), None).await?;
+                print::line("dropped")
+            }
+            None => many(&client, Method::DELETE, "dead-letters", &which, "dropped").await,
+        },
+    }
+}
+
+/// Goes through all that are meant, some at a time.
+async fn many(client: &Client, method: Method, path: &str, which: &Which, done: &str) -> Result<()> {
+    let (mut count, mut after, mut refused) = (0, 0, 0);
+    loop {
+        let answer =
+            client.ask(method.clone(), &format!("{path}?{}&after={after}", which.query()), None).await?;
+        count += answer.get("done").and_then(Value::as_u64).unwrap_or_default();
+        for one in answer.get("refused").and_then(Value::as_array).into_iter().flatten() {
+            refused += 1;
+            print::line(&format!("{}: {}", print::text(one, "id"), print::text(one, "reason")))?;
         }
-        Command::Drop(which) => {
-            client.ask(Method::DELETE, &format!("dead-letters/{}", part(&which.id)), None).await?;
-            print::line("dropped")
+        match answer.get("next").and_then(Value::as_i64) {
+            Some(next) => after = next,
+            None => break,
         }
+    }
+    print::line(&format!("{done} {count}"))?;
+    if refused == 0 {
+        Ok(())
+    } else {
+        Err(anyhow!("{refused} could not be {done}; they stay, each with its reason"))
     }
 }

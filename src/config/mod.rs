@@ -11,5 +11,6 @@ mod validate;
 pub use environment::environment;
 pub use load::{Error, from_file, load, schema};
 pub use sections::{
-    Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Invites, Log, Mail, Retry, Rule, Store,
+    Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Invites, Limits, Log, Mail, Retry, Rule,
+    Store,
 };

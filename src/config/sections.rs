@@ -28,6 +28,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Invites that come in.
     pub invites: Invites,
+    /// How much may come in.
+    pub limits: Limits,
     /// Notices by e-mail.
     pub mail: Mail,
     /// Logs.
@@ -140,11 +142,19 @@ pub struct Http {
     /// Address and port for partners; this one may face the world.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// File with the certificate chain, PEM: then it is HTTPS. Empty: HTTP, behind a proxy that speaks TLS.
+    pub certificate: String,
+    /// File with its private key, PEM.
+    pub private_key: String,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8085)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8085)),
+            certificate: String::new(),
+            private_key: String::new(),
+        }
     }
 }
 
@@ -175,6 +185,8 @@ pub struct Delivery {
     pub timeout: String,
     /// How many tickets of one partner go side by side.
     pub side_by_side: usize,
+    /// After how long of failing the desk is told of a partner.
+    pub notify_after: String,
     /// When to try again.
     pub retry: Retry,
 }
@@ -185,6 +197,7 @@ impl Default for Delivery {
             allow_private_partners: false,
             timeout: "10s".to_owned(),
             side_by_side: 8,
+            notify_after: "15m".to_owned(),
             retry: Retry::default(),
         }
     }
@@ -223,6 +236,49 @@ pub struct Invites {
 impl Default for Invites {
     fn default() -> Self {
         Self { max_waiting: 100, per_minute: 30, expire_after: "30days".to_owned() }
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body: usize,
+    /// Bytes of a request's headers.
+    pub headers: usize,
+    /// Comments in one request of a partner.
+    pub comments: usize,
+    /// Characters of one comment.
+    pub comment_length: usize,
+    /// Tags of a ticket.
+    pub tags: usize,
+    /// Custom fields in one request.
+    pub fields: usize,
+    /// Requests under one agreement in a minute, over HTTP.
+    pub requests_per_minute: u32,
+    /// Connections to each listener at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long a client may take to send its headers, and to sit idle.
+    pub header_timeout: String,
+    /// How long a client may take to send a body.
+    pub body_timeout: String,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 5 * 1024 * 1024,
+            headers: 32 * 1024,
+            comments: 1000,
+            comment_length: 262_144,
+            tags: 500,
+            fields: 500,
+            requests_per_minute: 60_000,
+            connections: 1024,
+            header_timeout: "15s".to_owned(),
+            body_timeout: "15s".to_owned(),
+        }
     }
 }
 

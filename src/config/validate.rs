@@ -33,6 +33,9 @@ pub(super) fn check(config: &Config) -> Check {
         ("delivery.retry.max", &config.delivery.retry.max),
         ("delivery.retry.give_up_after", &config.delivery.retry.give_up_after),
         ("invites.expire_after", &config.invites.expire_after),
+        ("delivery.notify_after", &config.delivery.notify_after),
+        ("limits.header_timeout", &config.limits.header_timeout),
+        ("limits.body_timeout", &config.limits.body_timeout),
     ] {
         match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() => {}
@@ -62,6 +65,27 @@ pub(super) fn check(config: &Config) -> Check {
     }
     if !config.store.key.is_empty() {
         crate::store::check_key(&config.store.key).or_else(|why| wrong("store.key", why))?;
+    }
+    let limits = &config.limits;
+    for (key, value, least) in [
+        ("limits.body", limits.body, 1024),
+        ("limits.headers", limits.headers, 8192),
+        ("limits.comments", limits.comments, 1),
+        ("limits.comment_length", limits.comment_length, 1),
+        ("limits.tags", limits.tags, 1),
+        ("limits.fields", limits.fields, 1),
+        ("limits.requests_per_minute", limits.requests_per_minute as usize, 1),
+        ("limits.connections", limits.connections, 1),
+    ] {
+        if value < least {
+            return wrong(key, format!("must be at least {least}"));
+        }
+    }
+    if config.http.certificate.is_empty() != config.http.private_key.is_empty() {
+        return wrong(
+            "http.private_key",
+            "certificate and private_key go together: give both files, or neither",
+        );
     }
     mail(config)?;
     crate::store::open(&config.store.url, None).map(drop).or_else(|why| wrong("store.url", why))?;
@@ -137,9 +161,24 @@ impl super::Desk {
 }
 
 impl super::Delivery {
+    /// After how long of failing the desk is told of a partner.
+    pub fn notify_after(&self) -> Duration {
+        duration(&self.notify_after)
+    }
     /// How long a partner has to answer.
     pub fn timeout(&self) -> Duration {
         duration(&self.timeout)
+    }
+}
+
+impl super::Limits {
+    /// How long a client may take to send its headers.
+    pub fn header_timeout(&self) -> Duration {
+        duration(&self.header_timeout)
+    }
+    /// How long a client may take to send a body.
+    pub fn body_timeout(&self) -> Duration {
+        duration(&self.body_timeout)
     }
 }
 

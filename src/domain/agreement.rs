@@ -132,6 +132,15 @@ pub struct AgreementChange {
     pub rekeys: bool,
 }
 
+/// A partner that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Since when.
+    pub since: Timestamp,
+    /// The desk has been told.
+    pub told: bool,
+}
+
 /// What a configuration file said of an agreement, as digests: what has changed in it since is told from that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeclaredAs {
@@ -172,6 +181,8 @@ pub struct Agreement {
     pub local: Local,
     /// This side has given it a name of its own.
     pub own_name: bool,
+    /// Since when its partner fails, if it does.
+    pub failing: Option<Failing>,
     /// What its configuration file last said of it.
     pub declared_as: Option<DeclaredAs>,
     /// Written in the configuration file.

@@ -24,8 +24,8 @@ mod update;
 
 pub use access_key::{AccessKey, Keys};
 pub use agreement::{
-    Agreement, AgreementChange, AgreementStatus, CommentTerms, DeclaredAs, Direction, IllegalTransition,
-    Kind, Party, Profile, Terms,
+    Agreement, AgreementChange, AgreementStatus, CommentTerms, DeclaredAs, Direction, Failing,
+    IllegalTransition, Kind, Party, Profile, Terms,
 };
 pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
 pub use comment::{Attachment, Comment, Privacy};

@@ -46,6 +46,9 @@ pub struct OpenCommand {
     /// The issues that end when it is done: it asks again for what the desk could not do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settles: Vec<String>,
+    /// How often it was asked before.
+    #[serde(default)]
+    pub tries: u32,
 }
 
 /// What the desk said of parts that an open command sets: it counts once that command is answered.
@@ -74,9 +77,40 @@ pub struct Undone {
     /// Values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<Property, Value>,
+    /// Tags to add.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_added: BTreeSet<String>,
+    /// Tags to take away.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_removed: BTreeSet<String>,
     /// Comments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,
+    /// How often it was asked again.
+    #[serde(default)]
+    pub tries: u32,
+}
+
+impl Undone {
+    /// Nothing undone yet under an agreement.
+    pub fn none(agreement: Uuid) -> Self {
+        Self {
+            agreement,
+            properties: BTreeMap::new(),
+            tags_added: BTreeSet::new(),
+            tags_removed: BTreeSet::new(),
+            comments: Vec::new(),
+            tries: 0,
+        }
+    }
+
+    /// Whether nothing is left to ask for.
+    pub fn is_empty(&self) -> bool {
+        self.properties.is_empty()
+            && self.comments.is_empty()
+            && self.tags_added.is_empty()
+            && self.tags_removed.is_empty()
+    }
 }
 
 /// A comment of a shared ticket, with its place and where it came from.
@@ -182,16 +216,21 @@ impl Ticket {
         }
     }
 
+    /// The commands that the desk is taken to do: one that asks for what it could not do before is not among them.
+    fn likely(&self) -> impl DoubleEndedIterator<Item = &OpenCommand> {
+        self.open.iter().filter(|command| command.settles.is_empty())
+    }
+
     /// What a property is or is about to be: the newest value that an open command sets, else what the desk last told.
     pub fn effective(&self, property: &Property) -> Option<&Value> {
-        let expected = self.open.iter().rev().find_map(|command| command.properties.get(property));
+        let expected = self.likely().rev().find_map(|command| command.properties.get(property));
         expected.or_else(|| self.properties.get(property))
     }
 
     /// All properties as they are or are about to be.
     pub fn effective_properties(&self) -> BTreeMap<Property, Value> {
         let mut all = self.properties.clone();
-        for command in &self.open {
+        for command in self.likely() {
             all.extend(command.properties.iter().map(|(property, value)| (property.clone(), value.clone())));
         }
         all
@@ -200,7 +239,7 @@ impl Ticket {
     /// The tags as they are or are about to be.
     pub fn effective_tags(&self) -> BTreeSet<String> {
         let mut tags = self.tags.clone();
-        for command in &self.open {
+        for command in self.likely() {
             tags.retain(|tag| !command.tags_removed.contains(tag));
             tags.extend(command.tags_added.iter().cloned());
         }

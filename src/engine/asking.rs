@@ -14,6 +14,8 @@ pub(super) struct Asked {
     pub(super) creates: bool,
     /// The issues that end when it is done: it could not do so before.
     pub(super) settles: Vec<String>,
+    /// How often it was asked before.
+    pub(super) tries: u32,
     pub(super) properties: BTreeMap<Property, Value>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
@@ -79,6 +81,7 @@ pub(super) fn ask(
         tags_removed: asked.tags_removed,
         comments: asked.comments,
         settles: asked.settles,
+        tries: asked.tries,
     });
     case.ticket.due_at = completion::next_due(case, ctx);
     decision.outcome = Outcome::Applied;

@@ -1,10 +1,14 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Uuid, Value,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Undone,
+    Uuid, Value,
 };
 
-use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, diff, echo, undone};
+use super::{
+    Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, asking, asking::Asked, diff, echo,
+    undone,
+};
 
 /// How many comments of a ticket are looked out for after their commands have ended.
 const MISSING: usize = 50;
@@ -160,31 +164,55 @@ fn failed(
         end_refused(decision, case, &agreement, text, ctx);
         return;
     }
+    let mut wanted = Undone { tries: command.tries, ..Undone::none(agreement.clone()) };
+    let mixed = !command.properties.is_empty();
     for (property, value) in command.properties {
         let held = case.ticket.held.properties.remove(&property);
         let has = case.ticket.effective(&property).cloned().unwrap_or_default();
-        if let Some(exchange) =
-            case.share_mut(&agreement).and_then(|share| share.agreed.properties.get_mut(&property))
-            && exchange.here == value
-        {
-            exchange.here = has;
+        // Somebody on the desk, or the partner, may have said something else meanwhile: then nobody wants it any more.
+        let mut still = held.as_ref().is_none_or(|(said, _)| *said == has);
+        match case.share_mut(&agreement).and_then(|share| share.agreed.properties.get_mut(&property)) {
+            Some(exchange) if exchange.here == value => exchange.here = has,
+            // Asked again, it was not laid over what is agreed.
+            Some(_) => still &= !command.settles.is_empty(),
+            None => still = false,
         }
         if let Some((said, _)) = held {
             case.ticket.properties.insert(property.clone(), said);
         }
         let detail = format!("the desk could not set {property} to {value}: {words}");
         decision.issue(case, &agreement, &property, Reason::CommandFailed, detail, ctx);
-        undone::keep(case, &agreement, Some((property, value)), None);
+        if still {
+            wanted.properties.insert(property, value);
+        }
     }
     if let Some(tags) = case.share_mut(&agreement).and_then(|share| share.agreed.tags.as_mut()) {
         tags.here.retain(|tag| !command.tags_added.contains(tag));
-        tags.here.extend(command.tags_removed);
+        tags.here.extend(command.tags_removed.iter().cloned());
     }
-    for comment in command.comments {
-        let subject = format!("comment:{}", comment.uuid);
-        let detail = format!("the desk could not add the comment: {words}");
-        decision.issue(case, &agreement, subject, Reason::CommandFailed, detail, ctx);
-        undone::keep(case, &agreement, None, Some(comment));
+    let (tags_added, tags_removed, comments) = (command.tags_added, command.tags_removed, command.comments);
+    let rest = !tags_added.is_empty() || !tags_removed.is_empty() || !comments.is_empty();
+    let mut settles: Vec<String> =
+        comments.iter().map(|comment| format!("comment:{}", comment.uuid)).collect();
+    if !tags_added.is_empty() || !tags_removed.is_empty() {
+        settles.push("tags".to_owned());
+    }
+    if rest
+        && mixed
+        && let Some(known) = ctx.agreements.get(&agreement)
+    {
+        // The values are to blame, most likely a status: the comments and tags that came with them are asked for at once.
+        let asked = Asked { settles, tags_added, tags_removed, comments, tries: 1, ..Asked::default() };
+        asking::ask(decision, case, known, asked, ctx);
+    } else if rest {
+        for subject in settles {
+            let detail = format!("the desk could not add it: {words}");
+            decision.issue(case, &agreement, subject, Reason::CommandFailed, detail, ctx);
+        }
+        wanted = Undone { tags_added, tags_removed, comments, ..wanted };
+    }
+    if !wanted.is_empty() {
+        undone::keep(case, wanted);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::field::fit;
-use crate::domain::{Catalogue, CustomField, FieldType, Reason, Title, Value};
+use super::{field::fit, mapping};
+use crate::domain::{Agreement, Catalogue, CustomField, FieldType, Property, Reason, Title, Value};
 
 /// How one side's field goes into the other's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,68 +42,74 @@ pub struct FieldCheck {
     pub leaving: Forecast,
 }
 
-/// Compares the catalogues; `there` is `None` where the partner has not told its own.
-///
-/// ```
-/// use crossdesk::domain::{Catalogue, CustomField, FieldType, Title};
-/// use crossdesk::engine::field_check::{Forecast, compare};
-/// let field = |title, kind| CustomField { title: Title::new(title), kind, options: vec![] };
-/// let here = Catalogue::new(vec![field("Serial", FieldType::Integer)]);
-/// let there = Catalogue::new(vec![field("SERIAL", FieldType::Date), field("Model", FieldType::Text)]);
-/// let checks = compare(&here, Some(&there));
-/// assert!(matches!(checks[0].arriving, Forecast::No { .. }), "a date is no whole number");
-/// assert_eq!(checks[1].here, None, "this desk lacks Model");
-/// ```
-pub fn compare(here: &Catalogue, there: Option<&Catalogue>) -> Vec<FieldCheck> {
-    let ours = here.fields().iter().map(|field| {
-        let theirs = there.map(|there| there.find(&field.title));
-        FieldCheck {
+/// Compares the catalogues under an agreement, with what this side has settled about single fields; `there` is `None` where
+/// the partner has not told its own.
+pub fn compare(here: &Catalogue, there: Option<&Catalogue>, agreement: &Agreement) -> Vec<FieldCheck> {
+    let known = |title: &Title| there.map(|there| there.find(title));
+    let mut named: Vec<Title> = Vec::new();
+    let mut checks: Vec<FieldCheck> = Vec::new();
+    for field in here.fields() {
+        let rule = agreement.local.field(&field.title);
+        let name = rule.and_then(|rule| rule.partner_title.clone()).unwrap_or_else(|| field.title.clone());
+        let theirs = known(&name);
+        let lacking = || no(Reason::UnknownField, format!("the partner has no field \"{name}\""));
+        let settled =
+            || no(Reason::NotShared, "this side has settled that it does not cross that way".to_owned());
+        let property = Property::Field(field.title.clone());
+        let leaves = rule.is_none_or(|rule| rule.direction.leaves());
+        let arrives = rule.is_none_or(|rule| rule.direction.arrives() && rule.fixed.is_none());
+        let out = |value: &Value| mapping::value_out(&property, value, agreement);
+        let back = |value: &Value| mapping::value_in(&field.title, value, agreement);
+        checks.push(FieldCheck {
             title: field.title.clone(),
             here: Some(field.kind),
             there: theirs.flatten().map(|theirs| theirs.kind),
-            arriving: theirs.map_or(Forecast::Unknown, |theirs| match theirs {
-                Some(theirs) => forecast(theirs, field),
-                None => Forecast::No {
-                    reason: Reason::UnknownField,
-                    detail: "the partner has no such field".to_owned(),
-                },
-            }),
-            leaving: theirs.map_or(Forecast::Unknown, |theirs| match theirs {
-                Some(theirs) => forecast(field, theirs),
-                None => Forecast::No {
-                    reason: Reason::UnknownField,
-                    detail: "the partner has no such field".to_owned(),
-                },
-            }),
-        }
-    });
-    let lacking =
-        there.into_iter().flat_map(Catalogue::fields).filter(|theirs| here.find(&theirs.title).is_none());
-    let lacking = lacking.map(|theirs| {
-        let no = || Forecast::No {
-            reason: Reason::UnknownField,
-            detail: "this desk has no such field".to_owned(),
-        };
-        FieldCheck {
+            arriving: match theirs {
+                _ if !arrives => settled(),
+                None => Forecast::Unknown,
+                Some(None) => lacking(),
+                Some(Some(theirs)) => forecast(theirs, field, &back),
+            },
+            leaving: match theirs {
+                _ if !leaves => settled(),
+                None => Forecast::Unknown,
+                Some(None) => lacking(),
+                Some(Some(theirs)) => forecast(field, theirs, &out),
+            },
+        });
+        named.push(name);
+    }
+    let of_ours = |title: &Title| {
+        let local = &agreement.local;
+        named.contains(title)
+            || local.priority_field.as_ref() == Some(title)
+            || local.reference_field.as_ref() == Some(title)
+    };
+    for theirs in there.into_iter().flat_map(Catalogue::fields).filter(|theirs| !of_ours(&theirs.title)) {
+        let lacking = || no(Reason::UnknownField, "this desk has no such field".to_owned());
+        checks.push(FieldCheck {
             title: theirs.title.clone(),
             here: None,
             there: Some(theirs.kind),
-            arriving: no(),
-            leaving: no(),
-        }
-    });
-    ours.chain(lacking).collect()
+            arriving: lacking(),
+            leaving: lacking(),
+        });
+    }
+    checks
 }
 
-/// How the values of one field go into another.
-fn forecast(from: &CustomField, to: &CustomField) -> Forecast {
+fn no(reason: Reason, detail: String) -> Forecast {
+    Forecast::No { reason, detail }
+}
+
+/// How the values of one field go into another, each said in the other side's words.
+fn forecast(from: &CustomField, to: &CustomField, said: &dyn Fn(&Value) -> Value) -> Forecast {
     let catalogue = Catalogue::new(vec![to.clone()]);
-    let fits = |value: &Value| fit(&catalogue, &to.title, value);
     let samples = samples(from);
     let (mut good, mut bad) = (0, Vec::new());
     let mut reason = Reason::IncompatibleType;
     for sample in &samples {
-        match fits(sample) {
+        match fit(&catalogue, &to.title, &said(sample)) {
             Ok(_) => good += 1,
             Err(unfit) => {
                 reason = unfit.reason;

@@ -5,7 +5,7 @@
 
 use crate::domain::{
     Agreement, Command, Direction, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
-    TicketUpdate, Value,
+    TicketUpdate, Undone, Value,
 };
 
 use super::{
@@ -172,6 +172,7 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     let asked = Asked {
         creates,
         settles: Vec::new(),
+        tries: 0,
         properties: wanted.properties,
         tags_added: wanted.tags_added,
         tags_removed: wanted.tags_removed,
@@ -206,7 +207,7 @@ fn closed(
             comment.author.name
         );
         decision.notice(case, &agreement.uuid, "comment_refused", text, ctx);
-        undone::keep(case, &agreement.uuid, None, Some(comment));
+        undone::keep(case, Undone { comments: vec![comment], ..Undone::none(agreement.uuid.clone()) });
     }
 }
 

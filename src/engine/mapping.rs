@@ -92,8 +92,10 @@ pub(super) fn value_out(property: &Property, here: &Value, agreement: &Agreement
     match (property, here) {
         (Property::Status, Value::String(word)) => Value::from(status::to_wire(word, agreement)),
         (Property::Field(title), _) => {
-            let mapped = agreement.local.field(title).and_then(|rule| rule.values.get(text(here)?.as_str()));
-            mapped.map_or_else(|| here.clone(), |mapped| Value::from(mapped.as_str()))
+            match agreement.local.field(title).filter(|rule| !rule.values.is_empty()) {
+                Some(rule) => mapped(here, &|ours| rule.values.get(ours).cloned()),
+                None => here.clone(),
+            }
         }
         _ => here.clone(),
     }
@@ -104,9 +106,18 @@ pub(super) fn value_in(title: &Title, wire: &Value, agreement: &Agreement) -> Va
     let Some(rule) = agreement.local.field(title).filter(|rule| !rule.values.is_empty()) else {
         return wire.clone();
     };
-    let Some(theirs) = text(wire).map(|text| text.to_lowercase()) else { return wire.clone() };
-    let ours = rule.values.iter().find(|(_, partner)| partner.to_lowercase() == theirs);
-    ours.map_or_else(|| wire.clone(), |(ours, _)| Value::from(ours.as_str()))
+    mapped(wire, &|theirs| {
+        let theirs = theirs.to_lowercase();
+        rule.values.iter().find(|(_, partner)| partner.to_lowercase() == theirs).map(|(ours, _)| ours.clone())
+    })
+}
+
+/// A value with its words replaced; of a list each one.
+fn mapped(value: &Value, word: &dyn Fn(&str) -> Option<String>) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| mapped(item, word)).collect(),
+        one => text(one).and_then(|text| word(&text)).map_or_else(|| one.clone(), Value::from),
+    }
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -18,7 +18,9 @@ pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -
     if comments {
         decision.changed.push("comments".to_owned());
     }
-    if news || comments {
+    // What the desk says of a command that it refused is no reason to ask again.
+    let about_command = event.command_id.is_some();
+    if (news || comments) && !about_command {
         undone::try_again(&mut decision, case, ctx);
     }
     held_back(&mut decision, case, &event, ctx);

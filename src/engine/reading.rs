@@ -47,6 +47,9 @@ pub(super) fn values(
                 Place::Part(property) => {
                     value(decision, case, &mut share, &property, wire, agreement, extra, &mut wanted, ctx);
                 }
+                // Some repeat everything that they were told.
+                Place::Number | Place::NotTaken(_) if is_ours(&share, name, wire, agreement) => {}
+                Place::Number if update.original_id.is_some() => {}
                 Place::Number => {
                     let number =
                         wire.as_str().map(str::to_owned).or_else(|| Some(wire.as_i64()?.to_string()));
@@ -70,6 +73,13 @@ pub(super) fn values(
         *kept = share;
     }
     wanted
+}
+
+/// Whether a value is the one that we told under this name.
+fn is_ours(share: &Share, name: &Property, wire: &Value, agreement: &Agreement) -> bool {
+    share.agreed.properties.iter().any(|(property, exchange)| {
+        exchange.wire == *wire && mapping::outgoing(property, agreement, true).as_ref() == Ok(name)
+    })
 }
 
 /// What the partner tells of its own ticket.
@@ -153,7 +163,7 @@ fn value(
     let known = last.is_some();
     let reading = reading(property, wire, agreement, share.begun, ctx);
     if let Reading::Is(_) | Reading::Unfit(..) = reading {
-        for undone in case.ticket.undone.iter_mut().filter(|undone| undone.agreement == agreement.uuid) {
+        for undone in &mut case.ticket.undone {
             undone.properties.remove(property);
         }
     }
@@ -164,7 +174,7 @@ fn value(
             }
         }
         Reading::Is(here) => {
-            if was_unfit || (known && matches!(property, Property::Field(_))) {
+            if was_unfit || known {
                 decision.resolved(case, &agreement.uuid, property, Reason::IncompatibleType, ctx);
             }
             decision.changed.push(property.to_string());

@@ -23,18 +23,23 @@ pub fn refused(
             share.state = ShareState::Parked;
             share.reason = Some(why.to_owned());
             share.begun = false;
+            share.told_number = false;
             share.agreed = crate::domain::Agreed::default();
             share.comments_sent = 0;
             decision.withdraw.push(agreement.clone());
             "ticket".to_owned()
         }
         MessageType::TicketUpdate => {
+            share.told_number &= contents.seq > 1;
             share.agreed.properties.retain(|_, exchange| exchange.seq != contents.seq);
             if let Some(tags) = &mut share.agreed.tags {
-                for set in [&mut tags.here, &mut tags.wire] {
-                    set.retain(|tag| !contents.tags_added.contains(tag));
-                    set.extend(contents.tags_removed.iter().cloned());
-                }
+                // The message told them in the wire's words.
+                let here: Vec<String> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
+                let refused = |tag: &String| contents.tags_added.contains(&tags.on_wire(tag));
+                let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
+                tags.here = kept;
+                tags.wire.retain(|tag| !contents.tags_added.contains(tag));
+                tags.wire.extend(contents.tags_removed.iter().cloned());
             }
             if let Some(first) = contents.first_comment {
                 share.comments_sent = share.comments_sent.min(first - 1);

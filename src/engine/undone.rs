@@ -1,32 +1,32 @@
 //! What a partner wanted and the desk could not do, or could not take then: it is asked again when that may help.
 
 use super::{Case, Context, Decision, asking, asking::Asked, diff, field::fit, mapping};
-use crate::domain::{Comment, OpenCommand, Property, Reason, Undone, Uuid, Value};
+use crate::domain::{OpenCommand, Property, Reason, Undone, Uuid, Value};
 
 /// How many comments of a ticket are kept for another try.
 const COMMENTS: usize = 50;
+/// How often the desk is asked again for the same.
+const TRIES: u32 = 20;
 
 /// Keeps what a command wanted.
-pub(super) fn keep(
-    case: &mut Case,
-    agreement: &Uuid,
-    property: Option<(Property, Value)>,
-    comment: Option<Comment>,
-) {
+pub(super) fn keep(case: &mut Case, wanted: Undone) {
     let undone = &mut case.ticket.undone;
-    let at = undone.iter().position(|one| one.agreement == *agreement).unwrap_or_else(|| {
-        let none =
-            Undone { agreement: agreement.clone(), properties: Default::default(), comments: Vec::new() };
-        undone.push(none);
+    let at = undone.iter().position(|one| one.agreement == wanted.agreement).unwrap_or_else(|| {
+        undone.push(Undone::none(wanted.agreement.clone()));
         undone.len() - 1
     });
-    let Some(undone) = undone.get_mut(at) else { return };
-    undone.properties.extend(property);
-    if let Some(comment) = comment.filter(|new| undone.comments.iter().all(|known| known.uuid != new.uuid)) {
-        undone.comments.push(comment);
-        let surplus = undone.comments.len().saturating_sub(COMMENTS);
-        undone.comments.drain(..surplus);
+    let Some(known) = undone.get_mut(at) else { return };
+    known.properties.extend(wanted.properties);
+    known.tags_added.extend(wanted.tags_added);
+    known.tags_removed.extend(wanted.tags_removed);
+    known.tries = known.tries.max(wanted.tries);
+    for comment in wanted.comments {
+        if known.comments.iter().all(|one| one.uuid != comment.uuid) {
+            known.comments.push(comment);
+        }
     }
+    let surplus = known.comments.len().saturating_sub(COMMENTS);
+    known.comments.drain(..surplus);
 }
 
 /// Somebody has since said otherwise: what was wanted of this part is history.
@@ -37,7 +37,7 @@ pub(super) fn overtaken(decision: &mut Decision, case: &mut Case, property: &Pro
             whose.push(undone.agreement.clone());
         }
     }
-    case.ticket.undone.retain(|undone| !undone.properties.is_empty() || !undone.comments.is_empty());
+    case.ticket.undone.retain(|undone| !undone.is_empty());
     for agreement in whose {
         decision.resolved(case, &agreement, property, Reason::CommandFailed, ctx);
     }
@@ -49,19 +49,25 @@ pub(super) fn try_again(decision: &mut Decision, case: &mut Case, ctx: &Context<
         return;
     }
     for undone in std::mem::take(&mut case.ticket.undone) {
-        let share = case.share_mut(&undone.agreement).filter(|share| share.is_active());
-        let (Some(share), Some(agreement)) = (share, ctx.agreements.get(&undone.agreement)) else { continue };
-        for (property, value) in &undone.properties {
-            if let Some(exchange) = share.agreed.properties.get_mut(property) {
-                exchange.here = value.clone();
-            }
+        let active = case.share(&undone.agreement).is_some_and(crate::domain::Share::is_active);
+        let Some(agreement) = ctx.agreements.get(&undone.agreement).filter(|_| active) else { continue };
+        if undone.tries >= TRIES {
+            case.ticket.undone.push(undone);
+            continue;
         }
-        let Undone { properties, comments, .. } = undone;
-        let settles = properties.keys().map(ToString::to_string);
-        let settles =
-            settles.chain(comments.iter().map(|comment| format!("comment:{}", comment.uuid))).collect();
-        let asked = Asked { settles, properties, comments, ..Asked::default() };
-        asking::ask(decision, case, agreement, asked, ctx);
+        let Undone { properties, comments, tags_added, tags_removed, tries, .. } = undone;
+        // Apart, so that a value that still cannot be set keeps no comment from the agents.
+        let settles = properties.keys().map(ToString::to_string).collect();
+        let values = Asked { settles, properties, tries: tries + 1, ..Asked::default() };
+        asking::ask(decision, case, agreement, values, ctx);
+        let mut settles: Vec<String> =
+            comments.iter().map(|comment| format!("comment:{}", comment.uuid)).collect();
+        if !tags_added.is_empty() || !tags_removed.is_empty() {
+            settles.push("tags".to_owned());
+        }
+        let rest =
+            Asked { settles, comments, tags_added, tags_removed, tries: tries + 1, ..Asked::default() };
+        asking::ask(decision, case, agreement, rest, ctx);
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn check(options: &Options, agreement: &Agreement) -> Result<Agreement
     };
     let snapshot = options.store.snapshot(&Scope::default()).await?;
     let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
-    let fields = field_check::compare(here, there.as_ref());
+    let fields = field_check::compare(here, there.as_ref(), agreement);
     let lacking_here =
         fields.iter().filter(|field| field.here.is_none()).map(|field| field.title.clone()).collect();
     Ok(AgreementCheck {
@@ -105,7 +105,8 @@ async fn ask(
             ));
         }
     };
-    let hidden = answer.text.replace(keys.current.reveal(), "…");
+    let both = [Some(&keys.current), keys.next.as_ref()].into_iter().flatten();
+    let hidden = both.fold(answer.text.clone(), |text, key| text.replace(key.reveal(), "…"));
     let words: String = hidden.trim().chars().take(WORDS).collect();
     if !(200..300).contains(&answer.status) || answer.is_page {
         let detail = format!("the partner answered {} {words}", answer.status);

@@ -108,6 +108,7 @@ fn conclude(
         Verdict::Later { why, after } if !too_old => {
             let due_at = now.plus(options.retry.wait_after(message.attempts, after));
             message.due_at = Some(due_at);
+            message.error = Some(why.clone());
             return (Attempted::Later { due_at, error: Some(why) }, CameOfIt::Later(due_at));
         }
         Verdict::Later { why, .. } => {

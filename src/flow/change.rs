@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, CommentTerms, DeskEvent, Local, Message, MessageId,
-        MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, CommentTerms, DeskEvent, Message, MessageId, MessageType,
+        Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -38,6 +38,8 @@ pub enum AgreementAction {
     },
     /// Nobody answered the invite for too long.
     Expire,
+    /// Its partner fails, for this reason; or answers again.
+    Health(Option<String>),
     /// Changes its terms, or what it is called here.
     Edit {
         /// The new terms.
@@ -47,7 +49,7 @@ pub enum AgreementAction {
         /// The partner's dialect.
         profile: Option<Profile>,
         /// What this side alone settles.
-        local: Option<Box<Local>>,
+        local: Option<serde_json::Map<String, serde_json::Value>>,
     },
     /// Its partner turned out to speak this dialect.
     Speak(Profile),
@@ -170,8 +172,10 @@ pub enum Change {
     Due(Uuid),
     /// The desk's fields have changed: values of this ticket that fitted none may fit now.
     Refit(Uuid),
-    /// Tickets up to this one have been gone through since the desk's fields changed; `None`: all.
-    Refitted(Option<Uuid>),
+    /// Tickets have been gone through from this one to that since the desk's fields changed; `None`: to the last.
+    Refitted(Uuid, Option<Uuid>),
+    /// The desk's fields may have changed while nobody looked.
+    RefitAll,
     /// An event has waited in vain for its ticket to be named.
     Unnamed(TicketId, String),
     /// A person wants a parked message tried again.
@@ -199,7 +203,7 @@ impl Change {
             Self::Attempt(..) => "attempt",
             Self::Published(_) | Self::Buried(_) => "note",
             Self::Due(_) | Self::Unnamed(..) => "time-out",
-            Self::Refit(_) | Self::Refitted(_) => "fields",
+            Self::Refit(_) | Self::Refitted(..) | Self::RefitAll => "fields",
             Self::Replay(_) => "replay",
             Self::Drop(_) => "drop",
             Self::DeclineAll(_) => "setting",

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt::{self, CameOfIt, Tried, Who},
-    change::{Attempted, Change},
+    change::{AgreementAction, Attempted, Change},
     options::Options,
     pipeline::Pipeline,
 };
@@ -39,6 +39,8 @@ pub struct Worker {
     deliveries: Option<Box<dyn Deliveries>>,
     /// The partner fails: nothing is tried before this.
     leave_alone_until: Option<Timestamp>,
+    /// The agreement's row says that the partner fails; not known before the first look.
+    failing: bool,
 }
 
 impl Worker {
@@ -51,6 +53,7 @@ impl Worker {
             hand: BTreeMap::new(),
             deliveries: None,
             leave_alone_until: None,
+            failing: false,
         }
     }
 
@@ -177,6 +180,7 @@ impl Worker {
             self.hand.clear();
             return Ok(());
         };
+        self.failing = who.agreement.failing.is_some();
         let mut flying = FuturesUnordered::new();
         let mut busy: HashSet<Uuid> = HashSet::new();
         let mut waited: HashSet<Uuid> = HashSet::new();
@@ -200,6 +204,9 @@ impl Worker {
             }
             match came_of_it {
                 CameOfIt::Later(due) => {
+                    let why = message.error.clone().unwrap_or_default();
+                    note_health(&self.pipeline, &self.agreement, Some(why)).await;
+                    self.failing = true;
                     self.leave_alone_until = Some(self.leave_alone_until.map_or(due, |known| known.max(due)));
                     self.hand.entry(message.id.owner.clone()).or_default().push_front(message);
                 }
@@ -208,6 +215,10 @@ impl Worker {
                     self.hand.remove(&message.id.owner);
                 }
                 CameOfIt::Done | CameOfIt::Parked => {}
+            }
+            if self.failing && self.leave_alone_until.is_none() {
+                note_health(&self.pipeline, &self.agreement, None).await;
+                self.failing = false;
             }
         }
         drop(flying);
@@ -233,6 +244,12 @@ impl Worker {
         let written: Result<Vec<_>, _> = self.pipeline.submit(changes).await.into_iter().collect();
         written.map(drop).map_err(|refusal| Failure::Store(StoreError::Away(refusal.reason)))
     }
+}
+
+/// Notes that the partner fails, or answers again. Without the note it is found out again with the next attempt.
+async fn note_health(pipeline: &Pipeline, agreement: &Uuid, failure: Option<String>) {
+    let health = Change::Agreement(agreement.clone(), AgreementAction::Health(failure));
+    let _noted = pipeline.submit_one(health).await;
 }
 
 /// Why a round could not be finished.

@@ -5,12 +5,13 @@ use super::{
     change::{Answer, Attempted, Change, Done, TicketAction},
     fold_event::{done, not_shared},
     options::Options,
+    references, scope,
     writes::Batch,
 };
 use crate::{
     domain::{Channel, DeskEvent, MessageId, MessageState, MessageType, Uuid},
-    engine::{Case, Context, Outcome, Refusal, Snapshot, completion, incoming, refusal, sharing, undone},
-    ports::Mark,
+    engine::{Case, Context, Outcome, Refusal, completion, incoming, refusal, sharing, undone},
+    ports::{Mark, StoreError},
 };
 
 impl Batch<'_> {
@@ -63,8 +64,12 @@ impl Batch<'_> {
                 Some(case) => Ok(done(self.decide(case, None, undone::fields_changed))),
                 None => Ok(Done::default()),
             },
-            Change::Refitted(through) => {
-                self.writes.refitted = Some(through.clone());
+            Change::RefitAll => {
+                self.writes.refit = true;
+                Ok(Done::default())
+            }
+            Change::Refitted(from, to) => {
+                self.writes.refitted.push((from.clone(), to.clone()));
                 Ok(Done::default())
             }
             Change::Replay(message) => self.replay(message),
@@ -177,13 +182,34 @@ impl Batch<'_> {
     }
 }
 
-/// What an event would do: the messages that it would send. Nothing is written.
-pub fn preview(
-    options: &Options,
-    snapshot: Snapshot,
-    event: &DeskEvent,
-) -> (Outcome, Vec<crate::domain::Message>) {
+/// What an event would do: what becomes of it, the messages that it would send, and the lines that its ticket's history would
+/// get, with the rule and what is held back. Nothing is written.
+///
+/// # Errors
+/// The store is away.
+pub async fn preview(options: &Options, event: &DeskEvent) -> Result<Preview, StoreError> {
+    let change = Change::Event { event: Box::new(event.clone()), raw: String::new() };
+    let snapshot = options.store.snapshot(&scope::of_one(&change, options)).await?;
+    let references = references::known(options, &snapshot, &[&change]).await?;
     let mut batch = Batch::new(options, snapshot, std::collections::HashMap::new());
-    let outcome = batch.event(event, "").map_or(Outcome::Rejected, |done| done.outcome);
-    (outcome, batch.finish().writes.messages)
+    batch.references = references;
+    let answer = batch.fold(&change);
+    let refused = answer.as_ref().err().map(|refusal| refusal.reason.clone());
+    let outcome = answer.map_or(Outcome::Rejected, |done| done.outcome);
+    let writes = batch.finish().writes;
+    let decided = writes.history.into_iter().map(|(_, line)| line).collect();
+    Ok(Preview { outcome, refused, decided, messages: writes.messages })
+}
+
+/// What an event would do.
+#[derive(Debug)]
+pub struct Preview {
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// Why nothing does, where it is refused.
+    pub refused: Option<String>,
+    /// The lines of the ticket's history, each a JSON object.
+    pub decided: Vec<String>,
+    /// What it would send.
+    pub messages: Vec<crate::domain::Message>,
 }

@@ -1,12 +1,14 @@
 //! Changes of agreements, laid over a snapshot.
 
+use serde_json::{Map, Value};
+
 use super::{
     change::{AgreementAction, Answer, Attempted, Change, Done},
     writes::Batch,
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Direction, Doer, Message, MessageId, MessageState,
+        AccessKey, Agreement, AgreementStatus, Direction, Doer, Local, Message, MessageId, MessageState,
         MessageType, Uuid,
     },
     engine::{
@@ -74,10 +76,14 @@ impl Batch<'_> {
             AgreementAction::Rotate { key, on_its_way } => {
                 agreement::rotate_key(agreement, key.clone(), *on_its_way, self.now)
             }
+            AgreementAction::Health(failure) => {
+                let patience = self.options.notify_after;
+                Ok(agreement::health(agreement, failure.as_deref(), patience, self.now))
+            }
             AgreementAction::Expire => Ok(agreement::expire(agreement, &self.options.desk.name, self.now)),
             AgreementAction::Edit { terms, name, profile, local } => {
                 if let Some(local) = local {
-                    agreement.local = local.as_ref().clone();
+                    agreement.local = merged(&agreement.local, local)?;
                     agreement.updated_at = self.now;
                 }
                 agreement.profile = profile.unwrap_or(agreement.profile);
@@ -127,6 +133,8 @@ impl Batch<'_> {
             local: wanted.local.clone(),
             declared: true,
             declared_as: wanted.declared_as.clone(),
+            profile: wanted.profile,
+            own_name: true,
             ..before
         };
         let terms = agreement.direction == Direction::Outbound && !agreement.status.is_final();
@@ -198,4 +206,18 @@ impl Batch<'_> {
         let agreement = self.ruling(agreement::unchanged(agreement));
         Ok(Done { agreement: Some(agreement), ..Done::default() })
     }
+}
+
+/// Local settings with those members that change; null takes one back to the usual.
+fn merged(present: &Local, changes: &Map<String, Value>) -> Result<Local, Refusal> {
+    let mut members = match serde_json::to_value(present) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    for (name, value) in changes {
+        members.insert(name.clone(), value.clone());
+    }
+    members.retain(|_, value| !value.is_null());
+    serde_json::from_value(Value::Object(members))
+        .map_err(|error| Refusal::new(422, format!("local: {error}")))
 }

@@ -210,7 +210,7 @@ impl Batch<'_> {
             completion::learn_comments(&mut case, completion);
             // What the desk said before it told the number is what it made of the command, the first of it for certain.
             let mut caused_by = Some(completion.command_id.clone());
-            let mut wanted = Vec::new();
+            let (mut wanted, mut last) = (Vec::new(), None);
             for event in self.released(id) {
                 let mut ticket = match event.body {
                     EventBody::Changed(ticket) => ticket,
@@ -220,6 +220,7 @@ impl Batch<'_> {
                     }
                     _ => continue,
                 };
+                last = Some((ticket.clone(), event.time));
                 ticket.command_id = ticket.command_id.or(caused_by.take());
                 self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
                 let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
@@ -230,6 +231,18 @@ impl Batch<'_> {
             self.decide(case, at, |case, ctx| completion::completed(case, completion, ctx));
             for (ticket, agreement, time) in wanted {
                 self.shared(&ticket, &agreement, time, "")?;
+            }
+            // Rules have waited until it was known what the ticket is.
+            if let Some((ticket, time)) = last
+                && let Some((name, share_with)) =
+                    self.rule_for(self.snapshot.cases.get(&completion.command_id.owner), &ticket)
+            {
+                if let Some(cause) = &mut self.cause {
+                    cause.by_rule(&name);
+                }
+                if let Err(refusal) = self.start_share(&ticket, &share_with, time) {
+                    tracing::warn!(ticket.id = %ticket.id, rule = name, reason = refusal.reason, "a rule could not share");
+                }
             }
             return Ok(applied());
         }

@@ -1,8 +1,15 @@
-//! How many invites come in: anybody can send one, so they are limited in rate.
+//! How much comes in: invites, since anybody can send one, and requests under each agreement.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use crate::domain::Timestamp;
+use super::options::Limits;
+use crate::{
+    domain::{Property, TicketUpdate, Timestamp, Uuid},
+    engine::Refusal,
+};
 
 /// A bucket that fills by the minute; an invite takes one drop. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,6 +31,67 @@ impl Gate {
         let lets = level >= 1.0;
         *state = (if lets { level - 1.0 } else { level }, now);
         lets
+    }
+}
+
+/// A gate for each agreement. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Gates {
+    per_minute: u32,
+    gates: Arc<Mutex<HashMap<Uuid, Gate>>>,
+}
+
+impl Gates {
+    pub(super) fn new(per_minute: u32) -> Self {
+        Self { per_minute, gates: Arc::default() }
+    }
+
+    /// Whether one more request may come in under an agreement now. Only agreements that there are get here, so the gates
+    /// are no more than those.
+    pub(super) fn lets_in(&self, agreement: &Uuid, now: Timestamp) -> bool {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(agreement) {
+            return gate.lets_in(now);
+        }
+        gates.entry(agreement.clone()).or_insert_with(|| Gate::new(self.per_minute, now)).lets_in(now)
+    }
+}
+
+impl Limits {
+    /// Whether a ticket is no larger than partners may send.
+    ///
+    /// # Errors
+    /// 422 with what there is too much of, and how much may be.
+    pub(super) fn admit(&self, update: &TicketUpdate) -> Result<(), Refusal> {
+        let fields =
+            update.properties.keys().filter(|property| matches!(property, Property::Field(_))).count();
+        let tags = update.tags.as_ref().map_or(0, std::collections::BTreeSet::len);
+        for (what, count, limit) in [
+            ("comments in one request", update.comments.len(), self.comments),
+            ("tags", tags, self.tags),
+            ("custom fields in one request", fields, self.fields),
+        ] {
+            if count > limit {
+                return Err(Refusal::new(422, format!("{count} {what}: this desk takes {limit} at most")));
+            }
+        }
+        let size = |comment: &crate::domain::Comment| {
+            comment
+                .body
+                .chars()
+                .count()
+                .max(comment.html_body.as_ref().map_or(0, |html| html.chars().count()))
+        };
+        match update.comments.iter().find(|comment| size(comment) > self.comment_length) {
+            Some(comment) => Err(Refusal::new(
+                422,
+                format!(
+                    "comment {} is longer than the {} characters that this desk takes",
+                    comment.uuid, self.comment_length
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 }
 

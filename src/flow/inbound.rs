@@ -1,12 +1,14 @@
 //! What partners ask of us: who may, what it means, and the code that answers it (protocol: what a tolerant server must take).
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
     change::{Change, Done, TicketAction},
-    gate::Gate,
+    gate::{Gate, Gates},
     options::Options,
     pipeline::Pipeline,
 };
@@ -46,6 +48,8 @@ pub struct Request {
     pub token: Option<String>,
     /// The JSON.
     pub body: Vec<u8>,
+    /// It came over HTTP, where a partner sets the pace; a queue is emptied at ours.
+    pub over_http: bool,
 }
 
 /// The answer.
@@ -63,6 +67,7 @@ pub struct Inbound {
     options: Options,
     pipeline: Pipeline,
     gate: Gate,
+    gates: Gates,
 }
 
 impl From<Refusal> for Reply {
@@ -90,7 +95,8 @@ impl Inbound {
     /// Answers for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let gate = Gate::new(options.invites.per_minute, options.clock.now());
-        Self { options, pipeline, gate }
+        let gates = Gates::new(options.limits.requests_per_minute);
+        Self { options, pipeline, gate, gates }
     }
 
     /// Answers one request. What it changes is written before the answer is there.
@@ -106,6 +112,9 @@ impl Inbound {
     }
 
     async fn answer(&self, request: &Request) -> (Option<Uuid>, Result<Reply, Refusal>) {
+        if !self.options.started.load(Ordering::Acquire) {
+            return (None, Err(Refusal::new(503, "this desk is starting; try again")));
+        }
         let printable = |c: char| !c.is_control() && !c.is_whitespace();
         if request.uuid.is_empty() || request.uuid.len() > UUID || !request.uuid.chars().all(printable) {
             return (None, Err(Refusal::new(422, "the path holds no uuid")));
@@ -119,6 +128,12 @@ impl Inbound {
             Err(refusal) => return (None, Err(refusal)),
         };
         let name = agreement.uuid.clone();
+        if request.over_http && !self.gates.lets_in(&name, self.options.clock.now()) {
+            let limit = self.options.limits.requests_per_minute;
+            let reason =
+                format!("more than {limit} requests a minute came under this agreement; try again later");
+            return (Some(name), Err(Refusal::new(429, reason)));
+        }
         let result = match request.collection {
             Collection::Agreements => self.agreement(agreement, &key, request).await,
             Collection::Tickets => self.ticket(agreement, uuid, request).await,
@@ -210,7 +225,10 @@ impl Inbound {
         incoming::in_force(&agreement)?;
         let unmarked = agreement.local.unmarked_comments;
         let read = || {
-            nhd::read_ticket(&request.body, &uuid, unmarked).map(Box::new).map_err(unreadable(request.method))
+            let read =
+                nhd::read_ticket(&request.body, &uuid, unmarked).map_err(unreadable(request.method))?;
+            self.options.limits.admit(&read)?;
+            Ok::<_, Refusal>(Box::new(read))
         };
         let action = match request.method {
             Method::Get => return self.read_ticket(&agreement, &uuid).await,

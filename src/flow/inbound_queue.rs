@@ -56,7 +56,7 @@ impl InboundQueue {
         };
         let uuid = incoming.subject.clone().unwrap_or_default();
         let (token, body) = (incoming.token.clone(), incoming.body.clone());
-        self.inbound.handle(Request { method, collection, uuid, token, body }).await
+        self.inbound.handle(Request { method, collection, uuid, token, body, over_http: false }).await
     }
 
     /// Answers where an answer is wanted, and keeps what was refused as a dead letter.

@@ -1,6 +1,9 @@
 //! What the flow needs to know of the configuration, and the ports it works with.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::post::Postbox;
 use crate::{
@@ -23,6 +26,21 @@ pub struct Invites {
     pub expire_after: Duration,
 }
 
+/// How much a partner may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Comments in one request.
+    pub comments: usize,
+    /// Characters of one comment.
+    pub comment_length: usize,
+    /// Tags of a ticket.
+    pub tags: usize,
+    /// Custom fields in one request.
+    pub fields: usize,
+    /// Requests under one agreement in a minute.
+    pub requests_per_minute: u32,
+}
+
 /// How the flow behaves, and what it works with. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -32,6 +50,8 @@ pub struct Options {
     pub broker: Arc<dyn Broker>,
     /// Who calls partners.
     pub partner: Arc<dyn Partner>,
+    /// The agreements of the configuration have been applied: until then partners are told to come back.
+    pub started: Arc<AtomicBool>,
     /// Who tells the time.
     pub clock: Arc<dyn Clock>,
     /// Who has noticed that the broker or the store is away.
@@ -48,6 +68,8 @@ pub struct Options {
     pub retry: Policy,
     /// After how long a delivery is given up and parked.
     pub give_up_after: Duration,
+    /// After how long of failing the desk is told of a partner.
+    pub notify_after: Duration,
     /// How many tickets of one partner are delivered side by side.
     pub side_by_side: usize,
     /// How many changes make a full batch.
@@ -60,4 +82,6 @@ pub struct Options {
     pub post: Postbox,
     /// What is let in of invites.
     pub invites: Invites,
+    /// What is let in of everything else.
+    pub limits: Limits,
 }

@@ -72,7 +72,8 @@ fn add(scope: &mut Scope, change: &Change) {
         | Change::Unnamed(..)
         | Change::Published(_)
         | Change::Buried(_)
-        | Change::Refitted(_)
+        | Change::Refitted(..)
+        | Change::RefitAll
         | Change::DeclineAll(_) => {}
     }
 }
@@ -142,6 +143,6 @@ fn add_update(scope: &mut Scope, update: &TicketUpdate) {
 }
 
 /// The scope of one change.
-pub fn of_one(change: &Change, options: &Options) -> Scope {
+pub(super) fn of_one(change: &Change, options: &Options) -> Scope {
     of(&[change], options)
 }

@@ -61,13 +61,13 @@ impl Sweep {
         Ok(count)
     }
 
-    /// Goes on through the tickets whose values fitted no field, after the desk's fields have changed.
+    /// Goes on, some at a time, through the tickets whose values fitted no field, after the desk's fields have changed.
     async fn refit(&self) -> Result<(), StoreError> {
-        while let Some(after) = self.options.store.refitting().await? {
+        if let Some(after) = self.options.store.refitting().await? {
             let tickets = self.options.store.unfit(&after, ROWS).await?;
             let last = tickets.last().cloned();
             let mut changes: Vec<Change> = tickets.into_iter().map(Change::Refit).collect();
-            changes.push(Change::Refitted(last));
+            changes.push(Change::Refitted(after, last));
             self.pipeline.submit(changes).await;
         }
         Ok(())

@@ -68,8 +68,7 @@ impl<'a> Batch<'a> {
     pub(super) fn set_catalogue(&mut self, catalogue: Catalogue) {
         self.catalogue = catalogue.clone();
         self.writes.catalogue = Some(catalogue);
-        // Every ticket comes after the empty uuid.
-        self.writes.refitted = Some(Some(Uuid::new("")));
+        self.writes.refit = true;
     }
 
     fn context(&self, event_at: Option<Timestamp>) -> Context<'_> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    BODY, Shared,
+    Shared,
     agreements::body,
     problem::{Problem, Result},
     view,
@@ -22,17 +22,17 @@ use super::{
 use crate::{
     domain::DeskEvent,
     engine::Outcome,
-    flow::{Change, preview, scope_of},
+    flow::{Change, preview},
     ports::Scope,
     telemetry::metric,
 };
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes(body: usize) -> Router<Shared> {
     Router::new()
         .route("/events", post(event))
         .route("/preview", post(look_ahead))
         .route("/settings", get(settings).put(set))
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(body))
 }
 
 /// The event in a request.
@@ -63,12 +63,14 @@ async fn event(
 }
 
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
-    let (event, raw) = read(&context, &headers, &bytes)?;
-    let scope = scope_of(&Change::Event { event: event.clone(), raw }, &context.options);
-    let snapshot = context.options.store.snapshot(&scope).await?;
-    let (outcome, messages) = preview(&context.options, snapshot, &event);
-    let would_send: Vec<Value> = messages.iter().map(view::message).collect();
-    Ok(Json(json!({"outcome": outcome.as_str(), "would_send": would_send})))
+    let (event, _) = read(&context, &headers, &bytes)?;
+    let preview = preview(&context.options, &event).await?;
+    let would_send: Vec<Value> = preview.messages.iter().map(view::message).collect();
+    let decided: Vec<Value> =
+        preview.decided.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Json(json!({
+        "outcome": preview.outcome.as_str(), "reason": preview.refused, "decided": decided, "would_send": would_send,
+    })))
 }
 
 #[derive(Deserialize, Serialize)]

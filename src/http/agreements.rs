@@ -17,7 +17,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, Doer, Kind, Local, Party, Profile, Terms, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, Doer, Kind, Party, Profile, Terms, Uuid},
     engine::agreement::Invite,
     flow::{self, AgreementAction, Change, TermsEdit},
     ports::Scope,
@@ -60,7 +60,7 @@ struct EditForm {
     #[serde(default)]
     profile: Option<Profile>,
     #[serde(default)]
-    local: Option<Box<Local>>,
+    local: Option<serde_json::Map<String, Value>>,
 }
 
 /// A JSON body, or a problem that says what is wrong with it.

@@ -34,7 +34,8 @@ async fn ready(State(context): State<Shared>) -> Response {
     let late = || format!("no answer within {} s", PATIENCE.as_secs());
     let counts = store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
     let broker = broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
-    let fine = counts.is_ok() && broker.is_ok();
+    let started = options.started.load(std::sync::atomic::Ordering::Acquire);
+    let fine = started && counts.is_ok() && broker.is_ok();
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let said = |error: Option<&String>| error.map_or("ok", String::as_str).to_owned();
     let known = counts.as_ref().ok();

@@ -2,11 +2,12 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
     routing::{delete, get, post},
 };
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     Shared,
@@ -14,7 +15,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{Message, MessageId, MessageState, MessageType},
+    domain::{Message, MessageId, MessageState, MessageType, Uuid},
     flow::Change,
     ports::MessageFilter,
 };
@@ -25,7 +26,8 @@ const LIMIT: i64 = 1000;
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/commands", get(commands))
-        .route("/dead-letters", get(dead_letters))
+        .route("/dead-letters", get(dead_letters).delete(drop_many))
+        .route("/dead-letters/replay", post(replay_many))
         .route("/dead-letters/{id}", delete(drop_one))
         .route("/dead-letters/{id}/replay", post(replay))
 }
@@ -35,9 +37,80 @@ async fn commands(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
     Ok(Json(messages.iter().filter_map(|message| serde_json::from_str(&message.body).ok()).collect()))
 }
 
-async fn dead_letters(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
-    let messages = context.options.store.messages(MessageFilter::Parked(0), LIMIT).await?;
+/// Which dead letters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// Only those under this agreement.
+    agreement: Option<Uuid>,
+    /// All of them; one of the two must be said where something is done to many.
+    #[serde(default)]
+    all: bool,
+    /// Those after this place, as the answer before said it.
+    #[serde(default)]
+    after: i64,
+}
+
+impl Which {
+    /// The next of them, and the place after the last that was looked at.
+    async fn next(&self, context: &Shared) -> Result<(Vec<Message>, Option<i64>)> {
+        let page = context.options.store.messages(MessageFilter::Parked(self.after), LIMIT).await?;
+        let full = i64::try_from(page.len()).is_ok_and(|count| count == LIMIT);
+        let next = page.last().map(|message| message.seq).filter(|_| full);
+        let wanted = |message: &Message| self.agreement.is_none() || message.agreement == self.agreement;
+        Ok((page.into_iter().filter(wanted).collect(), next))
+    }
+
+    fn said(&self) -> Result<()> {
+        if self.all || self.agreement.is_some() {
+            return Ok(());
+        }
+        Err(Problem::unusable("say which: ?agreement=UUID, or ?all=true"))
+    }
+}
+
+async fn dead_letters(
+    State(context): State<Shared>,
+    which: std::result::Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Vec<Value>>> {
+    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
+    let (messages, _) = which.next(&context).await?;
     Ok(Json(messages.iter().map(view::message).collect()))
+}
+
+/// Replays up to a thousand, in order; says how many, which could not be, and where to go on.
+async fn replay_many(
+    State(context): State<Shared>,
+    which: std::result::Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Value>> {
+    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
+    which.said()?;
+    let (messages, next) = which.next(&context).await?;
+    let (mut done, mut refused) = (0, Vec::new());
+    for message in messages {
+        let id = message.id.clone();
+        match replay_one(&context, message).await {
+            Ok(()) => done += 1,
+            Err(problem) => refused.push(json!({"id": id, "reason": problem.detail()})),
+        }
+    }
+    Ok(Json(json!({"done": done, "refused": refused, "next": next})))
+}
+
+/// Drops up to a thousand; says how many, and where to go on.
+async fn drop_many(
+    State(context): State<Shared>,
+    which: std::result::Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Value>> {
+    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
+    which.said()?;
+    let (messages, next) = which.next(&context).await?;
+    let changes: Vec<Change> = messages.into_iter().map(|message| Change::Drop(Box::new(message))).collect();
+    let done = changes.len();
+    for answer in context.pipeline.submit(changes).await {
+        answer?;
+    }
+    Ok(Json(json!({"done": done, "refused": [], "next": next})))
 }
 
 async fn parked(context: &Shared, id: &str) -> Result<Message> {
@@ -57,9 +130,14 @@ async fn parked(context: &Shared, id: &str) -> Result<Message> {
 
 async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
+    replay_one(&context, message).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn replay_one(context: &Shared, message: Message) -> Result<()> {
     if message.kind != MessageType::DeadEvent {
         context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
-        return Ok(StatusCode::ACCEPTED);
+        return Ok(());
     }
     match context.intake.read(message.body.as_bytes()) {
         Change::Dead { reason, .. } => Err(Problem::unusable(format!(
@@ -68,7 +146,7 @@ async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result
         event => {
             context.pipeline.submit_one(event).await?;
             context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;
-            Ok(StatusCode::ACCEPTED)
+            Ok(())
         }
     }
 }

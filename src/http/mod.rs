@@ -23,8 +23,6 @@ use crate::{
     telemetry::Recorder,
 };
 
-/// How much a body may hold.
-const BODY: usize = 5 * 1024 * 1024;
 /// How long a request may take before the caller is told to come back: a database that is away, mostly.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -41,6 +39,10 @@ pub struct Context {
     pub intake: Intake,
     /// The admins' token.
     pub token: AccessKey,
+    /// How many bytes a body may hold.
+    pub body: usize,
+    /// How long it may take to come.
+    pub body_timeout: Duration,
     /// Renders the metrics.
     pub recorder: Recorder,
 }
@@ -58,7 +60,7 @@ pub fn admins(context: Arc<Context>) -> Router {
         .merge(agreements::routes())
         .merge(tickets::routes())
         .merge(messages::routes())
-        .merge(admin::routes())
+        .merge(admin::routes(context.body))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(axum::middleware::from_fn(problem::in_time))

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{BODY, PATIENCE, Shared};
+use super::{PATIENCE, Shared};
 use crate::{
     flow::{Collection, Reply, Request},
     ports::Method,
@@ -43,15 +43,20 @@ async fn serve(
         _ => return answer(refusal(405, "only GET, POST, PUT and DELETE are known here")),
     };
     // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
-    let read = tokio::time::timeout(PATIENCE, to_bytes(body, BODY)).await;
+    let read = tokio::time::timeout(context.body_timeout, to_bytes(body, context.body)).await;
     let body = match read {
         Ok(Ok(body)) => body.to_vec(),
-        Ok(Err(_)) => return answer(refusal(422, "the body breaks off, or is larger than 5 MiB")),
+        Ok(Err(_)) => {
+            return answer(refusal(
+                422,
+                &format!("the body breaks off, or is larger than {} bytes", context.body),
+            ));
+        }
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
     };
     let token =
         headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let request = Request { method, collection, uuid, token, body };
+    let request = Request { method, collection, uuid, token, body, over_http: true };
     match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
         Ok(reply) => answer(reply),
         Err(_) => answer(refusal(503, "this desk is busy; try again later")),

@@ -13,7 +13,7 @@ pub(super) fn agreement(agreement: &Agreement) -> Value {
         "uuid": agreement.uuid, "name": agreement.name, "direction": agreement.direction, "kind": agreement.kind,
         "url": agreement.url, "status": agreement.status, "deactivated_by": agreement.deactivated_by,
         "reason": agreement.reason, "terms": agreement.terms, "profile": agreement.profile, "declared": agreement.declared,
-        "accepting": agreement.accepting, "changed_by": agreement.changed_by, "local": agreement.local,
+        "accepting": agreement.accepting, "changed_by": agreement.changed_by, "failing_since": agreement.failing.map(|failing| to_rfc3339(failing.since)), "local": agreement.local,
         "created_at": to_rfc3339(agreement.created_at), "updated_at": to_rfc3339(agreement.updated_at),
     })
 }
@@ -56,7 +56,8 @@ fn issue(issue: &Issue) -> Value {
 fn undone(ticket: &Ticket) -> Value {
     let undone = ticket.undone.iter().map(|undone| {
         let comments: Vec<_> = undone.comments.iter().map(|comment| &comment.uuid).collect();
-        json!({"agreement": undone.agreement, "values": undone.properties, "comments": comments})
+        json!({"agreement": undone.agreement, "values": undone.properties, "comments": comments,
+            "tags_added": undone.tags_added, "tags_removed": undone.tags_removed, "tries": undone.tries})
     });
     undone.collect()
 }

@@ -132,8 +132,10 @@ pub struct Writes {
     pub catalogue: Option<Catalogue>,
     /// Whether invites are declined from now on.
     pub decline_all_invites: Option<bool>,
-    /// How far the tickets have been gone through since the desk's fields changed; the inner `None`: all.
-    pub refitted: Option<Option<Uuid>>,
+    /// The desk's fields have changed: all tickets are to be gone through.
+    pub refit: bool,
+    /// Tickets have been gone through from the one to the other; `None`: to the last.
+    pub refitted: Vec<(Uuid, Option<Uuid>)>,
     /// What happened to tickets, for people to read: ticket and a JSON object.
     pub history: Vec<(Uuid, String)>,
 }

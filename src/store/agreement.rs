@@ -8,7 +8,7 @@ use super::{
     vault::{Kept, Vault},
 };
 use crate::{
-    domain::{Agreement, Catalogue, DeclaredAs, Doer, Keys, Local, Uuid},
+    domain::{Agreement, Catalogue, DeclaredAs, Doer, Failing, Keys, Local, Uuid},
     engine::agreement::NewKey,
     ports::StoreError,
 };
@@ -39,6 +39,8 @@ struct Doc {
     local: Local,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own_name: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failing: Option<Failing>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     declared_as: Option<DeclaredAs>,
 }
@@ -73,6 +75,7 @@ pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
         changed_by: doc.changed_by,
         local: doc.local,
         own_name: doc.own_name,
+        failing: doc.failing,
         declared_as: doc.declared_as,
     })
 }
@@ -108,6 +111,7 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
             changed_by: agreement.changed_by.clone(),
             local: agreement.local.clone(),
             own_name: agreement.own_name,
+            failing: agreement.failing,
             declared_as: agreement.declared_as.clone(),
         }),
     ];

@@ -44,8 +44,13 @@ pub(super) fn statements(
     push(!writes.published.is_empty(), &|| message::published(&writes.published, now));
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
     push(!writes.history.is_empty(), &|| history(&writes.history, writes.now));
-    if let Some(refitted) = &writes.refitted {
-        all.push(setting("refitted", json(refitted)));
+    if writes.refit {
+        all.push(setting("refitted", json(&Some(""))));
+    }
+    for (from, to) in &writes.refitted {
+        // Only where nobody has begun anew meanwhile.
+        let sql = "update setting set value = $2 where key = 'refitted' and value = $1";
+        all.push(Statement::new(sql, vec![json(&Some(from)), json(to)]));
     }
     if let Some(catalogue) = &writes.catalogue {
         all.push(setting("catalogue", json(catalogue)));

@@ -58,9 +58,12 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         MessageFilter::Parked(after) => {
             with(select!("where m.state = 'parked' and m.seq > $1 order by m.seq limit $2"), after.into())
         }
-        MessageFilter::Of(owner) => {
-            with(select!("where m.owner = $1 order by m.n limit $2"), (&owner).into())
-        }
+        MessageFilter::Of(owner) => with(
+            select!(
+                "where m.owner = $1 and m.n > (select max(x.n) from message x where x.owner = $1) - $2 order by m.n limit $2"
+            ),
+            (&owner).into(),
+        ),
         MessageFilter::Ids(ids) => {
             let rows = ids.into_iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
             Statement::rows(

@@ -108,7 +108,10 @@ impl Store for SqlStore {
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
         let rows = self.link()?.query(message::select(filter, limit)).await?;
-        rows.into_iter().map(message::read).collect()
+        let mut messages: Vec<Message> = rows.into_iter().map(message::read).collect::<Result<_, _>>()?;
+        // Many ids may go in several pieces.
+        messages.sort_by_key(|message| (message.seq, message.id.n));
+        Ok(messages)
     }
 
     async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {

@@ -1,20 +1,21 @@
 //! SQLite: one writer, a few readers, write-ahead log, every commit on the disk before it counts.
 
-use std::{str::FromStr, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use sqlx::{
-    AssertSqlSafe, Column, Connection, Executor, Row as _, SqlitePool, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, Connection, Row as _, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
     migrate::{Migration, MigrationType, Migrator},
-    sqlite::{
-        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-        SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use super::{
     error,
-    link::{Cell, Link, Row, Rows, Statement},
+    link::{Cell, Link, Row, Rows, Statement, Type},
 };
 use crate::ports::StoreError;
 
@@ -66,16 +67,17 @@ impl Link for Sqlite {
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.pools().1.acquire().await.map_err(error::sort)?;
-        run(&mut *connection, &statement).await.map(|(rows, _)| rows)
+        run(&mut connection, statement).await.map(|(rows, _)| rows)
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut connection = self.pools().0.acquire().await.map_err(error::sort)?;
         let mut transaction = connection.begin_with("begin immediate").await.map_err(error::sort)?;
         let mut results = Vec::with_capacity(statements.len());
-        for statement in &statements {
-            let (rows, touched) = run(&mut *transaction, statement).await?;
-            if statement.expect.is_some_and(|expected| expected != touched) {
+        for statement in statements {
+            let expect = statement.expect;
+            let (rows, touched) = run(&mut transaction, statement).await?;
+            if expect.is_some_and(|expected| expected != touched) {
                 return Err(StoreError::Conflict);
             }
             results.push(rows);
@@ -85,40 +87,78 @@ impl Link for Sqlite {
     }
 }
 
-async fn run<'c, E>(executor: E, statement: &Statement) -> Result<(Vec<Row>, u64), StoreError>
-where
-    E: Executor<'c, Database = sqlx::Sqlite>,
-{
-    let text = statement.text(table);
+/// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.
+const WIDE: usize = 4;
+/// How many wide rows go at once. A few sizes, so that their statements are prepared once.
+const SIZES: [usize; 4] = [128, 16, 4, 1];
+
+/// Runs a statement; wide rows in as many pieces as it takes.
+async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<(Vec<Row>, u64), StoreError> {
+    let Statement { sql, args, rows, .. } = statement;
+    let Some(mut rows) = rows else { return run_once(connection, sql.into(), args).await };
+    if rows.columns.len() < WIDE {
+        let text = sql.replace("{rows}", &table(&rows));
+        return run_once(connection, text.into(), vec![Cell::Text(json(&rows))]).await;
+    }
+    let (mut given, mut touched) = (Vec::new(), 0);
+    let mut left = std::mem::take(&mut rows.rows).into_iter();
+    for size in SIZES {
+        while left.len() >= size {
+            let cells = left.by_ref().take(size).flatten().collect();
+            let (some, count) = run_once(connection, values(sql, rows.columns, size), cells).await?;
+            given.extend(some);
+            touched += count;
+        }
+    }
+    Ok((given, touched))
+}
+
+/// The text of a statement over so many wide rows; made once.
+fn values(sql: &'static str, columns: &[(&'static str, Type)], count: usize) -> Arc<str> {
+    static TEXTS: RwLock<BTreeMap<(usize, usize), Arc<str>>> = RwLock::new(BTreeMap::new());
+    let key = (sql.as_ptr() as usize, count);
+    if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return text.clone();
+    }
+    let names = columns.iter().enumerate().map(|(at, (name, _))| format!("column{} as {name}", at + 1));
+    let names: Vec<String> = names.collect();
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    let rows = vec![row; count].join(", ");
+    let table = format!("(select {} from (values {rows})) as r", names.join(", "));
+    let text: Arc<str> = sql.replace("{rows}", &table).into();
+    TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
+    text
+}
+
+async fn run_once(
+    connection: &mut SqliteConnection,
+    text: Arc<str>,
+    args: Vec<Cell>,
+) -> Result<(Vec<Row>, u64), StoreError> {
+    let gives_rows = text.starts_with("select") || text.contains(" returning ");
     let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(text));
-    for arg in &statement.args {
-        query = bind(query, arg);
+    for arg in args {
+        query = match arg {
+            Cell::Null => query.bind(Option::<String>::None),
+            Cell::Int(value) => query.bind(value),
+            Cell::Text(value) => query.bind(value),
+        };
     }
-    if let Some(rows) = &statement.rows {
-        query = query.bind(json(rows));
-    }
-    if !statement.gives_rows() {
-        let done = query.execute(executor).await.map_err(error::sort)?;
+    if !gives_rows {
+        let done = query.execute(connection).await.map_err(error::sort)?;
         return Ok((Vec::new(), done.rows_affected()));
     }
-    let rows = query.fetch_all(executor).await.map_err(error::sort)?;
+    let rows = query.fetch_all(connection).await.map_err(error::sort)?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let touched = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     Ok((rows, touched))
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
-
-fn bind<'q>(query: Query<'q>, cell: &Cell) -> Query<'q> {
-    match cell {
-        Cell::Null => query.bind(Option::<String>::None),
-        Cell::Int(value) => query.bind(*value),
-        Cell::Text(value) => query.bind(value.clone()),
-    }
-}
-
-/// Many rows travel as one JSON array of arrays.
+/// Narrow rows travel as one JSON array of arrays; a single column as one array.
 fn table(rows: &Rows) -> String {
+    if let [(name, _)] = rows.columns {
+        return format!("(select value as {name} from json_each($1)) as r");
+    }
     let columns: Vec<_> =
         rows.columns.iter().enumerate().map(|(at, (name, _))| format!("value->>{at} as {name}")).collect();
     format!("(select {} from json_each($1)) as r", columns.join(", "))
@@ -130,8 +170,12 @@ fn json(rows: &Rows) -> String {
         Cell::Int(value) => (*value).into(),
         Cell::Text(value) => value.as_str().into(),
     };
-    let rows: Vec<Vec<_>> = rows.rows.iter().map(|row| row.iter().map(value).collect()).collect();
-    serde_json::to_string(&rows).unwrap_or_default()
+    let alone = rows.columns.len() == 1;
+    let row = |row: &Vec<Cell>| match row.as_slice() {
+        [one] if alone => value(one),
+        cells => cells.iter().map(value).collect(),
+    };
+    serde_json::Value::Array(rows.rows.iter().map(row).collect()).to_string()
 }
 
 fn read(row: &SqliteRow) -> Result<Row, StoreError> {

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod amqp_desk;
+pub(crate) mod crash;
 pub(crate) mod daemon;
 pub(crate) mod mail;
 pub(crate) mod partner;

@@ -1,7 +1,9 @@
 //! What came of telling the partner.
 
+use std::time::Duration;
+
 use super::Ruling;
-use crate::domain::{Agreement, AgreementStatus, Timestamp};
+use crate::domain::{Agreement, AgreementStatus, Failing, Timestamp};
 
 /// How the reason begins that is only for the time being.
 const UNREACHABLE: &str = "the partner cannot be reached";
@@ -23,6 +25,35 @@ pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
         || agreement.reason.as_deref().is_some_and(|reason| reason.starts_with(UNREACHABLE))
     {
         agreement.reason = None;
+    }
+    Ruling::of(agreement)
+}
+
+/// The partner fails, or has answered again: the desk is told once it has failed for `patience`, and when that is over.
+pub fn health(mut agreement: Agreement, failure: Option<&str>, patience: Duration, now: Timestamp) -> Ruling {
+    match (failure, agreement.failing) {
+        (Some(_), None) => agreement.failing = Some(Failing { since: now, told: false }),
+        (Some(why), Some(failing)) if !failing.told && now.since(failing.since) >= patience => {
+            agreement.failing = Some(Failing { told: true, ..failing });
+            let mut ruling = Ruling::of(agreement);
+            let minutes = now.since(failing.since).as_secs() / 60;
+            let text = format!(
+                "{} has been failing for {minutes} minutes; its tickets wait: {why}",
+                ruling.agreement.name
+            );
+            ruling.notice("partner_failing", text, None);
+            return ruling;
+        }
+        (None, Some(failing)) => {
+            agreement.failing = None;
+            let mut ruling = Ruling::of(agreement);
+            if failing.told {
+                let text = format!("{} answers again; what waited is being delivered", ruling.agreement.name);
+                ruling.notice("partner_back", text, None);
+            }
+            return ruling;
+        }
+        _ => {}
     }
     Ruling::of(agreement)
 }

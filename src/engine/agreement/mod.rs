@@ -4,7 +4,7 @@ mod delivered;
 mod ours;
 mod theirs;
 
-pub use delivered::{delivered, troubled};
+pub use delivered::{delivered, health, troubled};
 pub use ours::{Invite, accept, end, expire, invite, rotate_key, set_terms};
 pub use theirs::{ALL_DECLINED, changed_by_partner, invited};
 

@@ -47,6 +47,7 @@ pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
         changed_by: Some(invite.by),
         local: Local::default(),
         own_name: false,
+        failing: None,
         declared_as: None,
         declared: false,
         created_at: now,

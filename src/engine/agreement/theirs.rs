@@ -59,6 +59,7 @@ pub fn invited(
         changed_by: Some(by.clone()),
         local: Local::default(),
         own_name: false,
+        failing: None,
         declared_as: None,
         declared: false,
         created_at: now,

@@ -1,0 +1,137 @@
+//! The daemon as a process of its own, as ops run it.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::{
+    Measured,
+    broker::{Rig, partner_queues},
+    events::{self, PARTNERS, TICKETS, agreement},
+    support::{servers::free_port, until},
+};
+
+/// What a process has used.
+pub(crate) struct Usage {
+    cpu: f64,
+    peak: f64,
+}
+
+impl Usage {
+    /// What a running process has used so far.
+    pub(crate) fn of(pid: u32) -> Self {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let (_, after) = stat.rsplit_once(')').unwrap();
+        let ticks: Vec<f64> =
+            after.split_whitespace().skip(11).take(2).map(|text| text.parse().unwrap()).collect();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        Self { cpu: (ticks[0] + ticks[1]) / 100.0, peak: peak / 1024.0 }
+    }
+
+    pub(crate) fn measured(&self, rate: f64, count: usize) -> Measured {
+        Measured { rate, cpu: self.cpu * 100_000.0 / count as f64, peak: self.peak }
+    }
+}
+
+/// Ends a process, and waits until it is gone.
+pub(crate) fn end(child: &mut Child) {
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    child.wait().unwrap();
+}
+
+/// A daemon with its settings and its store.
+pub(crate) struct Daemon {
+    config: PathBuf,
+    admin: u16,
+    events: String,
+    prefix: String,
+}
+
+impl Daemon {
+    pub(crate) fn new(folder: &Path, name: &str, store: &str, broker: &str, queue_type: &str) -> Self {
+        let (partners, admin) = (free_port(), free_port());
+        let (events, prefix) = (format!("{name}.events"), format!("{name}.partner."));
+        let mut text = format!(
+            "[desk]\nsharing_url = \"http://127.0.0.1:{partners}/sharing\"\n[store]\nurl = \"{store}\"\n\
+             [broker]\nurl = \"{broker}\"\nqueue_type = \"{queue_type}\"\nevents_exchange = \"{name}.helpdesk\"\n\
+             events_queue = \"{events}\"\ncommands_exchange = \"{name}.commands\"\ncommands_queue = \"{name}.commands\"\n\
+             partners_exchange = \"{name}.partners\"\npartner_queue_prefix = \"{prefix}\"\n\
+             inbound_queue = \"{name}.inbound\"\ndead_letter_queue = \"{name}.dead\"\n\
+             [http]\nlisten = \"127.0.0.1:{partners}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"bench\"\n\
+             [log]\nlevel = \"warn\"\n"
+        );
+        for partner in 0..PARTNERS {
+            let uuid = agreement(partner);
+            write!(
+                text,
+                "[[agreements]]\nuuid = \"{uuid}\"\nname = \"Partner {partner}\"\ndirection = \"outbound\"\nkind = \"queue\"\n\
+                 access_key = \"{uuid}\"\nstatus = \"accepted\"\n[agreements.terms]\nsync_tags = true\nsync_custom_fields = true\n"
+            )
+            .unwrap();
+            for title in ["Cost", "Secret note", "VIP"] {
+                write!(text, "[[agreements.local.fields]]\ntitle = \"{title}\"\ndirection = \"never\"\n")
+                    .unwrap();
+            }
+        }
+        let config = folder.join(format!("{name}.toml"));
+        std::fs::write(&config, text).unwrap();
+        Self { config, admin, events, prefix }
+    }
+
+    fn queues(&self) -> Vec<String> {
+        partner_queues(&self.prefix)
+    }
+
+    pub(crate) fn start(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_crossdesk"))
+            .args(["run", "--config", self.config.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin);
+        until("the daemon is ready", async || {
+            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
+        })
+        .await;
+    }
+
+    /// Shares all tickets, so that what follows are changes.
+    pub(crate) async fn share_tickets(&self, rig: &Rig) {
+        let mut child = self.start();
+        self.until_ready().await;
+        rig.preload(&self.events, (0..TICKETS).map(events::shared)).await;
+        rig.rate_until(&self.queues(), TICKETS).await;
+        end(&mut child);
+        rig.purge(&self.queues()).await;
+    }
+
+    /// Events on shared tickets, from a queue that is filled first.
+    pub(crate) async fn measure(&self, rig: &Rig, first: usize, count: usize) -> Measured {
+        rig.purge(&self.queues()).await;
+        rig.preload(&self.events, (first..first + count).map(|number| events::changed(number, ""))).await;
+        let mut child = self.start();
+        let rate = rig.rate_until(&self.queues(), count).await;
+        let usage = Usage::of(child.id());
+        end(&mut child);
+        rig.purge(&self.queues()).await;
+        usage.measured(rate, count)
+    }
+
+    /// Events on tickets that nobody shares.
+    pub(crate) async fn measure_unshared(&self, rig: &Rig, first: usize, count: usize) -> Measured {
+        rig.preload(&self.events, (first..first + count).map(|number| events::changed(number, "other-")))
+            .await;
+        let mut child = self.start();
+        let rate = rig.rate_until_empty(&self.events, count).await;
+        let usage = Usage::of(child.id());
+        end(&mut child);
+        usage.measured(rate, count)
+    }
+}

@@ -1,0 +1,123 @@
+//! How many events a second go through, beside a loop that only forwards bytes: the floor that any consumer has.
+//!
+//! ```sh
+//! cargo bench --bench pipeline                      # short: 20,000 events, 3 rounds
+//! cargo bench --bench pipeline -- 100000 5          # events, rounds
+//! cargo bench --bench pipeline -- 100000 5 quorum   # a quorum event queue
+//! ```
+//! A private RabbitMQ and PostgreSQL. Events of 1.2 KB on 5,000 tickets, shared under four agreements of kind `queue`, wait
+//! in a durable queue; each becomes one message to a partner queue. The contenders run one after the other, in turn, each as
+//! a process of its own: `floor` forwards the bytes (prefetch, batches, confirms, then acks), `mapping` reads each event and
+//! writes the partner's JSON, `sqlite` and `postgres` are the daemon with all that it does. `unshared` sends the daemon
+//! events on tickets that nobody shares, beside `consume`, which takes and acknowledges.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::wildcard_imports,
+    reason = "a bench that finds what it does not expect ends there and then"
+)]
+#![allow(dead_code, clippy::allow_attributes, reason = "the bench uses a part of what the tests stand on")]
+
+mod broker;
+mod contender;
+mod daemon;
+mod events;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+
+use broker::Rig;
+use support::servers::{Postgres, RabbitMq};
+
+/// What one run measured.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    /// Events a second.
+    rate: f64,
+    /// CPU seconds of the process for 100,000 events.
+    cpu: f64,
+    /// Peak memory, MiB.
+    peak: f64,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args.get(1).is_some_and(|arg| arg == "as") {
+        return contender::run(&args[2], &args[3], args[4].parse().unwrap());
+    }
+    let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let (count, rounds) = (numbers.first().copied().unwrap_or(20_000), numbers.get(1).copied().unwrap_or(3));
+    let queue_type = if args.iter().any(|arg| arg == "quorum") { "quorum" } else { "classic" };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(measure(count, rounds, queue_type));
+}
+
+async fn measure(count: usize, rounds: usize, queue_type: &'static str) {
+    let (rabbit, postgres) = (RabbitMq::new(), Postgres::new());
+    let _rabbit = rabbit.start();
+    let _postgres = postgres.start();
+    let rig = Rig::new(&rabbit.url, queue_type).await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = support::servers::new_database(&postgres.url, "bench").await;
+    let sqlite = format!("sqlite:{}", folder.path().join("bench.db").display());
+    let daemons = [
+        ("sqlite", daemon::Daemon::new(folder.path(), "sqlite", &sqlite, &rabbit.url, queue_type)),
+        ("postgres", daemon::Daemon::new(folder.path(), "postgres", &database, &rabbit.url, queue_type)),
+    ];
+    for (_, daemon) in &daemons {
+        daemon.share_tickets(&rig).await;
+    }
+    let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
+    let mut first = 0;
+    for round in 0..rounds {
+        for name in ["floor", "mapping"] {
+            let measured = contender::measure(&rig, name, first, count).await;
+            results.entry(name).or_default().push(measured);
+        }
+        for (name, daemon) in &daemons {
+            results.entry(name).or_default().push(daemon.measure(&rig, first, count).await);
+        }
+        results.entry("consume").or_default().push(contender::measure(&rig, "consume", first, count).await);
+        results.entry("unshared").or_default().push(daemons[0].1.measure_unshared(&rig, first, count).await);
+        first += count;
+        eprintln!("round {} of {rounds}", round + 1);
+    }
+    report(&results, count, rounds, queue_type);
+}
+
+fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[0], values[values.len() - 1])
+}
+
+fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, queue_type: &str) {
+    println!(
+        "{count} events, {rounds} rounds, {queue_type} event queue; medians, and the ratio of each round to its floor"
+    );
+    println!(
+        "{:<10} {:>9} {:>22} {:>14} {:>10}",
+        "", "events/s", "ratio (least–most)", "CPU s/100,000", "peak MiB"
+    );
+    for name in ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"] {
+        let base = if matches!(name, "consume" | "unshared") { "consume" } else { "floor" };
+        let runs = &results[name];
+        let ratios = median(runs.iter().zip(&results[base]).map(|(run, floor)| run.rate / floor.rate));
+        println!(
+            "{name:<10} {:>9.0} {:>8.2} ({:.2}–{:.2}) {:>14.1} {:>10.0}",
+            median(runs.iter().map(|run| run.rate)).0,
+            ratios.0,
+            ratios.1,
+            ratios.2,
+            median(runs.iter().map(|run| run.cpu)).0,
+            median(runs.iter().map(|run| run.peak)).0,
+        );
+    }
+}
