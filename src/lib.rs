@@ -61,7 +61,8 @@
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
 //! against this table.
 //!
-//! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations).
+//! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations),
+//! [security](_security).
 
 pub mod app;
 pub mod broker;
@@ -85,5 +86,7 @@ pub mod wire;
 pub mod _agreements {}
 #[doc = include_str!("docs/sync.md")]
 pub mod _sync {}
+#[doc = include_str!("docs/security.md")]
+pub mod _security {}
 #[doc = include_str!("docs/operations.md")]
 pub mod _operations {}

@@ -23,6 +23,7 @@ mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field
 mod histories; // random histories of two desks: equal after quiet
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
+mod limits; // too much, too often, too slow, for too long
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod story;

@@ -17,12 +17,16 @@
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     clippy::wildcard_imports,
     reason = "a bench that finds what it does not expect ends there and then"
 )]
-#![allow(dead_code, clippy::allow_attributes, reason = "the bench uses a part of what the tests stand on")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "the bench uses a part of what the tests stand on"
+)]
 
 mod broker;
 mod contender;

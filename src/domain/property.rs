@@ -46,6 +46,14 @@ impl PartialOrd for Title {
 }
 impl Ord for Title {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.0 == other.0 {
+            return Ordering::Equal;
+        }
+        if self.0.is_ascii() && other.0.is_ascii() {
+            // The same order, and hardly any title is anything else.
+            let (mine, theirs) = (self.0.bytes(), other.0.bytes());
+            return mine.map(|b| b.to_ascii_lowercase()).cmp(theirs.map(|b| b.to_ascii_lowercase()));
+        }
         self.folded().cmp(other.folded())
     }
 }

@@ -29,18 +29,59 @@ pub enum ShareState {
 }
 
 /// What one property last was between the two sides.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "ExchangeForm")]
 pub struct Exchange {
     /// As the wire said it.
     pub wire: Value,
     /// As it reads on this desk.
     pub here: Value,
     /// The number of our message that last told it; zero where the partner told it last.
-    #[serde(default)]
     pub seq: i64,
     /// The partner's value fits no field of this desk: it is tried again when the desk's fields change.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfit: bool,
+}
+
+/// An exchange as it is kept: what reads here as the wire says it stands there once.
+#[derive(Deserialize)]
+struct ExchangeForm {
+    wire: Value,
+    #[serde(default, deserialize_with = "present")]
+    here: Option<Value>,
+    #[serde(default)]
+    seq: i64,
+    #[serde(default)]
+    unfit: bool,
+}
+
+/// A value that is there, be it null.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl From<ExchangeForm> for Exchange {
+    fn from(form: ExchangeForm) -> Self {
+        let here = form.here.unwrap_or_else(|| form.wire.clone());
+        Self { wire: form.wire, here, seq: form.seq, unfit: form.unfit }
+    }
+}
+
+impl Serialize for Exchange {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("wire", &self.wire)?;
+        if self.here != self.wire {
+            map.serialize_entry("here", &self.here)?;
+        }
+        if self.seq != 0 {
+            map.serialize_entry("seq", &self.seq)?;
+        }
+        if self.unfit {
+            map.serialize_entry("unfit", &true)?;
+        }
+        map.end()
+    }
 }
 
 /// The partner's own ticket, as far as it has told us.

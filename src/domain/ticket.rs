@@ -1,6 +1,9 @@
 //! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -228,10 +231,11 @@ impl Ticket {
     }
 
     /// All properties as they are or are about to be.
-    pub fn effective_properties(&self) -> BTreeMap<Property, Value> {
-        let mut all = self.properties.clone();
-        for command in self.likely() {
-            all.extend(command.properties.iter().map(|(property, value)| (property.clone(), value.clone())));
+    pub fn effective_properties(&self) -> Cow<'_, BTreeMap<Property, Value>> {
+        let mut all = Cow::Borrowed(&self.properties);
+        for command in self.likely().filter(|command| !command.properties.is_empty()) {
+            let set = command.properties.iter().map(|(property, value)| (property.clone(), value.clone()));
+            all.to_mut().extend(set);
         }
         all
     }

@@ -71,23 +71,26 @@ fn difference(
     let mut contents = Contents { seq, ..Contents::default() };
 
     let mut all = ticket.effective_properties();
-    all.extend(mapping::always_told(ticket, agreement));
-    for (property, here) in all {
-        let Ok(name) = mapping::outgoing(&property, agreement, share.begun) else { continue };
-        let last = share.agreed.properties.get(&property);
+    let always = mapping::always_told(ticket, agreement);
+    if !always.is_empty() {
+        all.to_mut().extend(always);
+    }
+    for (property, here) in all.iter() {
+        let last = share.agreed.properties.get(property);
         let unsaid = last.is_none() && here.is_null();
-        if unsaid || last.is_some_and(|last| last.here == here) {
+        if unsaid || last.is_some_and(|last| last.here == *here) {
             continue;
         }
-        nearest(decision, case, last, &property, &here, agreement, ctx);
-        let wire = mapping::value_out(&property, &here, agreement);
+        let Ok(name) = mapping::outgoing(property, agreement, share.begun) else { continue };
+        nearest(decision, case, last, property, here, agreement, ctx);
+        let wire = mapping::value_out(property, here, agreement);
         let silent = last.is_some_and(|last| last.wire == wire)
             || (wire.is_null() && !matches!(property, Property::Field(_)));
         let told_in = if silent { last.map_or(0, |last| last.seq) } else { seq };
-        let exchange = Exchange { wire: wire.clone(), here, seq: told_in, unfit: false };
+        let exchange = Exchange { wire: wire.clone(), here: here.clone(), seq: told_in, unfit: false };
         share.agreed.properties.insert(property.clone(), exchange);
         if !silent {
-            contents.properties.push(property);
+            contents.properties.push(property.clone());
             update.properties.insert(name, wire);
         }
     }

@@ -56,9 +56,9 @@ fn held_back(decision: &mut Decision, case: &Case, event: &TicketEvent, ctx: &Co
     let changed = std::mem::take(&mut decision.changed);
     for share in case.shares.iter().filter(|share| share.is_active()) {
         let Some(agreement) = ctx.agreements.get(&share.agreement) else { continue };
-        for property in event.properties.keys().filter(|property| changed.contains(&property.to_string())) {
-            let extra = Property::EXTRA.contains(property);
-            if !extra && mapping::outgoing(property, agreement, share.begun).is_err() {
+        for property in event.properties.keys().filter(|property| !Property::EXTRA.contains(property)) {
+            let crosses = mapping::outgoing(property, agreement, share.begun).is_ok();
+            if !crosses && changed.contains(&property.to_string()) {
                 decision.hold_back(&agreement.uuid, property, Reason::NotShared);
             }
         }

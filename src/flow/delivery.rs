@@ -5,7 +5,7 @@
 //! by side, the messages of one ticket one after the other.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -138,18 +138,23 @@ impl Worker {
             () = stop.cancelled() => return Ok(None),
         };
         let through = taken.last().map(|incoming| incoming.tag);
-        let ids: Vec<MessageId> =
-            taken.iter().filter_map(|incoming| MessageId::parse(incoming.id.as_deref()?)).collect();
-        let messages = self.messages(MessageFilter::Ids(ids)).await?;
-        self.put(messages);
+        let ids = taken.iter().filter_map(|incoming| MessageId::parse(incoming.id.as_deref()?));
+        let owners: BTreeSet<Uuid> = ids.map(|id| id.owner).collect();
+        self.put_waiting(owners).await?;
         Ok(through)
     }
 
     /// The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
     async fn look_again(&mut self) -> Result<(), Failure> {
-        let ids = self.hand.values().flatten().map(|message| message.id.clone()).collect();
-        let messages = self.messages(MessageFilter::Ids(ids)).await?;
-        self.hand.clear();
+        let owners = std::mem::take(&mut self.hand).into_keys().collect();
+        self.put_waiting(owners).await
+    }
+
+    /// Takes in hand all that waits for these tickets: the rows say what comes first, whatever order the queue gives, be it
+    /// that it hands messages over again or that one was refused and published later.
+    async fn put_waiting(&mut self, owners: BTreeSet<Uuid>) -> Result<(), Failure> {
+        let filter = MessageFilter::Waiting(self.agreement.clone(), owners.into_iter().collect());
+        let messages = self.messages(filter).await?;
         self.put(messages);
         Ok(())
     }

@@ -22,9 +22,9 @@ pub(super) fn ticket(view: &TicketView, resolved_too: bool, url: Option<&str>) -
     let ticket = &view.ticket;
     let is_shared = view.shares.iter().any(|share| share.state != ShareState::Ended);
     let mut fields = Map::new();
-    for (property, value) in ticket.effective_properties() {
+    for (property, value) in ticket.effective_properties().iter() {
         if let Property::Field(title) = property {
-            fields.insert(title.as_str().to_owned(), value);
+            fields.insert(title.as_str().to_owned(), value.clone());
         }
     }
     let text = |property| ticket.effective(&property).cloned().unwrap_or_default();

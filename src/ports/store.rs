@@ -177,6 +177,8 @@ pub enum MessageFilter {
     Parked(i64),
     /// Of one ticket or agreement.
     Of(Uuid),
+    /// On their way to one partner about these tickets or agreements: all of each, oldest first.
+    Waiting(Uuid, Vec<Uuid>),
     /// These.
     Ids(Vec<MessageId>),
 }

@@ -64,6 +64,18 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
             ),
             (&owner).into(),
         ),
+        MessageFilter::Waiting(agreement, owners) => {
+            const OWNERS: &[(&str, Type)] = &[("agreement", Type::Text), ("owner", Type::Text)];
+            let rows = owners.iter().map(|owner| vec![(&agreement).into(), owner.into()]).collect();
+            Statement::rows(
+                select!(
+                    "join {rows} on m.agreement = r.agreement and m.owner = r.owner where m.state in ('pending', 'published') \
+                     and (m.kind like 'ticket.%' or m.kind like 'agreement.%') order by m.seq"
+                ),
+                OWNERS,
+                rows,
+            )
+        }
         MessageFilter::Ids(ids) => {
             let rows = ids.into_iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
             Statement::rows(

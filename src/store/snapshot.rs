@@ -1,6 +1,6 @@
 //! Reading everything that a batch speaks of, in a handful of statements however large the batch.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     agreement,
@@ -21,9 +21,9 @@ fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>
 
 pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
-    tickets(link, scope, &mut snapshot).await?;
-    if !snapshot.cases.is_empty() {
-        shares(link, &mut snapshot).await?;
+    let tickets = tickets(link, scope, &mut snapshot).await?;
+    if !tickets.is_empty() {
+        cases(link, tickets, &mut snapshot).await?;
         comments(link, scope, &mut snapshot).await?;
     }
     agreements(link, scope, &mut snapshot).await?;
@@ -60,39 +60,50 @@ pub(super) fn read_share(row: Row) -> Result<Share, StoreError> {
     Ok(Share { ticket, agreement, ..row.json()? })
 }
 
-async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+async fn tickets(
+    link: &dyn Link,
+    scope: &Scope,
+    snapshot: &mut Snapshot,
+) -> Result<HashMap<Uuid, Ticket>, StoreError> {
     let mut rows = Vec::new();
     if !scope.desk_ids.is_empty() {
         let sql =
             "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.id = r.wanted";
-        rows.extend(link.query(one_column(sql, scope.desk_ids.iter().map(TicketId::as_str))).await?);
+        let ids: HashSet<&str> = scope.desk_ids.iter().map(TicketId::as_str).collect();
+        rows.extend(link.query(one_column(sql, ids)).await?);
     }
     if !scope.tickets.is_empty() {
         let sql =
             "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.uuid = r.wanted";
-        rows.extend(link.query(one_column(sql, &scope.tickets)).await?);
+        let uuids: HashSet<&Uuid> = scope.tickets.iter().collect();
+        rows.extend(link.query(one_column(sql, uuids)).await?);
     }
+    let mut tickets = HashMap::with_capacity(rows.len());
     for row in rows {
         let ticket = read_ticket(row)?;
         if let Some(id) = &ticket.id {
             snapshot.desk_ids.insert(id.clone(), ticket.uuid.clone());
         }
-        snapshot.cases.insert(ticket.uuid.clone(), Case::loaded(ticket, Vec::new()));
+        tickets.insert(ticket.uuid.clone(), ticket);
     }
-    Ok(())
+    Ok(tickets)
 }
 
-async fn shares(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+/// Each ticket with its shares.
+async fn cases(
+    link: &dyn Link,
+    tickets: HashMap<Uuid, Ticket>,
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
     let sql = "select s.ticket, s.agreement, s.doc from share s join {rows} on s.ticket = r.wanted order by s.ticket, s.agreement";
-    let mut shares: std::collections::HashMap<Uuid, Vec<Share>> = std::collections::HashMap::new();
-    for row in link.query(one_column(sql, snapshot.cases.keys())).await? {
+    let mut shares: HashMap<Uuid, Vec<Share>> = HashMap::new();
+    for row in link.query(one_column(sql, tickets.keys())).await? {
         let share = read_share(row)?;
         shares.entry(share.ticket.clone()).or_default().push(share);
     }
-    for (uuid, shares) in shares {
-        if let Some(case) = snapshot.cases.remove(&uuid) {
-            snapshot.cases.insert(uuid, Case::loaded(case.ticket, shares));
-        }
+    for (uuid, ticket) in tickets {
+        let shares = shares.remove(&uuid).unwrap_or_default();
+        snapshot.cases.insert(uuid, Case::loaded(ticket, shares));
     }
     Ok(())
 }

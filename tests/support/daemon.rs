@@ -169,6 +169,11 @@ impl TestDaemon {
         self.stop_desk.cancel();
     }
 
+    /// The daemon reads its files again, as on SIGHUP.
+    pub(crate) fn reload(&self) {
+        self.daemon.as_ref().unwrap().reload();
+    }
+
     /// Stops the daemon, as SIGTERM does.
     pub(crate) async fn stop(&mut self) {
         self.stop_desk.cancel();

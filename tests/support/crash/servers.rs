@@ -156,7 +156,7 @@ impl Servers {
         let story = self.ask(&format!("/api/v1/tickets/{uuid}/explain")).await.unwrap_or_default();
         let lines = story["timeline"].as_array().cloned().unwrap_or_default();
         let bodies = story["messages"].as_array().cloned().unwrap_or_default();
-        lines.iter().chain(&bodies).map(|line| format!("{line}\n")).collect()
+        lines.iter().chain(&bodies).map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) async fn dead_letters(&self) -> Value {
