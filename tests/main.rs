@@ -12,6 +12,7 @@ mod support;
 
 mod administration; // agreements as their administrators meet them: checks, keys, notices, mail, limits, declared ones
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
+mod arbitrary; // readers of everything that comes from outside, with whatever may come
 mod arrows; // which module may import which
 mod bad_input; // events and requests that cannot be used
 mod bridges; // bridges on queues
@@ -27,4 +28,5 @@ mod limits; // too much, too often, too slow, for too long
 mod outages; // brokers and databases that go away and come back
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod story;
-mod syncing; // what syncs and what does not: status, fields, comments, people, numbers // the whole way, on all four pairs of store and broker
+mod syncing;
+mod tls; // the broker and the database over TLS // what syncs and what does not: status, fields, comments, people, numbers // the whole way, on all four pairs of store and broker

@@ -177,6 +177,7 @@ pub fn install_tls() {
 /// A configuration that cannot be used.
 pub fn options(config: &Config) -> Result<Options> {
     let key = Some(config.store.key.as_str()).filter(|key| !key.is_empty());
+    let authorities = config.broker.authorities().map_err(|error| anyhow!("broker.ca_file: {error}"))?;
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
     let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
     let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
@@ -185,7 +186,7 @@ pub fn options(config: &Config) -> Result<Options> {
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
         store: store::open(&config.store.url, key).map_err(|error| anyhow!("store.url: {error}"))?,
-        broker: broker::open(&config.broker.url, config.broker.topology())
+        broker: broker::open(&config.broker.url, authorities, config.broker.topology())
             .map_err(|error| anyhow!("broker.url: {error}"))?,
         partner: Arc::new(partner),
         clock: Arc::new(SystemClock),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lapin::{
     Channel, Connection, ConnectionProperties,
     options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
+    tcp::OwnedTLSConfig,
     types::FieldTable,
     uri::AMQPUri,
 };
@@ -27,6 +28,8 @@ const PARTNER_PREFETCH: u16 = 64;
 /// RabbitMQ.
 pub(super) struct Amqp {
     uri: AMQPUri,
+    /// Certificates, PEM, beside the system's, that the broker's may be signed by.
+    authorities: Option<String>,
     topology: Topology,
     link: Mutex<Option<Link>>,
 }
@@ -45,12 +48,12 @@ impl std::fmt::Debug for Amqp {
 }
 
 impl Amqp {
-    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, String> {
+    pub(super) fn new(url: &str, authorities: Option<String>, topology: Topology) -> Result<Self, String> {
         let mut uri: AMQPUri = url
             .parse()
             .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
         uri.query.heartbeat.get_or_insert(20);
-        Ok(Self { uri, topology, link: Mutex::new(None) })
+        Ok(Self { uri, authorities, topology, link: Mutex::new(None) })
     }
 
     /// Runs something on an open link; a link that failed is not used again.
@@ -69,7 +72,10 @@ impl Amqp {
 
     async fn connect(&self) -> lapin::Result<Link> {
         let properties = ConnectionProperties::default().with_connection_name("crossdesk".into());
-        let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
+        let runtime = lapin::runtime::default_runtime()?;
+        let connection =
+            Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
         self.topology.declare(&channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;

@@ -13,14 +13,15 @@ use crate::ports::{Broker, BrokerError};
 pub use topology::{QueueType, Topology};
 
 /// The broker of a URL: `embedded`, `amqp://…` or `amqps://…`, without touching it yet.
+/// `authorities` are certificates, PEM, that the broker's may be signed by, beside the system's.
 ///
 /// # Errors
 /// What is wrong with the URL; no part of it that could hold a password is repeated.
-pub fn open(url: &str, topology: Topology) -> Result<Arc<dyn Broker>, String> {
+pub fn open(url: &str, authorities: Option<String>, topology: Topology) -> Result<Arc<dyn Broker>, String> {
     if url == "embedded" {
         return Ok(Arc::new(embedded::Embedded::default()));
     }
-    Ok(Arc::new(amqp::Amqp::new(url, topology)?))
+    Ok(Arc::new(amqp::Amqp::new(url, authorities, topology)?))
 }
 
 /// The broker cannot be reached, or did what it should not.

@@ -98,6 +98,8 @@ impl Default for Store {
 pub struct Broker {
     /// `embedded`, or `amqp://` / `amqps://USER:PASSWORD@HOST:PORT/VHOST`.
     pub url: String,
+    /// File with certificates, PEM, that the broker's may be signed by, beside the system's.
+    pub ca_file: String,
     /// How queues are declared.
     pub queue_type: QueueType,
     /// Topic exchange that the desk publishes its events to.
@@ -122,6 +124,7 @@ impl Default for Broker {
     fn default() -> Self {
         Self {
             url: "embedded".to_owned(),
+            ca_file: String::new(),
             queue_type: QueueType::Quorum,
             events_exchange: "helpdesk.events".to_owned(),
             events_queue: "crossdesk.events".to_owned(),

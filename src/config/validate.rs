@@ -89,7 +89,9 @@ pub(super) fn check(config: &Config) -> Check {
     }
     mail(config)?;
     crate::store::open(&config.store.url, None).map(drop).or_else(|why| wrong("store.url", why))?;
-    crate::broker::open(&config.broker.url, config.broker.topology())
+    let authorities =
+        config.broker.authorities().or_else(|why| wrong("broker.ca_file", why).map(|()| None))?;
+    crate::broker::open(&config.broker.url, authorities, config.broker.topology())
         .map(drop)
         .or_else(|why| wrong("broker.url", why))?;
     for (at, rule) in config.rules.iter().enumerate() {
@@ -197,6 +199,18 @@ impl super::Store {
 }
 
 impl super::Broker {
+    /// The certificates that the broker's may be signed by.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn authorities(&self) -> Result<Option<String>, String> {
+        if self.ca_file.is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read_to_string(&self.ca_file);
+        read.map(Some).map_err(|error| format!("{} cannot be read: {error}", self.ca_file))
+    }
+
     /// The names of everything on the broker.
     pub fn topology(&self) -> crate::broker::Topology {
         crate::broker::Topology {

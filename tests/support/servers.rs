@@ -131,6 +131,18 @@ impl RabbitMq {
         Self { url, folder, port, distribution, names }
     }
 
+    /// Makes the node answer over TLS too, with `ca.pem`, `cert.pem` and `key.pem` of a folder; returns the port.
+    pub(crate) fn speak_tls(&self, certificates: &Path) -> u16 {
+        let port = free_port();
+        let mut file =
+            std::fs::OpenOptions::new().append(true).open(self.folder.join("rabbitmq.conf")).unwrap();
+        writeln!(file, "listeners.ssl.1 = 127.0.0.1:{port}").unwrap();
+        for (option, name) in [("cacertfile", "ca.pem"), ("certfile", "cert.pem"), ("keyfile", "key.pem")] {
+            writeln!(file, "ssl_options.{option} = {}", certificates.join(name).display()).unwrap();
+        }
+        port
+    }
+
     /// Starts the node, and waits until it answers.
     pub(crate) fn start(&self) -> Process {
         let folder = self.folder.clone();
@@ -206,6 +218,21 @@ impl Postgres {
         let output = initdb.arg(&data).current_dir(&folder).output().unwrap();
         assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
         Self { url: format!("postgres://crossdesk@127.0.0.1:{port}/postgres"), folder, bin, port }
+    }
+
+    /// Makes the cluster answer over TLS, with `cert.pem` and `key.pem` of a folder.
+    pub(crate) fn speak_tls(&self, certificates: &Path) {
+        let data = self.folder.join("data");
+        for name in ["cert.pem", "key.pem"] {
+            std::fs::copy(certificates.join(name), data.join(name)).unwrap();
+            if let Some(user) = postgres_user() {
+                assert!(Command::new("chown").arg(user).arg(data.join(name)).status().unwrap().success());
+            }
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(data.join(name), private).unwrap();
+        }
+        let mut file = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+        writeln!(file, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'").unwrap();
     }
 
     /// Starts the cluster, and waits until it answers.
