@@ -36,6 +36,8 @@ async fn main() {
     let at = |place: usize, usual: u64| numbers.get(place).copied().unwrap_or(usual);
     let seed = at(0, u64::from(std::process::id()));
     let (events, tickets) = (usize::try_from(at(1, 2000)).unwrap(), usize::try_from(at(2, 200)).unwrap());
-    play(Plan { seed, events, tickets, kills: 20, outages: 3, servers: true }).await;
-    play(Plan { seed, events, tickets, kills: 20, outages: 0, servers: false }).await;
+    let told = play(Plan { seed, events, tickets, kills: 20, outages: 3, servers: true }).await;
+    println!("{told}");
+    let told = play(Plan { seed, events, tickets, kills: 20, outages: 0, servers: false }).await;
+    println!("{told}");
 }

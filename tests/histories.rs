@@ -347,7 +347,8 @@ fn play(habits: &[Habits], strict: &[bool], history: &[Step]) {
     let mut sides = chain(habits);
     let count = sides.len();
     for (side, strict) in sides.iter_mut().zip(strict) {
-        side.desk.required_to_solve = strict.then(|| "Cause".to_owned());
+        // A desk that never answers cannot say that it refuses.
+        side.desk.required_to_solve = (*strict && side.habits.completes).then(|| "Cause".to_owned());
     }
     let first = &mut sides[0];
     let (number, opened) = first.desk.open(("77", "Joe"), "Lens stuck", "It is stuck.", &[]);

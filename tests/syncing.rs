@@ -343,8 +343,14 @@ async fn both_sides_know_each_others_number_and_link_and_what_further_terms_allo
     let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
     assert_eq!(lens.desk(|d| d.tickets[&there].values["priority"].clone()), "high");
     let told = json!({"assignee": "Smith", "requester_email": "joe@example.com", "ccs": [{"name": "Ann", "email": "ann@example.com"}]});
-    let share =
-        async |daemon: &TestDaemon, id: &str| daemon.get(&format!("tickets/{id}")).await["shares"][0].clone();
+    // Its number is known here once the desk has answered.
+    let share = async |daemon: &TestDaemon, id: &str| {
+        until("the number is known", async || {
+            let shown = daemon.driver.ask(Method::GET, &format!("tickets/{id}"), None).await.ok()?;
+            Some(shown["shares"][0].clone())
+        })
+        .await
+    };
     assert_eq!(share(&lens, &there).await["partner_told"], told);
     until("the sender has the receiver's number and link", async || {
         let share = share(&acme, &id).await;

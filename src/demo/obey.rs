@@ -68,6 +68,9 @@ impl HelpDesk {
     /// Why the desk cannot do a command, if it cannot.
     fn refuses(&self, number: &str, command: &Value) -> Option<String> {
         let required = self.required_to_solve.as_ref()?;
+        if command.pointer("/type").and_then(Value::as_str) != Some("crossdesk.ticket.update") {
+            return None;
+        }
         let solves = command.pointer("/data/ticket/status").and_then(Value::as_str) == Some("solved");
         let filled = self.tickets.get(number)?.fields.contains_key(required);
         (solves && !filled).then(|| format!("field {required} is required to solve"))

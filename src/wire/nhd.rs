@@ -96,13 +96,15 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
         .map(|form| comment(form, unmarked))
         .collect::<Result<_, _>>()?;
     // Nothing depends on its being there, so one of another shape is as good as none.
-    for property in Property::EXTRA {
-        let value = form.crossdesk.as_ref().and_then(|extra| extra.get(property.to_string()));
-        if let Some(value) = value.filter(|value| is_told(&property, value)) {
-            update.properties.insert(property, value.clone());
+    let extra = form.crossdesk.and_then(|extra| Some((serde_json::from_value(extra.clone()).ok()?, extra)));
+    if let Some((known, extra)) = extra {
+        update.extra = Some(known);
+        for property in Property::EXTRA {
+            if let Some(value) = extra.get(property.to_string()).filter(|value| is_told(&property, value)) {
+                update.properties.insert(property, value.clone());
+            }
         }
     }
-    update.extra = form.crossdesk.and_then(|extra| serde_json::from_value(extra).ok());
     Ok(update)
 }
 

@@ -54,8 +54,8 @@ impl Dice {
     }
 }
 
-/// Plays a story, and looks whether it came out right. Prints what it did.
-pub(crate) async fn play(plan: Plan) {
+/// Plays a story, and looks whether it came out right. Returns what it did, in words.
+pub(crate) async fn play(plan: Plan) -> String {
     let begun = Instant::now();
     crossdesk::app::install_tls();
     let mut dice = Dice::new(plan.seed);
@@ -113,7 +113,7 @@ pub(crate) async fn play(plan: Plan) {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    println!(
+    format!(
         "seed {}: {} events, {} tickets, {} kills of the daemon, {} of the broker, {} stops of the database, {} requests of \
          which {} failed; all is right after {:.0} s",
         plan.seed,
@@ -125,7 +125,7 @@ pub(crate) async fn play(plan: Plan) {
         partners.iter().map(Partner::requests).sum::<usize>(),
         partners.iter().map(Partner::failures).sum::<usize>(),
         begun.elapsed().as_secs_f64(),
-    );
+    )
 }
 
 /// What is not as it should be.
