@@ -62,7 +62,7 @@
 //! against this table.
 //!
 //! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations),
-//! [security](_security).
+//! [security](_security), [how fast it is](_performance).
 
 pub mod app;
 pub mod broker;
@@ -86,6 +86,8 @@ pub mod wire;
 pub mod _agreements {}
 #[doc = include_str!("docs/sync.md")]
 pub mod _sync {}
+#[doc = include_str!("docs/performance.md")]
+pub mod _performance {}
 #[doc = include_str!("docs/security.md")]
 pub mod _security {}
 #[doc = include_str!("docs/operations.md")]

@@ -4,13 +4,12 @@
 //! the file or the variable, the key, and the mend.
 
 mod environment;
+mod guard;
 mod load;
 mod sections;
 mod validate;
 
 pub use environment::environment;
+pub use guard::{Invites, Limits, Mail};
 pub use load::{Error, from_file, load, schema};
-pub use sections::{
-    Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Invites, Limits, Log, Mail, Retry, Rule,
-    Store,
-};
+pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Log, Retry, Rule, Store};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::guard::{Invites, Limits, Mail};
 use crate::{
     broker::QueueType,
     domain::{AgreementStatus, CustomField, Direction, Kind, Local, Profile, Terms, Uuid},
@@ -224,83 +225,6 @@ impl Default for Retry {
     }
 }
 
-/// `[invites]`
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Invites {
-    /// How many may wait for this desk's answer; further ones are told to come back.
-    pub max_waiting: i64,
-    /// How many new ones are taken in a minute.
-    pub per_minute: u32,
-    /// After how long one that nobody answers is declined.
-    pub expire_after: String,
-}
-
-impl Default for Invites {
-    fn default() -> Self {
-        Self { max_waiting: 100, per_minute: 30, expire_after: "30days".to_owned() }
-    }
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Bytes of a body.
-    pub body: usize,
-    /// Bytes of a request's headers.
-    pub headers: usize,
-    /// Comments in one request of a partner.
-    pub comments: usize,
-    /// Characters of one comment.
-    pub comment_length: usize,
-    /// Tags of a ticket.
-    pub tags: usize,
-    /// Custom fields in one request.
-    pub fields: usize,
-    /// Requests under one agreement in a minute, over HTTP.
-    pub requests_per_minute: u32,
-    /// Connections to each listener at once; more wait to be accepted.
-    pub connections: usize,
-    /// How long a client may take to send its headers, and to sit idle.
-    pub header_timeout: String,
-    /// How long a client may take to send a body.
-    pub body_timeout: String,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body: 5 * 1024 * 1024,
-            headers: 32 * 1024,
-            comments: 1000,
-            comment_length: 262_144,
-            tags: 500,
-            fields: 500,
-            requests_per_minute: 60_000,
-            connections: 1024,
-            header_timeout: "15s".to_owned(),
-            body_timeout: "15s".to_owned(),
-        }
-    }
-}
-
-/// `[mail]`
-#[derive(Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mail {
-    /// The mail server: `smtps://USER:PASSWORD@HOST`, `smtp://HOST:587?tls=required`. Empty: no mail.
-    pub url: String,
-    /// Whom the mails are from.
-    pub from: String,
-}
-
-impl Default for Mail {
-    fn default() -> Self {
-        Self { url: String::new(), from: "crossdesk@localhost".to_owned() }
-    }
-}
-
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -367,4 +291,4 @@ macro_rules! hides_secrets {
     )*};
 }
 
-hides_secrets!(Store, Broker, Admin, Mail, DeclaredAgreement);
+hides_secrets!(Store, Broker, Admin, DeclaredAgreement);

@@ -170,7 +170,8 @@ fn failed(
         let held = case.ticket.held.properties.remove(&property);
         let has = case.ticket.effective(&property).cloned().unwrap_or_default();
         // Somebody on the desk, or the partner, may have said something else meanwhile: then nobody wants it any more.
-        let mut still = held.as_ref().is_none_or(|(said, _)| *said == has);
+        let mut still = held.as_ref().is_none_or(|(said, _)| *said == has)
+            && !case.ticket.open.iter().any(|other| other.properties.contains_key(&property));
         match case.share_mut(&agreement).and_then(|share| share.agreed.properties.get_mut(&property)) {
             Some(exchange) if exchange.here == value => exchange.here = has,
             // Asked again, it was not laid over what is agreed.

@@ -184,6 +184,11 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     }
     let wire: BTreeSet<String> =
         last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
+    if wire == last.wire {
+        // The partner has told it, and the desk only now has it: nothing to say.
+        share.agreed.tags = Some(TagsExchange { here: here.clone(), ..last });
+        return;
+    }
     let mut told = last.told;
     told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
     let names = last.names;

@@ -178,7 +178,13 @@ fn value(
                 decision.resolved(case, &agreement.uuid, property, Reason::IncompatibleType, ctx);
             }
             decision.changed.push(property.to_string());
-            if case.ticket.effective(property).unwrap_or(&Value::Null) != &here {
+            // What the desk is being asked again for is not taken as done: it may still come.
+            let may_come = |command: &crate::domain::OpenCommand| {
+                !command.settles.is_empty()
+                    && command.properties.get(property).is_some_and(|value| *value != here)
+            };
+            let differs = case.ticket.effective(property).unwrap_or(&Value::Null) != &here;
+            if differs || case.ticket.open.iter().any(may_come) {
                 wanted.properties.insert(property.clone(), here.clone());
             }
             let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };

@@ -16,10 +16,16 @@ pub(super) fn keep(case: &mut Case, wanted: Undone) {
         undone.len() - 1
     });
     let Some(known) = undone.get_mut(at) else { return };
+    let new_comment =
+        |comment: &crate::domain::Comment| known.comments.iter().all(|one| one.uuid != comment.uuid);
+    let fresh =
+        wanted.properties.iter().any(|(property, value)| known.properties.get(property) != Some(value))
+            || wanted.comments.iter().any(new_comment);
+    // Something new to ask for is asked for, however hopeless the rest.
+    known.tries = if fresh { wanted.tries } else { known.tries.max(wanted.tries) };
     known.properties.extend(wanted.properties);
     known.tags_added.extend(wanted.tags_added);
     known.tags_removed.extend(wanted.tags_removed);
-    known.tries = known.tries.max(wanted.tries);
     for comment in wanted.comments {
         if known.comments.iter().all(|one| one.uuid != comment.uuid) {
             known.comments.push(comment);

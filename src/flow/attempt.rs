@@ -36,6 +36,8 @@ pub(super) enum CameOfIt {
 pub(super) struct Tried {
     pub(super) message: Message,
     pub(super) came_of_it: CameOfIt,
+    /// The partner has said something, whatever it said.
+    pub(super) answered: bool,
     /// Whether what came of it is safe.
     pub(super) written: change::Answer,
 }
@@ -53,7 +55,7 @@ pub(super) async fn make(
     // An agreement that has ended has withdrawn what was on its way, whoever has it in hand.
     let over = !message.kind.is_about_agreement() && ended();
     if over || (!fresh && is_over(options, &message).await) {
-        return Tried { message, came_of_it: CameOfIt::Done, written: Ok(Done::default()) };
+        return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
     }
     let begun = options.clock.now();
     let mut judged = call(options, &mut who, &message).await;
@@ -86,7 +88,7 @@ pub(super) async fn make(
     tell(&who, &message, outcome, &attempted);
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
-    Tried { message, came_of_it, written }
+    Tried { message, came_of_it, answered, written }
 }
 
 /// Whether the row of a message says that it need no longer be sent. A row that cannot be read says nothing.

@@ -202,7 +202,7 @@ impl Worker {
                 let fresh = waited.insert(owner.clone());
                 flying.push(attempt::make(&self.options, &self.pipeline, who.clone(), message, fresh));
             }
-            let Some(Tried { message, came_of_it, written }) = flying.next().await else { break };
+            let Some(Tried { message, came_of_it, answered, written }) = flying.next().await else { break };
             busy.remove(&message.id.owner);
             if let Err(refusal) = written {
                 unwritten = Some(refusal.reason);
@@ -221,7 +221,7 @@ impl Worker {
                 }
                 CameOfIt::Done | CameOfIt::Parked => {}
             }
-            if self.failing && self.leave_alone_until.is_none() {
+            if answered && self.failing && self.leave_alone_until.is_none() {
                 note_health(&self.pipeline, &self.agreement, None).await;
                 self.failing = false;
             }

@@ -222,10 +222,15 @@ impl Writer {
         let finished = batch.finish();
         let places = options.store.apply(&finished.writes).await?;
         finished.count();
-        let ended = finished.writes.agreements.iter().filter(|agreement| agreement.status.is_final());
-        let ended: Vec<Uuid> = ended.map(|agreement| agreement.uuid.clone()).collect();
-        if !ended.is_empty() {
-            self.ended.write().unwrap_or_else(PoisonError::into_inner).extend(ended);
+        if !finished.writes.agreements.is_empty() {
+            let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+            for agreement in &finished.writes.agreements {
+                if agreement.status.is_final() {
+                    ended.insert(agreement.uuid.clone());
+                } else {
+                    ended.remove(&agreement.uuid);
+                }
+            }
         }
         let Finished { mut writes, agreements_changed, mails, .. } = finished;
         for notice in mails {

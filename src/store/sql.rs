@@ -220,9 +220,9 @@ impl Store for SqlStore {
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         let args = || vec![Cell::from(before), Cell::from(limit)];
         // The oldest that have ended, in the order in which they were written: no index is needed to find them.
-        let messages = "delete from message where seq in (select seq from (select seq, created_at from message \
+        let messages = "delete from message where seq in (select seq from (select seq, updated_at from message \
             where state in ('published', 'delivered', 'withdrawn') order by seq limit $2) as oldest \
-            where created_at < $1) returning seq";
+            where updated_at < $1) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
         // An invite that was declined leaves nothing behind, and one that nobody was asked about goes first.
         let invites = "delete from agreement where uuid in (select uuid from agreement a where direction = 'inbound' \

@@ -1,194 +1,22 @@
 //! What the desk says: CloudEvents 1.0 in structured mode.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Error, date, text};
+use super::{
+    Error, date,
+    desk_form::{CatalogueForm, CommentForm, CompletionForm, Data, Envelope, FieldsForm, PersonForm},
+    text,
+};
 use crate::{
     domain::{
-        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, FieldType,
-        MessageId, Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title,
-        UserId, Uuid, Value,
+        Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
+        Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Value,
     },
     engine::status::STATUSES,
 };
-
-/// An event of the desk.
-#[derive(Deserialize, JsonSchema)]
-struct Envelope<'a> {
-    /// Always `1.0`.
-    specversion: String,
-    /// With `source`, names the event.
-    #[serde(deserialize_with = "text::id")]
-    id: String,
-    /// Who says it.
-    source: String,
-    /// What it tells, `helpdesk.…`.
-    #[serde(rename = "type")]
-    kind: String,
-    /// When it happened, RFC 3339.
-    #[serde(default)]
-    time: Option<String>,
-    /// The rest, by type.
-    #[serde(borrow, default)]
-    #[schemars(with = "AnyData")]
-    data: Option<&'a RawValue>,
-}
-
-/// What `data` is, by type of event: `helpdesk.ticket.…`, `helpdesk.command.completed`, `helpdesk.fields.changed`.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, clippy::large_enum_variant, reason = "it is there for its schema")]
-enum AnyData {
-    Ticket(Data),
-    Completion(CompletionForm),
-    Fields(FieldsForm),
-}
-
-/// What the types of events carry; each type has some of these.
-#[derive(Deserialize, JsonSchema)]
-struct Data {
-    #[serde(default)]
-    ticket: Option<TicketForm>,
-    #[serde(default, deserialize_with = "text::nullable")]
-    comments: Vec<CommentForm>,
-    /// `comments` are all that the ticket has.
-    #[serde(default)]
-    comments_complete: bool,
-    #[serde(default)]
-    actor: Option<PersonForm>,
-    /// The command that caused the event.
-    #[serde(default)]
-    command_id: Option<String>,
-    /// Uuid or name of the agreement to share under.
-    #[serde(default)]
-    agreement: Option<String>,
-    #[serde(default)]
-    into: Option<IdForm>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct IdForm {
-    #[serde(deserialize_with = "text::id")]
-    id: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct TicketForm {
-    #[serde(deserialize_with = "text::id")]
-    id: String,
-    #[serde(default)]
-    uuid: Option<Uuid>,
-    #[serde(default)]
-    revision: Option<i64>,
-    #[serde(default)]
-    subject: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    custom_status: Option<String>,
-    #[serde(default)]
-    priority: Option<String>,
-    #[serde(default)]
-    tags: Option<BTreeSet<String>>,
-    #[serde(default)]
-    requester: Option<PersonForm>,
-    /// Who works on it; partners are told the name where the terms say so.
-    #[serde(default)]
-    assignee: Option<PersonForm>,
-    /// Who is in copy; partners are told where the terms say so.
-    #[serde(default)]
-    ccs: Option<Vec<PersonForm>>,
-    #[serde(default, deserialize_with = "text::nullable")]
-    custom_fields: Vec<FieldForm>,
-    #[serde(default)]
-    via: Option<String>,
-    #[serde(default)]
-    created_at: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct FieldForm {
-    title: String,
-    #[serde(default)]
-    value: Value,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct PersonForm {
-    #[serde(default, deserialize_with = "text::optional_id")]
-    id: Option<String>,
-    #[serde(default)]
-    uuid: Option<Uuid>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    role: Option<String>,
-    #[serde(default)]
-    email: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct CommentForm {
-    #[serde(deserialize_with = "text::id")]
-    id: String,
-    #[serde(default)]
-    uuid: Option<Uuid>,
-    #[serde(default)]
-    author: Option<PersonForm>,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    html_body: Option<String>,
-    /// Absent is private.
-    #[serde(default)]
-    public: Option<bool>,
-    #[serde(default)]
-    created_at: Option<String>,
-    #[serde(default, deserialize_with = "text::nullable")]
-    attachments: Vec<AttachmentForm>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct AttachmentForm {
-    url: String,
-    filename: String,
-    #[serde(default)]
-    content_type: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct CompletionForm {
-    command_id: String,
-    status: String,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    revision: Option<i64>,
-    #[serde(default, deserialize_with = "text::optional_id")]
-    ticket_id: Option<String>,
-    #[serde(default, deserialize_with = "text::nullable")]
-    users: BTreeMap<Uuid, Value>,
-    #[serde(default, deserialize_with = "text::nullable")]
-    comments: BTreeMap<Uuid, Value>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct FieldsForm {
-    fields: Vec<CatalogueForm>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct CatalogueForm {
-    title: Title,
-    #[serde(rename = "type")]
-    kind: FieldType,
-    #[serde(default, deserialize_with = "text::nullable")]
-    options: Vec<String>,
-}
 
 /// The JSON Schema of what the desk says.
 pub fn schema() -> Value {

@@ -6,6 +6,7 @@
 pub mod date;
 pub mod desk;
 pub mod desk_command;
+mod desk_form;
 pub mod nhd;
 mod nhd_form;
 mod text;

@@ -71,7 +71,11 @@ pub(crate) async fn play(plan: Plan) -> String {
     for n in 0..plan.tickets {
         tickets.push(desk.share(&partners[n % 3].ours, n));
     }
-    let acts = plan.kills + 2 * plan.outages;
+    // What dies when: in an order that the seed chooses.
+    let mut deaths: Vec<usize> = [vec![0; plan.kills], vec![1; plan.outages], vec![2; plan.outages]].concat();
+    for at in (1..deaths.len()).rev() {
+        deaths.swap(at, dice.roll(at + 1));
+    }
     let mut done = 0;
     for n in 0..plan.events {
         if dice.roll(8) == 0 {
@@ -81,12 +85,12 @@ pub(crate) async fn play(plan: Plan) -> String {
             desk.act(ticket, dice.roll(1000), n);
         }
         // Something dies at a moment that the seed chooses, on average evenly over the story.
-        let due = (n + 1) * acts / plan.events;
+        let due = (n + 1) * deaths.len() / plan.events;
         while done < due {
             tokio::time::sleep(Duration::from_millis(dice.roll(400) as u64)).await;
-            match done % (acts / plan.outages.max(1)).max(1) {
-                0 if plan.outages > 0 && plan.servers => servers.kill_broker().await,
-                1 if plan.outages > 0 && plan.servers => servers.stop_database().await,
+            match deaths[done] {
+                1 => servers.kill_broker().await,
+                2 => servers.stop_database().await,
                 _ => servers.kill_daemon(),
             }
             done += 1;

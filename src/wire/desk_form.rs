@@ -1,0 +1,184 @@
+//! The desk's CloudEvents as they stand on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::text;
+use crate::domain::{FieldType, Title, Uuid, Value};
+
+/// An event of the desk.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Envelope<'a> {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// With `source`, names the event.
+    #[serde(deserialize_with = "text::id")]
+    pub id: String,
+    /// Who says it.
+    pub source: String,
+    /// What it tells, `helpdesk.…`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened, RFC 3339.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// The rest, by type.
+    #[serde(borrow, default)]
+    #[schemars(with = "AnyData")]
+    pub data: Option<&'a RawValue>,
+}
+
+/// What `data` is, by type of event: `helpdesk.ticket.…`, `helpdesk.command.completed`, `helpdesk.fields.changed`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, clippy::large_enum_variant, reason = "it is there for its schema")]
+pub(super) enum AnyData {
+    Ticket(Data),
+    Completion(CompletionForm),
+    Fields(FieldsForm),
+}
+
+/// What the types of events carry; each type has some of these.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Data {
+    #[serde(default)]
+    pub ticket: Option<TicketForm>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub comments: Vec<CommentForm>,
+    /// `comments` are all that the ticket has.
+    #[serde(default)]
+    pub comments_complete: bool,
+    #[serde(default)]
+    pub actor: Option<PersonForm>,
+    /// The command that caused the event.
+    #[serde(default)]
+    pub command_id: Option<String>,
+    /// Uuid or name of the agreement to share under.
+    #[serde(default)]
+    pub agreement: Option<String>,
+    #[serde(default)]
+    pub into: Option<IdForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct IdForm {
+    #[serde(deserialize_with = "text::id")]
+    pub id: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct TicketForm {
+    #[serde(deserialize_with = "text::id")]
+    pub id: String,
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
+    #[serde(default)]
+    pub revision: Option<i64>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub custom_status: Option<String>,
+    #[serde(default)]
+    pub priority: Option<String>,
+    #[serde(default)]
+    pub tags: Option<BTreeSet<String>>,
+    #[serde(default)]
+    pub requester: Option<PersonForm>,
+    /// Who works on it; partners are told the name where the terms say so.
+    #[serde(default)]
+    pub assignee: Option<PersonForm>,
+    /// Who is in copy; partners are told where the terms say so.
+    #[serde(default)]
+    pub ccs: Option<Vec<PersonForm>>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub custom_fields: Vec<FieldForm>,
+    #[serde(default)]
+    pub via: Option<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct FieldForm {
+    pub title: String,
+    #[serde(default)]
+    pub value: Value,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct PersonForm {
+    #[serde(default, deserialize_with = "text::optional_id")]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub role: Option<String>,
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct CommentForm {
+    #[serde(deserialize_with = "text::id")]
+    pub id: String,
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
+    #[serde(default)]
+    pub author: Option<PersonForm>,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub html_body: Option<String>,
+    /// Absent is private.
+    #[serde(default)]
+    pub public: Option<bool>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub attachments: Vec<AttachmentForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct AttachmentForm {
+    pub url: String,
+    pub filename: String,
+    #[serde(default)]
+    pub content_type: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct CompletionForm {
+    pub command_id: String,
+    pub status: String,
+    #[serde(default)]
+    pub error: Option<String>,
+    #[serde(default)]
+    pub revision: Option<i64>,
+    #[serde(default, deserialize_with = "text::optional_id")]
+    pub ticket_id: Option<String>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub users: BTreeMap<Uuid, Value>,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub comments: BTreeMap<Uuid, Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct FieldsForm {
+    pub fields: Vec<CatalogueForm>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct CatalogueForm {
+    pub title: Title,
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    #[serde(default, deserialize_with = "text::nullable")]
+    pub options: Vec<String>,
+}
