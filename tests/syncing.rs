@@ -11,10 +11,6 @@ use crate::{
 
 const STORES: [Pair; 2] = [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_EMBEDDED];
 
-async fn start(name: &str) -> TestDaemon {
-    TestDaemon::start(name, Pair::SQLITE_EMBEDDED).await
-}
-
 async fn edit(daemon: &TestDaemon, uuid: &str, edit: Value) -> Value {
     daemon.driver.ask(Method::PATCH, &format!("agreements/{uuid}"), Some(&edit)).await.unwrap()
 }
@@ -30,6 +26,30 @@ async fn issues(daemon: &TestDaemon, id: &str) -> Vec<(String, String)> {
         .map(|issue| (text(issue, "subject"), text(issue, "reason")))
         .collect()
 }
+
+/// A test for each database, each with the broker that is mostly beside it.
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => {$(
+        mod $story {
+            use crate::support::Pair;
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite_over_http() { super::$story(Pair::SQLITE_EMBEDDED).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_over_rabbitmq() { super::$story(Pair::POSTGRES_AMQP).await; }
+        }
+    )*};
+}
+
+on_both!(
+    what_an_agent_decides_meanwhile_stands,
+    statuses_are_translated_both_ways_and_a_nearest_one_is_said,
+    fields_follow_the_rules_of_the_agreement,
+    both_sides_know_each_others_number_and_link_and_what_further_terms_allow,
+    html_is_cleaned_on_the_way_in,
+    numbers_in_comments_become_the_partners_where_that_is_wanted,
+    a_rule_shares_a_received_ticket_on_and_nothing_that_people_unshared,
+    a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_told,
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_the_desk_cannot_set_is_kept_with_its_words_and_tried_again() {
@@ -69,9 +89,8 @@ async fn a_status_that_the_desk_cannot_set_is_kept_with_its_words_and_tried_agai
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_an_agent_decides_meanwhile_stands() {
-    let daemon = start("Lens").await;
+async fn what_an_agent_decides_meanwhile_stands(pair: Pair) {
+    let daemon = TestDaemon::start("Lens", pair).await;
     daemon.desk(|d| d.required_to_solve = Some("Cause".into()));
     let sender = Sender::agreed(&daemon).await;
     assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
@@ -133,9 +152,8 @@ async fn a_closed_ticket_takes_no_comment_and_none_is_lost() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn statuses_are_translated_both_ways_and_a_nearest_one_is_said() {
-    let daemon = start("Acme").await;
+async fn statuses_are_translated_both_ways_and_a_nearest_one_is_said(pair: Pair) {
+    let daemon = TestDaemon::start("Acme", pair).await;
     let (partner, uuid) = daemon.agreed().await;
     let map = json!({"to_partner": {"pending": "Waiting"}, "from_partner": {"Waiting for parts": "hold"}});
     edit(&daemon, &uuid, json!({"local": {"status": map}})).await;
@@ -195,9 +213,8 @@ async fn statuses_are_translated_both_ways_and_a_nearest_one_is_said() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fields_follow_the_rules_of_the_agreement() {
-    let daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+async fn fields_follow_the_rules_of_the_agreement(pair: Pair) {
+    let daemon = TestDaemon::with("Acme", pair, Default::default(), |config| {
         let field = |title: &str| crossdesk::domain::CustomField {
             title: crossdesk::domain::Title::new(title),
             kind: crossdesk::domain::FieldType::Text,
@@ -315,9 +332,8 @@ async fn a_value_that_fitted_no_field_is_set_when_the_catalogue_changes() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_sides_know_each_others_number_and_link_and_what_further_terms_allow() {
-    let (acme, lens) = (start("Acme").await, start("Lens").await);
+async fn both_sides_know_each_others_number_and_link_and_what_further_terms_allow(pair: Pair) {
+    let (acme, lens) = (TestDaemon::start("Acme", pair).await, TestDaemon::start("Lens", pair).await);
     let uuid = acme.agree_with(&lens).await;
     edit(
         &acme,
@@ -398,9 +414,8 @@ async fn a_partners_person_who_writes_on_this_desk_is_the_same_over_there() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn html_is_cleaned_on_the_way_in() {
-    let daemon = start("Lens").await;
+async fn html_is_cleaned_on_the_way_in(pair: Pair) {
+    let daemon = TestDaemon::start("Lens", pair).await;
     daemon.stop_desk();
     let sender = Sender::agreed(&daemon).await;
     let mut ticket = new_ticket("t1");
@@ -426,9 +441,8 @@ async fn html_is_cleaned_on_the_way_in() {
     assert_eq!(comments[1]["body"], "a < b");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn numbers_in_comments_become_the_partners_where_that_is_wanted() {
-    let (acme, lens) = (start("Acme").await, TestDaemon::start("Lens", Pair::POSTGRES_EMBEDDED).await);
+async fn numbers_in_comments_become_the_partners_where_that_is_wanted(pair: Pair) {
+    let (acme, lens) = (TestDaemon::start("Acme", pair).await, TestDaemon::start("Lens", pair).await);
     let uuid = acme.agree_with(&lens).await;
     let first = acme.open_and_share(&uuid, "First").await;
     let there = lens.until_desk("the first is there", |d| d.tickets.keys().next().cloned()).await;
@@ -454,15 +468,14 @@ async fn numbers_in_comments_become_the_partners_where_that_is_wanted() {
     assert_eq!(say(&format!("B) see #{first} and #999999")).await, format!("B) see #{there} and #999999"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rule_shares_a_received_ticket_on_and_nothing_that_people_unshared() {
-    let (a, c) = (start("A").await, start("C").await);
+async fn a_rule_shares_a_received_ticket_on_and_nothing_that_people_unshared(pair: Pair) {
+    let (a, c) = (TestDaemon::start("A", pair).await, TestDaemon::start("C", pair).await);
     let rule = |with: &str| crossdesk::config::Rule {
         name: "On".into(),
         when: "ticket.subject.contains('Lens')".into(),
         share_with: with.into(),
     };
-    let mut b = start("B").await;
+    let mut b = TestDaemon::start("B", pair).await;
     let ab = a.agree_with(&b).await;
     let bc = b.agree_with(&c).await;
     b.stop().await;
@@ -494,10 +507,9 @@ async fn a_rule_shares_a_received_ticket_on_and_nothing_that_people_unshared() {
     assert_eq!(ended["state"], "ended", "what people unshared no rule shares again");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_told() {
+async fn a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_told(pair: Pair) {
     for (kind, data) in [("merged", json!({"into": {"id": "1"}})), ("deleted", json!({}))] {
-        let (acme, lens) = (start("Acme").await, start("Lens").await);
+        let (acme, lens) = (TestDaemon::start("Acme", pair).await, TestDaemon::start("Lens", pair).await);
         let uuid = acme.agree_with(&lens).await;
         let id = acme.open_and_share(&uuid, "Lens stuck").await;
         let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;

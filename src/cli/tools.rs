@@ -42,6 +42,21 @@ pub(super) async fn preview(global: &Global, event: &Path) -> Result<()> {
         return print::json(&answer);
     }
     print::line(&format!("outcome: {}", print::text(&answer, "outcome")))?;
+    if !print::text(&answer, "reason").is_empty() {
+        print::line(&format!("refused: {}", print::text(&answer, "reason")))?;
+    }
+    for line in answer.get("decided").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+        if !print::text(line, "rule").is_empty() {
+            print::line(&format!("shared by rule: {}", print::text(line, "rule")))?;
+        }
+        for held in line.get("held_back").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+            let (subject, reason) = (print::text(held, "subject"), print::text(held, "reason"));
+            print::line(&format!(
+                "held back under {}: {subject} ({reason})",
+                print::text(held, "agreement")
+            ))?;
+        }
+    }
     for message in answer.get("would_send").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
         print::line(&format!(
             "would send {} under {}:",

@@ -232,3 +232,32 @@ async fn edit(
     };
     Ok(Json(view::agreement(&act(&context, uuid, edit).await?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partners_address_is_what_fits_its_kind() {
+        for (kind, given, becomes) in [
+            (Kind::Zendesk, Some("lens"), Some("https://lens.zendesk.com/sharing")),
+            (Kind::Zendesk, Some("support.lens.example"), Some("https://support.lens.example/sharing")),
+            (
+                Kind::Zendesk,
+                Some("https://support.lens.example/"),
+                Some("https://support.lens.example/sharing"),
+            ),
+            (Kind::ThirdParty, Some("https://lens.example/nhd/1.0/"), Some("https://lens.example/nhd/1.0")),
+            (Kind::Queue, None, None),
+        ] {
+            assert_eq!(sharing_url(kind, given).ok(), Some(becomes.map(str::to_owned)), "{kind:?} {given:?}");
+        }
+        for (kind, given) in [
+            (Kind::Queue, Some("https://lens.example")),
+            (Kind::ThirdParty, None),
+            (Kind::Zendesk, Some(" ")),
+        ] {
+            assert!(sharing_url(kind, given).is_err(), "{kind:?} {given:?}");
+        }
+    }
+}
