@@ -56,7 +56,7 @@ impl Default for Limits {
             comment_length: 262_144,
             tags: 500,
             fields: 500,
-            requests_per_minute: 60_000,
+            requests_per_minute: 600_000,
             connections: 1024,
             header_timeout: "15s".to_owned(),
             body_timeout: "15s".to_owned(),
