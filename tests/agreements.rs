@@ -285,7 +285,7 @@ async fn a_ticket_shared_anew_takes_what_was_written_meanwhile() {
     acme.tell(&event).await;
     acme.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
     until("the share has ended there", async || {
-        (lens.get(&format!("tickets/{there}")).await["shares"][0]["state"] == "ended").then_some(())
+        (lens.ticket(&there).await["shares"][0]["state"] == "ended").then_some(())
     })
     .await;
     let event = acme.desk(|d| d.comment(&id, "Smith", "In between.", true));

@@ -159,7 +159,7 @@ async fn a_bridge_plays_the_whole_story_over_queues() {
     assert_ne!(id_of(&first), id_of(&second));
     assert_eq!(bridge.send("ticket.unshare", &theirs, &token, "").await.0, "200");
     until("the share has ended", async || {
-        (daemon.get(&format!("tickets/{id}")).await["shares"][0]["state"] == "ended").then_some(())
+        (daemon.ticket(&id).await["shares"][0]["state"] == "ended").then_some(())
     })
     .await;
 }
@@ -222,5 +222,5 @@ async fn a_queue_that_somebody_deletes_is_made_again_and_what_it_gets_from_then_
     })
     .await;
     daemon.until_quiet().await;
-    assert_eq!(daemon.get(&format!("tickets/{id}")).await["shares"][0]["state"], "active");
+    assert_eq!(daemon.ticket(&id).await["shares"][0]["state"], "active");
 }

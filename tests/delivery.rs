@@ -113,7 +113,7 @@ async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
     daemon.tell(&event).await;
     daemon.until_quiet().await;
     assert_eq!(partner.tickets("PUT").len(), 0);
-    let shown = daemon.get(&format!("tickets/{id}")).await;
+    let shown = daemon.ticket(&id).await;
     assert_eq!(shown["shares"][0]["state"], "parked");
     daemon
         .until_desk("the desk is told", |d| {

@@ -180,7 +180,7 @@ async fn what_a_person_does_while_a_command_is_open_waits_and_counts_then() {
     // An agent is faster than the command; then the desk does the command; then the agent sets it again.
     let event = daemon.desk(|d| d.set(&id, "status", "hold"));
     daemon.tell(&event).await;
-    let shown = daemon.get(&format!("tickets/{id}")).await;
+    let shown = daemon.ticket(&id).await;
     assert_eq!(shown["waiting_for_desk"]["held_values"], json!(["status"]));
     assert!(told(&sender).iter().all(|put| put.get("status").is_none()));
     daemon.start_desk().await;
@@ -210,7 +210,7 @@ async fn a_status_that_the_desk_refuses_is_kept_as_an_issue_and_not_sent_back() 
     daemon.tell(&event).await;
     let put = until("the comment is out", async || told(&sender).pop()).await;
     assert_eq!(put.get("status"), None, "the old status is not sent back: {put}");
-    let issues = daemon.get(&format!("tickets/{id}")).await["issues"].clone();
+    let issues = daemon.ticket(&id).await["issues"].clone();
     assert_eq!(issues[0]["reason"], "command_failed");
     assert!(issues[0]["detail"].as_str().unwrap().contains("field X is required to solve"));
     daemon.stop().await;

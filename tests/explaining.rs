@@ -105,7 +105,7 @@ async fn a_ticket_whose_field_does_not_fit_and_whose_status_was_refused_is_expla
     daemon.until_quiet().await;
     assert_eq!(sender.ticket("PUT", "t1", &json!({"status": "solved", "tags": ["vip"]})).await, 200);
     until("the desk has refused", async || {
-        let shown = daemon.get(&format!("tickets/{id}")).await;
+        let shown = daemon.ticket(&id).await;
         (shown["undone"].as_array()?.len() == 1).then_some(())
     })
     .await;

@@ -90,7 +90,7 @@ pub(crate) mod stories {
             side.until_quiet().await;
         }
         // Both know each other's number, and what did not sync is kept with its reason.
-        let shown = acme.get(&format!("tickets/{id}")).await;
+        let shown = acme.ticket(&id).await;
         assert_eq!(shown["shares"][0]["partner_ticket_id"], there.as_str());
         assert_eq!(shown["mergeable"], false);
         let shown = lens.get(&format!("tickets/{there}/explain")).await;
@@ -161,7 +161,7 @@ pub(crate) mod stories {
 
         acme.driver.ask(reqwest::Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
         until("the share has ended there", async || {
-            let shown = lens.get(&format!("tickets/{there}")).await;
+            let shown = lens.ticket(&there).await;
             (shown["shares"][0]["state"] == "ended" && shown["mergeable"] == true).then_some(())
         })
         .await;

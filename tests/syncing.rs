@@ -17,7 +17,7 @@ async fn edit(daemon: &TestDaemon, uuid: &str, edit: Value) -> Value {
 
 /// The open issues of a ticket: subject and reason.
 async fn issues(daemon: &TestDaemon, id: &str) -> Vec<(String, String)> {
-    let shown = daemon.get(&format!("tickets/{id}")).await;
+    let shown = daemon.ticket(id).await;
     let text = |issue: &Value, key: &str| issue[key].as_str().unwrap().to_owned();
     shown["issues"]
         .as_array()
@@ -71,7 +71,7 @@ async fn a_status_that_the_desk_cannot_set_is_kept_with_its_words_and_tried_agai
             issue["detail"].as_str()?.contains("field Cause is required to solve").then_some(())
         })
         .await;
-        let shown = daemon.get(&format!("tickets/{id}")).await;
+        let shown = daemon.ticket(&id).await;
         assert_eq!(shown["undone"][0]["values"]["status"], "solved", "{shown}");
         // The old value is not sent back.
         assert!(sender.partner.tickets("PUT").iter().all(|put| put.get("status").is_none()));
@@ -280,7 +280,7 @@ async fn fields_follow_the_rules_of_the_agreement(pair: Pair) {
     left_out.sort();
     assert_eq!(left_out, ["Model", "Out", "Secret", "Source"]);
     daemon.until_quiet().await;
-    let shown = daemon.get(&format!("tickets/{id}")).await;
+    let shown = daemon.ticket(&id).await;
     assert_eq!(
         (shown["shares"][0]["partner_ticket_id"].as_str(), shown["url"].as_str().unwrap().ends_with(&id)),
         (Some("88"), true)
@@ -393,7 +393,7 @@ async fn both_sides_know_each_others_number_and_link_and_what_further_terms_allo
         lens.until_desk("it is there", |d| d.tickets.keys().find(|number| **number != there).cloned()).await;
     acme.until_quiet().await;
     lens.until_quiet().await;
-    let shown = lens.get(&format!("tickets/{plain_there}")).await;
+    let shown = lens.ticket(&plain_there).await;
     assert!(shown["priority"].is_null() && shown["shares"][0]["partner_told"] == json!({}), "{shown}");
     assert_eq!(share(&acme, &other).await["partner_ticket_id"], plain_there.as_str());
 }
@@ -448,8 +448,7 @@ async fn numbers_in_comments_become_the_partners_where_that_is_wanted(pair: Pair
     let there = lens.until_desk("the first is there", |d| d.tickets.keys().next().cloned()).await;
     let second = acme.open_and_share(&uuid, "Second").await;
     until("its number is known", async || {
-        (acme.get(&format!("tickets/{first}")).await["shares"][0]["partner_ticket_id"] == there.as_str())
-            .then_some(())
+        (acme.ticket(&first).await["shares"][0]["partner_ticket_id"] == there.as_str()).then_some(())
     })
     .await;
     let say = async |body: &str| {
@@ -502,7 +501,7 @@ async fn a_rule_shares_a_received_ticket_on_and_nothing_that_people_unshared(pai
     let event = b.desk(|d| d.comment(&at_b, "Bo", "Not any more.", true));
     b.tell(&event).await;
     b.until_quiet().await;
-    let shares = b.get(&format!("tickets/{at_b}")).await["shares"].clone();
+    let shares = b.ticket(&at_b).await["shares"].clone();
     let ended = shares.as_array().unwrap().iter().find(|share| share["agreement"] == bc.as_str()).unwrap();
     assert_eq!(ended["state"], "ended", "what people unshared no rule shares again");
 }
@@ -513,7 +512,7 @@ async fn a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_to
         let uuid = acme.agree_with(&lens).await;
         let id = acme.open_and_share(&uuid, "Lens stuck").await;
         let there = lens.until_desk("the ticket is there", |d| d.tickets.keys().next().cloned()).await;
-        assert_eq!(acme.get(&format!("tickets/{id}")).await["mergeable"], false);
+        assert_eq!(acme.ticket(&id).await["mergeable"], false);
         let mut data = data.clone();
         data["ticket"] = json!({"id": id});
         let event = json!({"specversion": "1.0", "id": "m-1", "source": "desk", "type": format!("helpdesk.ticket.{kind}"), "data": data});
@@ -523,10 +522,10 @@ async fn a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_to
         })
         .await;
         until("the share has ended there", async || {
-            (lens.get(&format!("tickets/{there}")).await["shares"][0]["state"] == "ended").then_some(())
+            (lens.ticket(&there).await["shares"][0]["state"] == "ended").then_some(())
         })
         .await;
-        assert_eq!(acme.get(&format!("tickets/{id}")).await["mergeable"], true);
+        assert_eq!(acme.ticket(&id).await["mergeable"], true);
         assert_eq!(lens.desk(|d| d.tickets.len()), 1, "the partner keeps its ticket");
     }
 }

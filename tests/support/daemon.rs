@@ -208,6 +208,13 @@ impl TestDaemon {
         self.driver.ask(Method::GET, path, None).await.unwrap()
     }
 
+    /// A shared ticket, once the daemon knows it by this number: events over a broker take their time, and so does the
+    /// answer that names a ticket.
+    pub(crate) async fn ticket(&self, id: &str) -> Value {
+        let path = format!("tickets/{id}");
+        until("the ticket is known", async || self.driver.ask(Method::GET, &path, None).await.ok()).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         self.driver.ask(Method::POST, path, Some(&body)).await.unwrap()
     }
