@@ -17,7 +17,12 @@
     clippy::wildcard_imports,
     reason = "a bench that finds what it does not expect ends there and then"
 )]
-#![allow(dead_code, clippy::allow_attributes, reason = "the bench uses a part of what the tests stand on")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "the bench uses a part of what the tests stand on"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

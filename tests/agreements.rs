@@ -4,10 +4,7 @@ use crossdesk::domain::AgreementStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    echoes::Sender,
-    support::{FakePartner, Pair, TestDaemon, until},
-};
+use crate::support::{FakePartner, Pair, Sender, TestDaemon, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_side_ends_it_and_the_other_is_told() {

@@ -185,8 +185,8 @@ async fn commands_look_as_desks_expect_them() {
     );
     bind.await.unwrap();
     let mut commands = consume(&channel, name.as_str()).await;
-    let sender = crate::echoes::Sender::agreed(&daemon).await;
-    assert_eq!(sender.ticket("POST", "t1", &crate::echoes::new_ticket("t1")).await, 201);
+    let sender = crate::support::Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &crate::support::new_ticket("t1")).await, 201);
     let delivery = commands.next().await.unwrap().unwrap();
     assert_eq!(delivery.routing_key.as_str(), "crossdesk.ticket.create");
     let properties = &delivery.properties;

@@ -3,7 +3,7 @@
 use crossdesk::demo::Habits;
 use serde_json::{Value, json};
 
-use crate::support::{FakePartner, Pair, TestDaemon, until};
+use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
 const HABITS: [Habits; 4] = [
     Habits { completes: true, names_commands: true, normalises: false },
@@ -11,71 +11,6 @@ const HABITS: [Habits; 4] = [
     Habits { completes: false, names_commands: true, normalises: false },
     Habits { completes: false, names_commands: false, normalises: false },
 ];
-
-/// A partner's side of an agreement that this daemon has accepted.
-pub(crate) struct Sender {
-    pub(crate) partner: FakePartner,
-    pub(crate) uuid: String,
-    pub(crate) key: String,
-    pub(crate) base: String,
-}
-
-impl Sender {
-    pub(crate) async fn agreed(daemon: &TestDaemon) -> Self {
-        Self::agreed_on(
-            daemon,
-            json!({"allows_public_comments": true, "sync_tags": true, "sync_custom_fields": true}),
-        )
-        .await
-    }
-
-    pub(crate) async fn agreed_on(daemon: &TestDaemon, terms: Value) -> Self {
-        let partner = FakePartner::start().await;
-        let number = crate::support::servers::unique().replace('-', "0");
-        let (uuid, key) = (format!("{number:0>40}"), format!("{number:a>40}"));
-        let mut invite = json!({"uuid": uuid, "name": "Sender", "access_key": key, "status": "pending",
-            "sender_url": partner.url, "receiver_url": daemon.sharing_url()});
-        for (name, value) in terms.as_object().unwrap() {
-            invite[name] = value.clone();
-        }
-        let this = Self { partner, uuid, key, base: daemon.sharing_url() };
-        assert_eq!(
-            this.send("POST", &format!("agreements/{}", this.uuid), Some(&invite), false).await.0,
-            201
-        );
-        daemon.post(&format!("agreements/{}/accept", this.uuid), Value::Null).await;
-        daemon.until_agreement(Some(&this.uuid), "accepted").await;
-        this
-    }
-
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-        token: bool,
-    ) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut request = client.request(method.parse().unwrap(), format!("{}/{path}", self.base));
-        if token {
-            request = request.header("X-Ticket-Sharing-Token", format!("{}:{}", self.uuid, self.key));
-        }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    }
-
-    pub(crate) async fn ticket(&self, method: &str, uuid: &str, body: &Value) -> u16 {
-        self.send(method, &format!("tickets/{uuid}"), Some(body), true).await.0
-    }
-}
-
-pub(crate) fn new_ticket(uuid: &str) -> Value {
-    json!({"uuid": uuid, "subject": "Lens stuck", "status": "open", "requester": {"uuid": "joe", "name": "Joe"},
-        "comments": [{"uuid": format!("{uuid}-c1"), "author": {"uuid": "joe", "name": "Joe"}, "body": "It is stuck.", "public": true}]})
-}
 
 fn status(daemon: &TestDaemon) -> Option<String> {
     daemon.desk(|desk| desk.tickets.values().next().map(|t| t.values["status"].as_str().unwrap().to_owned()))

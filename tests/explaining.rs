@@ -8,10 +8,7 @@ use crossdesk::{
 };
 use serde_json::json;
 
-use crate::{
-    echoes::{Sender, new_ticket},
-    support::{Pair, TestDaemon, until},
-};
+use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
 #[test]
 fn every_json_value_goes_into_every_type_of_field_as_the_table_says() {

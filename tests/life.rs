@@ -1,13 +1,10 @@
 //! The life of an agreement: every step by every party, in the domain, over the wire and by the API.
 
-use crossdesk::domain::{AgreementStatus, Party};
+use crossdesk::domain::{Agreement, AgreementStatus, Party, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    echoes::{Sender, new_ticket},
-    support::{FakePartner, Pair, TestDaemon, until},
-};
+use crate::support::{FakePartner, Pair, Sender, TestDaemon, new_ticket, until};
 
 const STATES: [&str; 4] = ["pending", "accepted", "declined", "inactive"];
 
@@ -18,9 +15,9 @@ fn only_the_steps_of_its_life_are_taken() {
     for from in [Pending, Accepted, Declined, Inactive] {
         for to in [Pending, Accepted, Declined, Inactive] {
             for actor in [Party::Sender, Party::Receiver] {
-                let mut agreement = pending();
+                let mut agreement = Agreement::pending(Timestamp::default());
                 agreement.status = from;
-                let result = agreement.advance(to, actor, crossdesk::domain::Timestamp::from_millis(1));
+                let result = agreement.advance(to, actor, Timestamp::from_millis(1));
                 match result {
                     Ok(true) => taken.push((from.as_str(), to.as_str(), actor.as_str())),
                     Ok(false) => assert_eq!(from, to),
@@ -269,8 +266,7 @@ async fn every_form_of_an_agreement_that_implementations_send_is_understood() {
     // A receiver changes neither terms nor name nor key of ours.
     let (partner, uuid) = daemon.agreed().await;
     let before = daemon.get(&format!("agreements/{uuid}")).await;
-    let theirs =
-        Sender { key: partner.key(&uuid).await, partner, uuid: uuid.clone(), base: daemon.sharing_url() };
+    let theirs = Sender::of(&daemon, &partner, &uuid).await;
     let body = json!({"uuid": uuid, "name": "Receiver's name", "access_key": "0".repeat(40), "sync_tags": false, "status": "accepted"});
     assert_eq!(theirs.send("PUT", &format!("agreements/{uuid}"), Some(&body), true).await.0, 200);
     let after = daemon.get(&format!("agreements/{uuid}")).await;
@@ -307,33 +303,5 @@ async fn every_status_that_implementations_send_is_understood() {
         assert_eq!(sender.ticket("POST", &uuid, &ticket).await, 201, "{theirs}");
         let id = daemon.until_desk("the ticket is here", |d| d.find(&uuid)).await;
         assert_eq!(daemon.desk(|d| d.tickets[&id].values["status"].clone()), ours, "{theirs}");
-    }
-}
-
-/// An invite that this desk has got.
-pub(crate) fn pending() -> crossdesk::domain::Agreement {
-    use crossdesk::domain::{Agreement, Direction, Kind, Profile, Terms, Timestamp, Uuid};
-    Agreement {
-        uuid: Uuid::new("a"),
-        name: "A".into(),
-        direction: Direction::Inbound,
-        kind: Kind::ThirdParty,
-        url: None,
-        status: AgreementStatus::Pending,
-        deactivated_by: None,
-        reason: None,
-        terms: Terms::default(),
-        profile: Profile::default(),
-        accepting: false,
-        changed_by: None,
-        local: Default::default(),
-        own_name: false,
-        failing: None,
-        declared_as: None,
-        declared: false,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-        messages: 0,
-        version: 0,
     }
 }

@@ -6,10 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    echoes::{Sender, new_ticket},
-    support::{FakePartner, Pair, TestDaemon, until},
-};
+use crate::support::{FakePartner, Pair, Sender, TestDaemon, new_ticket, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_with_the_limit_and_changes_nothing() {
@@ -218,15 +215,7 @@ async fn a_partner_that_fails_for_long_is_told_and_so_is_its_return_and_others_g
     let (well, second) = daemon.agreed().await;
     let gate = FakePartner::start().await;
     let third = daemon.invite(&gate.url).await;
-    let key = gate.key(&third).await;
-    let accept = Sender { partner: gate.clone(), uuid: third.clone(), key, base: daemon.sharing_url() };
-    assert_eq!(
-        accept
-            .send("PUT", &format!("agreements/{third}"), Some(&json!({"status": "accepted"})), true)
-            .await
-            .0,
-        200
-    );
+    daemon.answered(&gate, &third, "accepted").await;
     let hold = gate.hold();
     down.answer_always(Some((503, vec![], String::new())));
     for uuid in [&first, &third] {

@@ -10,7 +10,7 @@
 
 mod support;
 
-mod administration; // agreements as their administrators meet them: checks, keys, notices, mail, limits, declared ones
+mod administration; // what an administrator asks of agreements: checks, and the command line
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
 mod arbitrary; // readers of everything that comes from outside, with whatever may come
 mod arrows; // which module may import which
@@ -22,11 +22,18 @@ mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field
+mod fields; // custom fields: rules, and what fits later
 mod histories; // random histories of two desks: equal after quiet
+mod invites; // invites from strangers
+mod keys; // access keys: changed, sealed
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod limits; // too much, too often, too slow, for too long
+mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
+mod restarts; // agreements over restarts, declared ones too
 mod sharing; // the requests of protocol.md, and the code that answers each
-mod story;
-mod syncing;
-mod tls; // the broker and the database over TLS // what syncs and what does not: status, fields, comments, people, numbers // the whole way, on all four pairs of store and broker
+mod statuses; // statuses: translated, refused, closed
+mod story; // the whole way, on all four pairs of store and broker
+mod syncing; // what else syncs and what does not: numbers, links, people, HTML, rules, merges
+mod terms; // what holds whatever a partner does
+mod tls; // the broker and the database over TLS

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    echoes::{Sender, new_ticket},
-    support::{Pair, TestDaemon, until},
-};
+use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
 async fn raw(
     method: &str,

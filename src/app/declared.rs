@@ -66,21 +66,13 @@ fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
         kind: declared.kind,
         url: declared.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         status: declared.status,
-        deactivated_by: None,
-        reason: None,
         terms: declared.terms,
         profile: declared.profile,
-        accepting: false,
-        changed_by: None,
         local: declared.local.clone(),
         own_name: true,
-        failing: None,
         declared_as: Some(declared_as(declared)),
         declared: true,
-        created_at: now,
-        updated_at: now,
-        messages: Agreement::MESSAGES_FROM,
-        version: 0,
+        ..Agreement::pending(now)
     };
     let change = |declared| {
         Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))

@@ -243,6 +243,33 @@ impl Agreement {
     /// of ours will be named one day.
     pub const MESSAGES_FROM: i64 = 1 << 40;
 
+    /// One that somebody has just proposed to this desk: all that is not said is as it is for most.
+    pub fn pending(now: Timestamp) -> Self {
+        Self {
+            uuid: Uuid::new(""),
+            name: String::new(),
+            direction: Direction::Inbound,
+            kind: Kind::ThirdParty,
+            url: None,
+            status: AgreementStatus::Pending,
+            deactivated_by: None,
+            reason: None,
+            terms: Terms::default(),
+            profile: Profile::default(),
+            accepting: false,
+            changed_by: None,
+            local: Local::default(),
+            own_name: false,
+            failing: None,
+            declared_as: None,
+            declared: false,
+            created_at: now,
+            updated_at: now,
+            messages: Self::MESSAGES_FROM,
+            version: 0,
+        }
+    }
+
     /// Whether tickets may cross under it.
     pub fn is_accepted(&self) -> bool {
         self.status == AgreementStatus::Accepted

@@ -59,7 +59,8 @@ fn brief(value: &Value) -> String {
     if text.chars().count() <= 60 { text } else { text.chars().take(60).chain("…".chars()).collect() }
 }
 
-fn text(value: &Value) -> Option<String> {
+/// A single value as people write it.
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

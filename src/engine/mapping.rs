@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::status;
+use super::{field::text, status};
 use crate::domain::{Agreement, CommentTerms, FieldRule, Property, Ticket, Title};
 
 /// Where something that a partner tells belongs.
@@ -117,15 +117,6 @@ fn mapped(value: &Value, word: &dyn Fn(&str) -> Option<String>) -> Value {
     match value {
         Value::Array(items) => items.iter().map(|item| mapped(item, word)).collect(),
         one => text(one).and_then(|text| word(&text)).map_or_else(|| one.clone(), Value::from),
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }
 

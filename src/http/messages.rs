@@ -60,32 +60,29 @@ impl Which {
         let wanted = |message: &Message| self.agreement.is_none() || message.agreement == self.agreement;
         Ok((page.into_iter().filter(wanted).collect(), next))
     }
-
-    fn said(&self) -> Result<()> {
-        if self.all || self.agreement.is_some() {
-            return Ok(());
-        }
-        Err(Problem::unusable("say which: ?agreement=UUID, or ?all=true"))
-    }
 }
 
-async fn dead_letters(
-    State(context): State<Shared>,
-    which: std::result::Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<Value>>> {
+/// What somebody asked for, which may not be readable.
+type Asked = std::result::Result<Query<Which>, QueryRejection>;
+
+/// Those that something is to be done to: somebody has to say that it is all of them.
+async fn chosen(context: &Shared, which: Asked) -> Result<(Vec<Message>, Option<i64>)> {
+    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
+    if !which.all && which.agreement.is_none() {
+        return Err(Problem::unusable("say which: ?agreement=UUID, or ?all=true"));
+    }
+    which.next(context).await
+}
+
+async fn dead_letters(State(context): State<Shared>, which: Asked) -> Result<Json<Vec<Value>>> {
     let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
     let (messages, _) = which.next(&context).await?;
     Ok(Json(messages.iter().map(view::message).collect()))
 }
 
 /// Replays up to a thousand, in order; says how many, which could not be, and where to go on.
-async fn replay_many(
-    State(context): State<Shared>,
-    which: std::result::Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Value>> {
-    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
-    which.said()?;
-    let (messages, next) = which.next(&context).await?;
+async fn replay_many(State(context): State<Shared>, which: Asked) -> Result<Json<Value>> {
+    let (messages, next) = chosen(&context, which).await?;
     let (mut done, mut refused) = (0, Vec::new());
     for message in messages {
         let id = message.id.clone();
@@ -98,13 +95,8 @@ async fn replay_many(
 }
 
 /// Drops up to a thousand; says how many, and where to go on.
-async fn drop_many(
-    State(context): State<Shared>,
-    which: std::result::Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Value>> {
-    let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
-    which.said()?;
-    let (messages, next) = which.next(&context).await?;
+async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<Value>> {
+    let (messages, next) = chosen(&context, which).await?;
     let changes: Vec<Change> = messages.into_iter().map(|message| Change::Drop(Box::new(message))).collect();
     let done = changes.len();
     for answer in context.pipeline.submit(changes).await {

@@ -13,7 +13,7 @@ use sqlx::Connection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{AmqpDesk, FakePartner, servers, until};
+use super::{AmqpDesk, FakePartner, Sender, servers, until};
 
 /// A store and a broker.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ impl Pair {
     pub(crate) const SQLITE_AMQP: Self = Self { postgres: false, amqp: true };
     pub(crate) const POSTGRES_EMBEDDED: Self = Self { postgres: true, amqp: false };
     pub(crate) const POSTGRES_AMQP: Self = Self { postgres: true, amqp: true };
+    /// Both databases, where the broker does not matter.
+    pub(crate) const STORES: [Self; 2] = [Self::SQLITE_EMBEDDED, Self::POSTGRES_EMBEDDED];
 }
 
 /// A daemon and its desk.
@@ -269,15 +271,29 @@ impl TestDaemon {
     pub(crate) async fn agreed(&self) -> (FakePartner, String) {
         let partner = FakePartner::start().await;
         let uuid = self.invite(&partner.url).await;
-        let key = partner.key(&uuid).await;
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let accept = client
-            .put(format!("{}/agreements/{uuid}", self.sharing_url()))
-            .header("X-Ticket-Sharing-Token", format!("{uuid}:{key}"))
-            .body("{\"status\":\"accepted\"}");
-        assert_eq!(accept.send().await.unwrap().status(), 200);
+        self.answered(&partner, &uuid, "accepted").await;
         self.until_agreement(Some(&uuid), "accepted").await;
         (partner, uuid)
+    }
+
+    /// A partner says what has become of an agreement that this daemon has invited it to.
+    pub(crate) async fn answered(&self, partner: &FakePartner, uuid: &str, status: &str) {
+        let said = Sender::of(self, partner, uuid).await;
+        let path = format!("agreements/{uuid}");
+        assert_eq!(said.send("PUT", &path, Some(&json!({"status": status})), true).await.0, 200);
+    }
+
+    /// Changes an agreement as an administrator does; returns it.
+    pub(crate) async fn edit(&self, uuid: &str, edit: Value) -> Value {
+        self.driver.ask(Method::PATCH, &format!("agreements/{uuid}"), Some(&edit)).await.unwrap()
+    }
+
+    /// The open issues of a ticket: subject and reason.
+    pub(crate) async fn issues(&self, id: &str) -> Vec<(String, String)> {
+        let shown = self.ticket(id).await;
+        let text = |issue: &Value, key: &str| issue[key].as_str().unwrap().to_owned();
+        let issues = shown["issues"].as_array().unwrap().iter();
+        issues.map(|issue| (text(issue, "subject"), text(issue, "reason"))).collect()
     }
 
     /// Opens a ticket on the desk and shares it; returns its number.

@@ -5,12 +5,15 @@ pub(crate) mod crash;
 pub(crate) mod daemon;
 pub(crate) mod mail;
 pub(crate) mod partner;
+pub(crate) mod sender;
 pub(crate) mod servers;
+pub(crate) mod side;
 pub(crate) mod wait;
 
 pub(crate) use amqp_desk::AmqpDesk;
 pub(crate) use daemon::{Pair, TestDaemon};
 pub(crate) use partner::FakePartner;
+pub(crate) use sender::{Sender, forge, new_ticket, say};
 pub(crate) use wait::until;
 
 /// A test for each pair of store and broker.
@@ -27,6 +30,20 @@ macro_rules! on_all_pairs {
             async fn on_postgres_and_embedded() { super::stories::$story(Pair::POSTGRES_EMBEDDED).await; }
             #[tokio::test(flavor = "multi_thread")]
             async fn on_postgres_and_rabbitmq() { super::stories::$story(Pair::POSTGRES_AMQP).await; }
+        }
+    )*};
+}
+
+/// A test for each database, each with the broker that is mostly beside it.
+#[macro_export]
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => {$(
+        mod $story {
+            use $crate::support::Pair;
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite_over_http() { super::$story(Pair::SQLITE_EMBEDDED).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_over_rabbitmq() { super::$story(Pair::POSTGRES_AMQP).await; }
         }
     )*};
 }

@@ -3,7 +3,7 @@
 use super::{NewKey, Ruling};
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Local, Profile, Terms,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Profile, Terms,
         Timestamp, Uuid,
     },
     engine::{Content, PartnerMessage, Refusal},
@@ -38,22 +38,10 @@ pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
         direction: Direction::Outbound,
         kind: invite.kind,
         url: invite.url,
-        status: AgreementStatus::Pending,
-        deactivated_by: None,
-        reason: None,
         terms: invite.terms,
         profile: invite.profile,
-        accepting: false,
         changed_by: Some(invite.by),
-        local: Local::default(),
-        own_name: false,
-        failing: None,
-        declared_as: None,
-        declared: false,
-        created_at: now,
-        updated_at: now,
-        messages: Agreement::MESSAGES_FROM,
-        version: 0,
+        ..Agreement::pending(now)
     });
     ruling.access_key = Some(NewKey::Set(invite.access_key));
     ruling.say(Content::Partner(PartnerMessage::Invite));

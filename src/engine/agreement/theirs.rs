@@ -3,8 +3,7 @@
 use super::{NewKey, Ruling, Told};
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Local, Party, Profile,
-        Timestamp, Uuid,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Party, Timestamp, Uuid,
     },
     engine::{Desk, Refusal},
 };
@@ -48,24 +47,10 @@ pub fn invited(
         uuid,
         name,
         direction: Direction::Inbound,
-        kind: Kind::ThirdParty,
         url: Some(url),
-        status: AgreementStatus::Pending,
-        deactivated_by: None,
-        reason: None,
         terms: told.terms(),
-        profile: Profile::default(),
-        accepting: false,
         changed_by: Some(by.clone()),
-        local: Local::default(),
-        own_name: false,
-        failing: None,
-        declared_as: None,
-        declared: false,
-        created_at: now,
-        updated_at: now,
-        messages: Agreement::MESSAGES_FROM,
-        version: 0,
+        ..Agreement::pending(now)
     });
     ruling.access_key = Some(NewKey::Set(key));
     ruling.partner_fields.clone_from(&told.fields);

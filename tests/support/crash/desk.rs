@@ -14,8 +14,12 @@ use futures_util::StreamExt;
 use lapin::{BasicProperties, Connection, ConnectionProperties, options::*, types::FieldTable};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
-use super::servers::Servers;
+use super::{super::wait::within, servers::Servers};
+
+/// How soon something is asked for again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 struct Inner {
@@ -30,6 +34,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
     inner: Arc<Mutex<Inner>>,
+    /// Woken when there is something to say.
+    says: Arc<Notify>,
     broker: Option<String>,
     admin: String,
 }
@@ -40,6 +46,7 @@ impl Desk {
         let inner = Inner { desk, outbox: VecDeque::new(), own: BTreeSet::new(), users: BTreeMap::new() };
         Self {
             inner: Arc::new(Mutex::new(inner)),
+            says: Arc::new(Notify::new()),
             broker: servers.broker_url.clone(),
             admin: servers.admin.clone(),
         }
@@ -52,6 +59,7 @@ impl Desk {
         let shared = inner.desk.share(&id, agreement);
         inner.outbox.extend([opened, shared]);
         inner.own.insert(id.clone());
+        self.says.notify_one();
         id
     }
 
@@ -65,10 +73,16 @@ impl Desk {
             _ => inner.desk.comment(id, "Smith", &format!("ours {n}"), (what / 6).is_multiple_of(2)),
         };
         inner.outbox.push_back(event);
+        self.says.notify_one();
     }
 
     pub(crate) fn waiting(&self) -> usize {
         self.inner.lock().unwrap().outbox.len()
+    }
+
+    /// Waits until no more than so many events wait, or for as long as a server may be away.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        within(Duration::from_secs(2), async || (self.waiting() <= count).then_some(())).await;
     }
 
     /// Its own tickets as their partners should have them.
@@ -119,14 +133,14 @@ impl Desk {
     pub(crate) fn start(&self) {
         let desk = self.clone();
         tokio::spawn(async move {
+            // Whatever is away comes back: it is asked at this pace until it answers.
+            let mut pace = tokio::time::interval(AGAIN);
             loop {
-                let result = match &desk.broker {
+                pace.tick().await;
+                let _away = match &desk.broker {
                     Some(url) => desk.over_amqp(url).await.map_err(|error| error.to_string()),
                     None => desk.over_http().await.map_err(|error| error.to_string()),
                 };
-                // Whatever is away comes back.
-                drop(result);
-                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
     }
@@ -166,11 +180,10 @@ impl Desk {
                     _ => return Ok(()),
                 }
             }
-            let next = tokio::time::timeout(Duration::from_millis(20), commands.next()).await;
-            match next {
-                Err(_) => {}
-                Ok(None) => return Ok(()),
-                Ok(Some(delivery)) => {
+            tokio::select! {
+                () = self.says.notified() => {}
+                next = commands.next() => {
+                    let Some(delivery) = next else { return Ok(()) };
                     let delivery = delivery?;
                     self.obey(&serde_json::from_slice(&delivery.data).unwrap());
                     delivery.ack(BasicAckOptions::default()).await?;
@@ -196,7 +209,8 @@ impl Desk {
                 self.obey(command);
             }
             if commands.is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // Something to say ends the wait; commands have to be asked for.
+                tokio::time::timeout(AGAIN, self.says.notified()).await.ok();
             }
         }
     }

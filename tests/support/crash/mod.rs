@@ -16,6 +16,8 @@ use desk::Desk;
 use partner::Partner;
 use servers::Servers;
 
+use super::wait::within;
+
 /// How long everything may take to come to rest after the last event.
 const REST: Duration = Duration::from_secs(120);
 
@@ -87,7 +89,7 @@ pub(crate) async fn play(plan: Plan) -> String {
         // Something dies at a moment that the seed chooses, on average evenly over the story.
         let due = (n + 1) * deaths.len() / plan.events;
         while done < due {
-            tokio::time::sleep(Duration::from_millis(dice.roll(400) as u64)).await;
+            desk.until_waiting(dice.roll(40)).await;
             match deaths[done] {
                 1 => servers.kill_broker().await,
                 2 => servers.stop_database().await,
@@ -96,26 +98,23 @@ pub(crate) async fn play(plan: Plan) -> String {
             done += 1;
         }
         if dice.roll(10) == 0 {
-            tokio::time::sleep(Duration::from_millis(dice.roll(20) as u64)).await;
+            desk.until_waiting(dice.roll(400)).await;
         }
     }
     for partner in &partners {
         partner.behave();
     }
-    let rest = Instant::now();
-    loop {
-        let trouble = trouble(&servers, &desk, &partners).await;
-        if trouble.is_empty() {
-            break;
-        }
-        if rest.elapsed() > REST {
-            let ticket = trouble.iter().find_map(|line| line.strip_prefix("ticket ")?.get(..40));
-            let ticket = ticket.unwrap_or_default();
-            let log: Vec<String> = partners.iter().flat_map(|partner| partner.log(ticket)).collect();
-            let story = format!("the partner did: {}\n{}", log.join(", "), servers.explain(ticket).await);
-            panic!("seed {}: after {REST:?} of rest:\n{}\n{story}", plan.seed, trouble.join("\n"));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut left = Vec::new();
+    let all_right = within(REST, async || {
+        left = trouble(&servers, &desk, &partners).await;
+        left.is_empty().then_some(())
+    });
+    if all_right.await.is_none() {
+        let ticket = left.iter().find_map(|line| line.strip_prefix("ticket ")?.get(..40));
+        let ticket = ticket.unwrap_or_default();
+        let log: Vec<String> = partners.iter().flat_map(|partner| partner.log(ticket)).collect();
+        let story = format!("the partner did: {}\n{}", log.join(", "), servers.explain(ticket).await);
+        panic!("seed {}: after {REST:?} of rest:\n{}\n{story}", plan.seed, left.join("\n"));
     }
     format!(
         "seed {}: {} events, {} tickets, {} kills of the daemon, {} of the broker, {} stops of the database, {} requests of \

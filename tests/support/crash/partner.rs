@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::Dice;
 
@@ -37,6 +38,8 @@ struct Inner {
     outbox: Mutex<VecDeque<(String, String, Value)>>,
     reaches: Mutex<String>,
     url: Mutex<String>,
+    /// Woken when there is something to say.
+    says: Notify,
     requests: AtomicUsize,
     failures: AtomicUsize,
     begun: Instant,
@@ -62,6 +65,7 @@ impl Partner {
             outbox: Mutex::default(),
             reaches: Mutex::default(),
             url: Mutex::default(),
+            says: Notify::new(),
             requests: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             begun: Instant::now(),
@@ -132,6 +136,7 @@ impl Partner {
         };
         let method = if is_new { "POST" } else { "PUT" };
         self.inner.outbox.lock().unwrap().push_back((method.to_owned(), uuid, request));
+        self.inner.says.notify_one();
     }
 
     pub(crate) async fn start(&self) {
@@ -160,20 +165,24 @@ async fn send(partner: Partner) {
     loop {
         let next = partner.inner.outbox.lock().unwrap().front().cloned();
         let Some((method, uuid, body)) = next else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            partner.inner.says.notified().await;
             continue;
         };
-        let base = partner.inner.reaches.lock().unwrap().clone();
-        let request = client.request(method.parse().unwrap(), format!("{base}/tickets/{uuid}"));
         let token = format!("{}:{}", partner.theirs, partner.theirs);
-        let answer = request.header("X-Ticket-Sharing-Token", token).body(body.to_string()).send().await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => {
-                partner.inner.outbox.lock().unwrap().pop_front();
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            pace.tick().await;
+            let base = partner.inner.reaches.lock().unwrap().clone();
+            let request = client.request(method.parse().unwrap(), format!("{base}/tickets/{uuid}"));
+            let request = request.header("X-Ticket-Sharing-Token", &token).body(body.to_string());
+            let Ok(answer) = request.send().await else { continue };
+            let status = answer.status();
+            assert!(status.is_success() || status.is_server_error(), "{method} {uuid}: {status}");
+            if status.is_success() {
+                break;
             }
-            Ok(answer) if answer.status().as_u16() < 500 => panic!("{method} {uuid}: {}", answer.status()),
-            _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
+        partner.inner.outbox.lock().unwrap().pop_front();
     }
 }
 
