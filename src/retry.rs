@@ -11,6 +11,8 @@ pub struct Policy {
     pub initial: Duration,
     /// The longest wait.
     pub max: Duration,
+    /// By how many hundredths a wait is longer or shorter at random, so that not everybody comes back at once.
+    pub jitter: u8,
 }
 
 /// The waits of one series of tries.
@@ -18,9 +20,13 @@ pub struct Policy {
 pub struct Waits(ExponentialBackoff);
 
 impl Policy {
+    /// The usual jitter.
+    pub const JITTER: u8 = 25;
+
     /// The policy for connections of our own, to the broker and the database: soon again, and never rarer than every ten
     /// seconds.
-    pub const RECONNECT: Self = Self { initial: Duration::from_millis(200), max: Duration::from_secs(10) };
+    pub const RECONNECT: Self =
+        Self { initial: Duration::from_millis(200), max: Duration::from_secs(10), jitter: Self::JITTER };
 
     /// A new series of tries.
     pub fn waits(self) -> Waits {
@@ -29,7 +35,7 @@ impl Policy {
                 .with_initial_interval(self.initial)
                 .with_max_interval(self.max)
                 .with_multiplier(2.0)
-                .with_randomization_factor(0.25)
+                .with_randomization_factor(f64::from(self.jitter) / 100.0)
                 .with_max_elapsed_time(None)
                 .build(),
         )
@@ -40,7 +46,7 @@ impl Policy {
     /// ```
     /// use std::time::Duration;
     /// use crossdesk::retry::Policy;
-    /// let policy = Policy { initial: Duration::from_secs(1), max: Duration::from_secs(300) };
+    /// let policy = Policy { initial: Duration::from_secs(1), max: Duration::from_secs(300), jitter: 25 };
     /// assert!(policy.wait_after(1, None) < Duration::from_secs(2));
     /// assert!(policy.wait_after(30, None) <= Duration::from_secs(375));
     /// assert_eq!(policy.wait_after(1, Some(Duration::from_secs(60))), Duration::from_secs(60));

@@ -163,8 +163,11 @@ async fn a_refusal_after_a_lost_answer_is_settled_by_asking() {
         partner.received().into_iter().filter(|r| r.path.contains("tickets")).map(|r| r.method).collect();
     assert_eq!(methods, ["POST", "POST", "GET"]);
     // A retry-after that is asked for is kept, between its bounds.
-    let policy =
-        crossdesk::retry::Policy { initial: Duration::from_millis(50), max: Duration::from_millis(500) };
+    let policy = crossdesk::retry::Policy {
+        initial: Duration::from_millis(50),
+        max: Duration::from_millis(500),
+        jitter: 25,
+    };
     assert_eq!(policy.wait_after(1, Some(Duration::from_secs(7))), Duration::from_secs(7));
     for tries in 1..100 {
         assert!(policy.wait_after(tries, None) <= Duration::from_millis(625));

@@ -32,6 +32,7 @@ mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod restarts; // agreements over restarts, declared ones too
 mod sharing; // the requests of protocol.md, and the code that answers each
+mod simulation; // the flow in a simulated world, from a seed
 mod statuses; // statuses: translated, refused, closed
 mod story; // the whole way, on all four pairs of store and broker
 mod syncing; // what else syncs and what does not: numbers, links, people, HTML, rules, merges

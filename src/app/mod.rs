@@ -201,7 +201,12 @@ pub fn options(config: &Config) -> Result<Options> {
         catalogue: Arc::new(Catalogue::new(config.desk.fields.clone())),
         rules: Arc::new(rules),
         decline_all_invites: config.desk.decline_all_invites,
-        retry: Policy { initial: config.delivery.retry.initial(), max: config.delivery.retry.max() },
+        retry: Policy {
+            initial: config.delivery.retry.initial(),
+            max: config.delivery.retry.max(),
+            jitter: Policy::JITTER,
+        },
+        reconnect: Policy::RECONNECT,
         give_up_after: config.delivery.retry.give_up_after(),
         side_by_side: config.delivery.side_by_side,
         started: Arc::default(),

@@ -248,13 +248,6 @@ fn release(case: &mut Case, ctx: &Context<'_>) {
             case.ticket.properties.insert(property, said);
         }
     }
-    if !case.ticket.open.iter().any(|command| !command.comments.is_empty()) {
-        for comment in std::mem::take(&mut case.ticket.held.comments) {
-            let id = comment.id.clone().unwrap_or_default();
-            if !case.comments.known.contains_key(&comment.uuid) && !case.comments.ids.contains_key(&id) {
-                case.add_comment(comment, None);
-            }
-        }
-    }
+    echo::let_go(case);
     case.ticket.due_at = next_due(case, ctx);
 }

@@ -174,8 +174,9 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
             case.learn_comment(&ours.uuid, id);
             continue;
         }
-        let expects_any = case.ticket.open.iter().any(|command| !command.comments.is_empty());
-        if *named || !expects_any {
+        let_go(case);
+        // One that cannot be ours waits all the same behind those that can: they keep their order.
+        if case.ticket.held.comments.is_empty() && (*named || !expects_comments(case)) {
             case.add_comment(comment.clone(), None);
             news = true;
         } else if let Some(ours) = caused_by.and_then(|n| expected_comment(case, n, comment)) {
@@ -185,7 +186,26 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
             news = true;
         }
     }
+    let_go(case);
     news
+}
+
+/// Whether a comment that the desk tells may be one of ours coming back.
+fn expects_comments(case: &Case) -> bool {
+    case.ticket.open.iter().any(|command| !command.comments.is_empty())
+}
+
+/// Comments that have waited are people's once no comment of ours is waited for.
+pub(super) fn let_go(case: &mut Case) {
+    if expects_comments(case) {
+        return;
+    }
+    for comment in std::mem::take(&mut case.ticket.held.comments) {
+        let id = comment.id.clone().unwrap_or_default();
+        if !case.comments.known.contains_key(&comment.uuid) && !case.comments.ids.contains_key(&id) {
+            case.add_comment(comment, None);
+        }
+    }
 }
 
 /// The comment of command `n` that this one is: the one that says the same, else the first that has not come back.

@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::options::Options;
-use crate::{
-    ports::{BrokerError, Deliveries, Source},
-    retry::Policy,
-};
+use crate::ports::{BrokerError, Deliveries, Source};
 
 /// What takes from one queue.
 #[async_trait]
@@ -27,12 +24,12 @@ pub(super) async fn run(
     consumer: &dyn Consumer,
     stop: &CancellationToken,
 ) {
-    let mut waits = Policy::RECONNECT.waits();
+    let mut waits = options.reconnect.waits();
     while !stop.is_cancelled() {
         let result = match options.broker.consume(source.clone()).await {
             Ok(mut deliveries) => {
                 options.outages.broker.works();
-                waits = Policy::RECONNECT.waits();
+                waits = options.reconnect.waits();
                 consumer.take(deliveries.as_mut(), stop).await
             }
             Err(error) => Err(error),
@@ -40,8 +37,9 @@ pub(super) async fn run(
         if let Err(error) = result {
             options.outages.broker.failed(&error);
             tokio::select! {
-                () = tokio::time::sleep(waits.next_wait()) => {}
+                biased;
                 () = stop.cancelled() => {}
+                () = tokio::time::sleep(waits.next_wait()) => {}
             }
         }
     }

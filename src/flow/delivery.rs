@@ -21,7 +21,6 @@ use super::{
 use crate::{
     domain::{Message, MessageId, MessageType, Timestamp, Uuid},
     ports::{BrokerError, Deliveries, MessageFilter, Scope, Source, StoreError},
-    retry::Policy,
     telemetry::Outages,
 };
 
@@ -59,17 +58,18 @@ impl Worker {
 
     /// Delivers until it is stopped; what is being tried then, it finishes.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut waits = Policy::RECONNECT.waits();
+        let mut waits = self.options.reconnect.waits();
         while !stop.is_cancelled() {
             match self.step(&stop).await {
-                Ok(()) => waits = Policy::RECONNECT.waits(),
+                Ok(()) => waits = self.options.reconnect.waits(),
                 Err(failure) => {
                     failure.report(&self.options.outages);
                     self.deliveries = None;
                     self.hand.clear();
                     tokio::select! {
-                        () = tokio::time::sleep(waits.next_wait()) => {}
+                        biased;
                         () = stop.cancelled() => return,
+                        () = tokio::time::sleep(waits.next_wait()) => {}
                     }
                 }
             }
@@ -121,8 +121,9 @@ impl Worker {
         if let Some(due) = self.leave_alone_until {
             let wait = due.since(self.options.clock.now());
             tokio::select! {
-                () = tokio::time::sleep(wait) => self.leave_alone_until = None,
+                biased;
                 () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => self.leave_alone_until = None,
             }
         }
     }
@@ -134,8 +135,9 @@ impl Worker {
         }
         let Some(deliveries) = self.deliveries.as_mut() else { return Ok(None) };
         let taken = tokio::select! {
-            taken = deliveries.next(TAKE, Duration::ZERO) => taken.map_err(Failure::Broker)?,
+            biased;
             () = stop.cancelled() => return Ok(None),
+            taken = deliveries.next(TAKE, Duration::ZERO) => taken.map_err(Failure::Broker)?,
         };
         let through = taken.last().map(|incoming| incoming.tag);
         let ids = taken.iter().filter_map(|incoming| MessageId::parse(incoming.id.as_deref()?));

@@ -104,8 +104,9 @@ impl Consumer for InboundQueue {
     ) -> Result<(), BrokerError> {
         loop {
             let batch = tokio::select! {
-                batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
+                biased;
                 () = stop.cancelled() => return Ok(()),
+                batch = deliveries.next(self.options.batch, Duration::ZERO) => batch?,
             };
             for incoming in batch {
                 let tag = incoming.tag;

@@ -67,8 +67,9 @@ impl Consumer for Intake {
         loop {
             let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };
             let batch = tokio::select! {
-                batch = deliveries.next(self.options.batch, linger) => batch?,
+                biased;
                 () = stop.cancelled() => return Ok(()),
+                batch = deliveries.next(self.options.batch, linger) => batch?,
             };
             last = batch.len();
             let through = batch.last().map_or(0, |incoming| incoming.tag);

@@ -66,6 +66,8 @@ pub struct Options {
     pub decline_all_invites: bool,
     /// How deliveries are retried.
     pub retry: Policy,
+    /// How the broker and the store are asked again while they are away.
+    pub reconnect: Policy,
     /// After how long a delivery is given up and parked.
     pub give_up_after: Duration,
     /// After how long of failing the desk is told of a partner.

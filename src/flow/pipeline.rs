@@ -22,7 +22,6 @@ use crate::{
     domain::{DeskEvent, EventBody, MessageState, MessageType, TicketId, Uuid},
     engine::Refusal,
     ports::StoreError,
-    retry::Policy,
     telemetry::metric,
     wire,
 };
@@ -62,6 +61,8 @@ pub struct Writer {
     agreements: Arc<Notify>,
     outbox: Arc<Outbox>,
     ended: Arc<RwLock<HashSet<Uuid>>>,
+    /// A batch was sent to the store and nobody knows whether it was written: its messages may be in their rows alone.
+    in_doubt: bool,
 }
 
 impl std::fmt::Debug for Unit {
@@ -82,6 +83,7 @@ impl Pipeline {
             agreements: agreements.clone(),
             outbox: outbox.clone(),
             ended: ended.clone(),
+            in_doubt: false,
         };
         (Self { units: sender, agreements, outbox, ended }, writer)
     }
@@ -172,7 +174,7 @@ impl Writer {
 
     /// Decides and writes, anew as often as it takes: a faster writer or a database that is away only delay it.
     async fn decide_and_write(&mut self, changes: &[&Change]) -> Vec<Answer> {
-        let mut waits = Policy::RECONNECT.waits();
+        let mut waits = self.options.reconnect.waits();
         let mut conflicts = 0;
         loop {
             let broken = match self.attempt(changes).await {
@@ -220,7 +222,9 @@ impl Writer {
         batch.references = references::known(&options, &batch.snapshot, changes).await?;
         let answers = changes.iter().map(|change| batch.fold(change)).collect();
         let finished = batch.finish();
-        let places = options.store.apply(&finished.writes).await?;
+        let applied = options.store.apply(&finished.writes).await;
+        self.in_doubt |= matches!(applied, Err(StoreError::Away(_)));
+        let places = applied?;
         finished.count();
         if !finished.writes.agreements.is_empty() {
             let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -240,7 +244,8 @@ impl Writer {
             message.seq = seq;
         }
         writes.messages.retain(|message| message.state == MessageState::Pending);
-        let again = writes.marks.iter().any(|mark| mark.state == MessageState::Pending);
+        let again = writes.marks.iter().any(|mark| mark.state == MessageState::Pending)
+            || std::mem::take(&mut self.in_doubt);
         self.outbox.hand_over(writes.messages, again);
         if agreements_changed {
             self.agreements.notify_one();

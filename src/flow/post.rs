@@ -13,7 +13,8 @@ use crate::{domain::Notice, ports::Mailer, retry::Policy};
 /// How many letters may wait; more are given up, since a mail server that is down that long has other troubles.
 const WAITING: usize = 1000;
 /// How a letter is retried.
-const RETRY: Policy = Policy { initial: Duration::from_secs(1), max: Duration::from_secs(300) };
+const RETRY: Policy =
+    Policy { initial: Duration::from_secs(1), max: Duration::from_secs(300), jitter: Policy::JITTER };
 /// How often it is tried.
 const TRIES: u32 = 30;
 
@@ -40,13 +41,15 @@ impl Post {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let notice = tokio::select! {
-                notice = self.notices.recv() => notice,
+                biased;
                 () = stop.cancelled() => return,
+                notice = self.notices.recv() => notice,
             };
             let Some(notice) = notice else { return };
             tokio::select! {
-                () = self.carry(&notice) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = self.carry(&notice) => {}
             }
         }
     }

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     domain::{Channel, Message, MessageType},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
-    retry::Policy,
 };
 
 /// The relay.
@@ -41,20 +40,22 @@ impl Relay {
 
     /// Works until it is stopped; what it has taken by then, it finishes.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut waits = Policy::RECONNECT.waits();
+        let mut waits = self.options.reconnect.waits();
         loop {
             let arrived = self.outbox.clone();
             match self.step().await {
-                Ok(true) => waits = Policy::RECONNECT.waits(),
+                Ok(true) => waits = self.options.reconnect.waits(),
                 Ok(false) => tokio::select! {
-                    () = arrived.arrived.notified() => {}
+                    biased;
                     () = stop.cancelled() => return,
+                    () = arrived.arrived.notified() => {}
                 },
                 Err(error) => {
                     self.options.outages.broker.failed(&error);
                     tokio::select! {
-                        () = tokio::time::sleep(waits.next_wait()) => {}
+                        biased;
                         () = stop.cancelled() => return,
+                        () = tokio::time::sleep(waits.next_wait()) => {}
                     }
                 }
             }

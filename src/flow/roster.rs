@@ -41,9 +41,10 @@ impl Roster {
                 Err(error) => self.options.outages.store.failed(&error),
             }
             tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
                 () = changed.notified() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
-                () = stop.cancelled() => {}
             }
         }
         self.tasks.close();

@@ -42,8 +42,9 @@ impl Sweep {
             let _away = self.refit().await;
             round = round.wrapping_add(1);
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
             }
         }
     }

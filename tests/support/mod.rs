@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod amqp_desk;
+pub(crate) mod books;
 pub(crate) mod crash;
 pub(crate) mod daemon;
 pub(crate) mod mail;
@@ -9,6 +10,7 @@ pub(crate) mod sender;
 pub(crate) mod servers;
 pub(crate) mod side;
 pub(crate) mod wait;
+pub(crate) mod world;
 
 pub(crate) use amqp_desk::AmqpDesk;
 pub(crate) use daemon::{Pair, TestDaemon};

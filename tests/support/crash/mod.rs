@@ -5,18 +5,18 @@ mod desk;
 mod partner;
 mod servers;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use desk::Desk;
 use partner::Partner;
 use servers::Servers;
 
-use super::wait::within;
+use super::{
+    books::{Dice, differences},
+    wait::within,
+};
 
 /// How long everything may take to come to rest after the last event.
 const REST: Duration = Duration::from_secs(120);
@@ -36,24 +36,6 @@ pub(crate) struct Plan {
     pub(crate) outages: usize,
     /// On RabbitMQ and PostgreSQL, or on what the daemon brings along.
     pub(crate) servers: bool,
-}
-
-/// Numbers that are the same for the same seed.
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// One of so many.
-    pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap_or_default() % sides
-    }
 }
 
 /// Plays a story, and looks whether it came out right. Returns what it did, in words.
@@ -112,7 +94,7 @@ pub(crate) async fn play(plan: Plan) -> String {
     if all_right.await.is_none() {
         let ticket = left.iter().find_map(|line| line.strip_prefix("ticket ")?.get(..40));
         let ticket = ticket.unwrap_or_default();
-        let log: Vec<String> = partners.iter().flat_map(|partner| partner.log(ticket)).collect();
+        let log: Vec<String> = partners.iter().flat_map(|partner| partner.books().log(ticket)).collect();
         let story = format!("the partner did: {}\n{}", log.join(", "), servers.explain(ticket).await);
         panic!("seed {}: after {REST:?} of rest:\n{}\n{story}", plan.seed, left.join("\n"));
     }
@@ -134,50 +116,16 @@ pub(crate) async fn play(plan: Plan) -> String {
 /// What is not as it should be.
 async fn trouble(servers: &Servers, desk: &Desk, partners: &[Partner]) -> Vec<String> {
     let mut trouble = Vec::new();
-    let mut say = |what: String| {
-        if trouble.len() < 20 {
-            trouble.push(what);
-        }
-    };
     match servers.waiting().await {
         Some(0) => {}
-        Some(count) => say(format!("{count} messages wait in the daemon")),
-        None => say("the daemon is not ready".to_owned()),
+        Some(count) => trouble.push(format!("{count} messages wait in the daemon")),
+        None => trouble.push("the daemon is not ready".to_owned()),
     }
     let dead = servers.dead_letters().await;
     if dead != json!([]) {
-        say(format!("dead letters: {dead}"));
+        trouble.push(format!("dead letters: {dead}"));
     }
-    if desk.waiting() > 0 {
-        say(format!("{} events wait on the desk", desk.waiting()));
-    }
-    for (n, partner) in partners.iter().enumerate() {
-        if partner.waiting() > 0 {
-            say(format!("{} changes wait at partner {n}", partner.waiting()));
-        }
-    }
-    // What the desk has of its own tickets is what the partners have.
-    let has: BTreeMap<String, Value> = partners.iter().flat_map(Partner::tickets).collect();
-    for (uuid, wanted) in desk.shared(&servers.sharing_url) {
-        match has.get(&uuid) {
-            Some(found) if *found == wanted => {}
-            Some(found) => say(format!("ticket {uuid}: the desk has {wanted}, the partner {found}")),
-            None => say(format!("ticket {uuid} is at no partner")),
-        }
-    }
-    // What the partners have shared is on the desk, once.
-    for partner in partners {
-        for (uuid, wanted) in partner.shared() {
-            match desk.received(&uuid).as_slice() {
-                [found] if *found == wanted => {}
-                found => say(format!("ticket {uuid} of a partner: it has {wanted:?}, the desk {found:?}")),
-            }
-        }
-    }
-    for (uuid, commands) in desk.users_made() {
-        if commands > 1 {
-            say(format!("{commands} commands make user {uuid}"));
-        }
-    }
+    let partners: Vec<_> = partners.iter().map(Partner::books).collect();
+    trouble.extend(differences(&desk.books(), &servers.sharing_url, partners.iter().map(|books| &**books)));
     trouble
 }

@@ -2,9 +2,8 @@
 //! loses the answer. It also shares tickets of its own, and repeats every request until it has heard a yes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -13,29 +12,15 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::Dice;
-
-/// A ticket as a partner has it.
-#[derive(Clone, Debug, Default)]
-struct Ticket {
-    status: String,
-    tags: BTreeSet<String>,
-    fields: BTreeMap<String, Value>,
-    comments: Vec<(String, String, bool)>,
-    /// What came, in the order in which it was done.
-    log: Vec<String>,
-}
+use super::super::books::{Dice, PartnerBooks};
 
 #[derive(Debug)]
 struct Inner {
     dice: Mutex<Dice>,
     faulty: AtomicBool,
-    tickets: Mutex<BTreeMap<String, Ticket>>,
-    own: Mutex<BTreeMap<String, Vec<String>>>,
-    outbox: Mutex<VecDeque<(String, String, Value)>>,
+    books: Mutex<PartnerBooks>,
     reaches: Mutex<String>,
     url: Mutex<String>,
     /// Woken when there is something to say.
@@ -60,9 +45,7 @@ impl Partner {
         let inner = Inner {
             dice: Mutex::new(Dice::new(seed + 77)),
             faulty: AtomicBool::new(true),
-            tickets: Mutex::default(),
-            own: Mutex::default(),
-            outbox: Mutex::default(),
+            books: Mutex::default(),
             reaches: Mutex::default(),
             url: Mutex::default(),
             says: Notify::new(),
@@ -95,47 +78,13 @@ impl Partner {
         self.inner.failures.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn waiting(&self) -> usize {
-        self.inner.outbox.lock().unwrap().len()
-    }
-
-    /// What it was told: each ticket in the form in which the desk says what it has.
-    pub(crate) fn tickets(&self) -> BTreeMap<String, Value> {
-        let tickets = self.inner.tickets.lock().unwrap();
-        let form = |ticket: &Ticket| {
-            let comments: Vec<_> =
-                ticket.comments.iter().map(|(_, body, public)| json!([body, public])).collect();
-            json!({"status": ticket.status, "tags": ticket.tags, "fields": ticket.fields, "comments": comments})
-        };
-        tickets.iter().map(|(uuid, ticket)| (uuid.clone(), form(ticket))).collect()
-    }
-
-    /// What came for a ticket, in the order in which it was done.
-    pub(crate) fn log(&self, uuid: &str) -> Vec<String> {
-        self.inner.tickets.lock().unwrap().get(uuid).map(|ticket| ticket.log.clone()).unwrap_or_default()
-    }
-
-    /// What it has shared: each ticket with its comments, in order.
-    pub(crate) fn shared(&self) -> BTreeMap<String, Vec<String>> {
-        self.inner.own.lock().unwrap().clone()
+    pub(crate) fn books(&self) -> MutexGuard<'_, PartnerBooks> {
+        self.inner.books.lock().unwrap()
     }
 
     /// Shares a ticket of its own, or writes a comment on one.
     pub(crate) fn act(&self, what: usize, n: usize, tickets: usize) {
-        let uuid = format!("{}-{}", self.theirs, what % tickets);
-        let body = format!("theirs {n}");
-        let comment = json!({"uuid": format!("{uuid}-{n}"), "author": {"uuid": format!("kim-{}", n % 3), "name": "Kim", "role": "agent"},
-            "body": body, "public": true});
-        let mut own = self.inner.own.lock().unwrap();
-        let is_new = !own.contains_key(&uuid);
-        own.entry(uuid.clone()).or_default().push(body);
-        let request = if is_new {
-            json!({"uuid": uuid, "subject": "Theirs", "status": "open", "requester": {"uuid": "joe", "name": "Joe"}, "comments": [comment]})
-        } else {
-            json!({"comments": [comment]})
-        };
-        let method = if is_new { "POST" } else { "PUT" };
-        self.inner.outbox.lock().unwrap().push_back((method.to_owned(), uuid, request));
+        self.books().act(&self.theirs, what, n, tickets);
         self.inner.says.notify_one();
     }
 
@@ -163,7 +112,7 @@ impl Partner {
 async fn send(partner: Partner) {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap();
     loop {
-        let next = partner.inner.outbox.lock().unwrap().front().cloned();
+        let next = partner.books().front();
         let Some((method, uuid, body)) = next else {
             partner.inner.says.notified().await;
             continue;
@@ -182,7 +131,7 @@ async fn send(partner: Partner) {
                 break;
             }
         }
-        partner.inner.outbox.lock().unwrap().pop_front();
+        partner.books().taken();
     }
 }
 
@@ -212,13 +161,13 @@ async fn serve(
         _ => {}
     }
     let (_, uuid) = path.rsplit_once('/').unwrap();
-    let status = take(
-        &inner,
-        &method,
-        uuid,
-        &serde_json::from_slice(&body).unwrap_or_default(),
-        path.contains("/tickets/"),
-    );
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let at = format!("{:?}", inner.begun.elapsed());
+    let status = if path.contains("/tickets/") {
+        inner.books.lock().unwrap().take(&method, uuid, &body, &at)
+    } else {
+        200
+    };
     match fault {
         3 => gone(),
         4 => {
@@ -227,43 +176,4 @@ async fn serve(
         }
         _ => answer(status),
     }
-}
-
-/// Does what it is asked, as a partner should: a comment that it knows is passed over, a ticket that it has is a conflict.
-fn take(inner: &Inner, method: &str, uuid: &str, body: &Value, about_ticket: bool) -> u16 {
-    if !about_ticket {
-        return 200;
-    }
-    let mut tickets = inner.tickets.lock().unwrap();
-    // Its own tickets it has anyway; what the desk says of them is not part of this story.
-    if inner.own.lock().unwrap().contains_key(uuid) {
-        return 200;
-    }
-    let known = tickets.contains_key(uuid);
-    match method {
-        "GET" => return if known { 200 } else { 404 },
-        "POST" if known => return 422,
-        "PUT" if !known => return 404,
-        _ => {}
-    }
-    let ticket = tickets.entry(uuid.to_owned()).or_default();
-    let seq = &body["crossdesk"]["seq"];
-    ticket.log.push(format!("{method} seq {seq} at {:?}", inner.begun.elapsed()));
-    if let Some(status) = body["status"].as_str() {
-        status.clone_into(&mut ticket.status);
-    }
-    if let Some(tags) = body["tags"].as_array() {
-        ticket.tags = tags.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    }
-    for (title, value) in body["custom_fields"].as_object().into_iter().flatten() {
-        ticket.fields.insert(title.clone(), value.clone());
-    }
-    for comment in body["comments"].as_array().into_iter().flatten() {
-        let uuid = comment["uuid"].as_str().unwrap_or_default().to_owned();
-        if ticket.comments.iter().all(|(known, ..)| *known != uuid) {
-            let text = comment["body"].as_str().unwrap_or_default().to_owned();
-            ticket.comments.push((uuid, text, comment["public"] == true));
-        }
-    }
-    if method == "POST" { 201 } else { 200 }
 }
