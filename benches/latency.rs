@@ -30,40 +30,96 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Pair, TestDaemon, until};
+use support::{FakePartner, Pair, TestDaemon, until};
 
-/// How many tickets the events are spread over.
-const TICKETS: usize = 200;
+/// How many tickets of each partner the events are spread over.
+const TICKETS: usize = 100;
+
+/// A partner with the tickets that are shared with it.
+struct Neighbour {
+    partner: FakePartner,
+    agreement: String,
+    tickets: Vec<String>,
+}
+
+impl Neighbour {
+    async fn new(daemon: &TestDaemon) -> Self {
+        let (partner, agreement) = daemon.agreed().await;
+        let mut tickets = Vec::new();
+        for _ in 0..TICKETS {
+            tickets.push(daemon.open_and_share(&agreement, "Lens stuck").await);
+        }
+        let this = Self { partner, agreement, tickets };
+        until("its tickets are shared", async || {
+            (this.partner.tickets("POST").len() == TICKETS).then_some(())
+        })
+        .await;
+        this
+    }
+}
 
 #[tokio::main]
 async fn main() {
-    let numbers: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let args: Vec<String> = std::env::args().collect();
+    let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let (rate, seconds) = (numbers.first().copied().unwrap_or(200), numbers.get(1).copied().unwrap_or(10));
     let daemon = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
-        config.log.level = "warn".to_owned();
+        config.log.level = "error".to_owned();
+        config.delivery.retry = crossdesk::config::Config::default().delivery.retry;
     })
     .await;
-    let (partner, uuid) = daemon.agreed().await;
-    let mut tickets = Vec::new();
-    for _ in 0..TICKETS {
-        tickets.push(daemon.open_and_share(&uuid, "Lens stuck").await);
+    let well = Neighbour::new(&daemon).await;
+    if !args.iter().any(|arg| arg == "beside") {
+        println!("{}", figures("alone", rate, measure(&daemon, &well, &[], rate, seconds).await));
+        return;
     }
-    until("all tickets are shared", async || (partner.tickets("POST").len() == TICKETS).then_some(())).await;
-    daemon.until_quiet().await;
+    let others =
+        [Neighbour::new(&daemon).await, Neighbour::new(&daemon).await, Neighbour::new(&daemon).await];
+    println!("{}", figures("all are well", rate, measure(&daemon, &well, &others, rate, seconds).await));
+    let [down, slow, refusing] = &others;
+    down.partner.answer_always(Some((503, vec![], String::new())));
+    let _never = slow.partner.hold();
+    refusing.partner.answer_always(Some((422, vec![], "no".to_owned())));
+    let beside = measure(&daemon, &well, &others, rate, seconds).await;
+    println!("{}", figures("one is down, one never answers, one refuses", rate, beside));
+    for (what, other) in [("down", down), ("slow", slow), ("refusing", refusing)] {
+        let shown = daemon.get(&format!("agreements/{}", other.agreement)).await;
+        println!(
+            "{what}: {} requests got there, failing since {}",
+            other.partner.received().len(),
+            shown["failing_since"]
+        );
+    }
+}
 
+/// Comments on the tickets of one partner, and as many on those of all the others; the lags of the one, in milliseconds.
+async fn measure(
+    daemon: &TestDaemon,
+    well: &Neighbour,
+    others: &[Neighbour],
+    rate: u64,
+    seconds: u64,
+) -> Vec<f64> {
     let count = usize::try_from(rate * seconds).unwrap();
+    let before = well.partner.received().len();
     let begun = Instant::now();
     let mut sent = Vec::with_capacity(count);
     for n in 0..count {
         let due = begun + Duration::from_nanos(1_000_000_000 / rate * u64::try_from(n).unwrap());
         tokio::time::sleep_until(due.into()).await;
-        let event = daemon.desk(|desk| desk.comment(&tickets[n % TICKETS], "Smith", &n.to_string(), true));
+        let comment = |of: &Neighbour| {
+            daemon.desk(|desk| desk.comment(&of.tickets[n % TICKETS], "Smith", &n.to_string(), true))
+        };
+        if !others.is_empty() {
+            daemon.tell(&comment(&others[n % others.len()])).await;
+        }
+        let event = comment(well);
         sent.push(Instant::now());
         daemon.tell(&event).await;
     }
-    until("all have arrived", async || (partner.received().len() > count + TICKETS).then_some(())).await;
+    until("all have arrived", async || (well.partner.received().len() >= before + count).then_some(())).await;
     let mut lags: Vec<f64> = Vec::with_capacity(count);
-    for (at, body) in partner.received().into_iter().map(|r| (r.at, r.body)) {
+    for (at, body) in well.partner.received().into_iter().skip(before).map(|r| (r.at, r.body)) {
         for comment in body["comments"].as_array().unwrap_or(&Vec::new()) {
             if let Some(n) = comment["body"].as_str().and_then(|text| text.parse::<usize>().ok()) {
                 lags.push((at - sent[n]).as_secs_f64() * 1000.0);
@@ -71,8 +127,11 @@ async fn main() {
         }
     }
     lags.sort_by(f64::total_cmp);
+    lags
+}
+
+fn figures(what: &str, rate: u64, lags: Vec<f64>) -> Value {
     let at = |share: f64| lags[((lags.len() - 1) as f64 * share) as usize];
-    let figures: Value = json!({"rate": rate, "sent": count, "arrived": lags.len(), "p50_ms": at(0.5), "p90_ms": at(0.9),
-        "p99_ms": at(0.99), "max_ms": at(1.0)});
-    println!("{figures}");
+    json!({"what": what, "rate": rate, "arrived": lags.len(), "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99),
+        "max_ms": at(1.0)})
 }

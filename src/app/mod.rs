@@ -103,6 +103,7 @@ impl Daemon {
             token: token.clone(),
             body: config.limits.body,
             body_timeout: config.limits.body_timeout(),
+            sessions: http::Sessions::default(),
             recorder: telemetry::install().map_err(|error| anyhow!(error))?,
         });
         let daemon = Self {

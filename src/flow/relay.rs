@@ -3,7 +3,10 @@
 //! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
 //! rows instead.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +17,7 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Channel, Message, MessageType},
+    domain::{Channel, Message, MessageType, Uuid},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
 };
 
@@ -83,14 +86,16 @@ impl Relay {
         if ready.is_empty() {
             return Ok(took_any);
         }
-        self.publish(ready).await.inspect_err(|_| self.outbox.forget(true))?;
+        let mut held = Held::default();
+        self.publish(ready, &mut held).await;
+        held.result().inspect_err(|_| self.outbox.forget(true))?;
         Ok(true)
     }
 
     /// Publishes everything that the rows say is pending.
     async fn catch_up(&mut self) -> Result<bool, String> {
         self.caught_up.clear();
-        let (mut after, mut refused) = (0, None);
+        let (mut after, mut held) = (0, Held::default());
         loop {
             let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
             let pending = self.read(MessageFilter::Pending(after), limit).await;
@@ -98,18 +103,11 @@ impl Relay {
             let Some(newest) = pending.last().map(|message| message.seq) else { break };
             self.caught_up.extend(pending.iter().map(|message| message.seq));
             // One that the broker refuses holds up nobody else's.
-            if let Err(error) = self.publish(pending).await {
-                refused = Some(error);
-            }
+            self.publish(pending, &mut held).await;
             after = newest;
         }
-        match refused {
-            None => Ok(true),
-            Some(error) => {
-                self.outbox.forget(true);
-                Err(error)
-            }
-        }
+        held.result().inspect_err(|_| self.outbox.forget(true))?;
+        Ok(true)
     }
 
     /// Gives an embedded broker, which keeps nothing over a restart, what it had.
@@ -135,35 +133,85 @@ impl Relay {
         read.map_err(|error: StoreError| format!("the outbox cannot be read: {error}"))
     }
 
-    async fn publish(&mut self, messages: Vec<Message>) -> Result<(), String> {
-        let kept: Vec<_> =
-            messages.iter().map(|message| (message.seq, message.id.clone(), message.kind)).collect();
-        let batch: Vec<Outgoing> = messages.into_iter().filter_map(outgoing).collect();
-        let results = self.options.broker.publish(batch).await;
-        let (mut published, mut buried, mut failure) = (Vec::new(), Vec::new(), None);
-        for ((seq, id, kind), result) in kept.into_iter().zip(results) {
-            match result {
-                Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => {
-                    buried.push(id);
+    /// Publishes messages. What goes to one place about one ticket goes one after the other: should the broker refuse one,
+    /// what follows it waits.
+    async fn publish(&mut self, messages: Vec<Message>, held: &mut Held) {
+        for round in rounds(messages) {
+            let mut kept = Vec::with_capacity(round.len());
+            let mut batch = Vec::with_capacity(round.len());
+            for message in round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message))) {
+                let place = (message.seq, message.id.clone(), message.kind, Lane::of(&message));
+                if let Some(outgoing) = outgoing(message) {
+                    kept.push(place);
+                    batch.push(outgoing);
                 }
-                Ok(()) => published.push(seq),
-                Err(error) => failure = Some(error),
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            let results = self.options.broker.publish(batch).await;
+            let (mut published, mut buried) = (Vec::new(), Vec::new());
+            for ((seq, id, kind, lane), result) in kept.into_iter().zip(results) {
+                match result {
+                    Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => {
+                        buried.push(id);
+                    }
+                    Ok(()) => published.push(seq),
+                    Err(error) => {
+                        held.behind.insert(lane);
+                        held.error = Some(error);
+                    }
+                }
+            }
+            if !buried.is_empty() {
+                self.pipeline.note(Change::Buried(buried)).await;
+            }
+            if !published.is_empty() {
+                self.pipeline.note(Change::Published(published)).await;
             }
         }
-        if !buried.is_empty() {
-            self.pipeline.note(Change::Buried(buried)).await;
-        }
-        if !published.is_empty() {
-            self.pipeline.note(Change::Published(published)).await;
-        }
-        match failure {
-            None => {
-                self.options.outages.broker.works();
-                Ok(())
-            }
-            Some(error @ (BrokerError::Away(_) | BrokerError::Refused(_))) => Err(error.to_string()),
+        if held.error.is_none() {
+            self.options.outages.broker.works();
         }
     }
+}
+
+/// What keeps its order: messages to one place about one ticket or agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Lane(Uuid, Option<Uuid>, Channel);
+
+impl Lane {
+    fn of(message: &Message) -> Self {
+        Self(message.id.owner.clone(), message.agreement.clone(), message.kind.channel())
+    }
+}
+
+/// What the broker has not taken, and so may not be overtaken.
+#[derive(Default)]
+struct Held {
+    behind: HashSet<Lane>,
+    error: Option<BrokerError>,
+}
+
+impl Held {
+    fn result(self) -> Result<(), String> {
+        self.error.map_or(Ok(()), |error| Err(error.to_string()))
+    }
+}
+
+/// The first message of each lane, then the second of each, and so on.
+fn rounds(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let mut rounds: Vec<Vec<Message>> = Vec::new();
+    let mut turns: HashMap<Lane, usize> = HashMap::new();
+    for message in messages {
+        let turn = turns.entry(Lane::of(&message)).or_default();
+        match rounds.get_mut(*turn) {
+            Some(round) => round.push(message),
+            None => rounds.push(vec![message]),
+        }
+        *turn += 1;
+    }
+    rounds
 }
 
 fn outgoing(message: Message) -> Option<Outgoing> {

@@ -7,6 +7,7 @@ mod health;
 mod messages;
 mod overview;
 mod problem;
+mod session;
 mod sharing;
 mod tickets;
 mod timeline;
@@ -43,9 +44,13 @@ pub struct Context {
     pub body: usize,
     /// How long it may take to come.
     pub body_timeout: Duration,
+    /// Who is signed in to the pages.
+    pub sessions: Sessions,
     /// Renders the metrics.
     pub recorder: Recorder,
 }
+
+pub use session::Sessions;
 
 type Shared = Arc<Context>;
 
@@ -68,6 +73,7 @@ pub fn admins(context: Arc<Context>) -> Router {
     Router::new()
         .nest("/api/v1", api)
         .merge(overview::routes(context.clone()))
+        .merge(session::routes())
         .merge(health::routes())
         .merge(health::alive())
         .layer(SetResponseHeaderLayer::if_not_present(

@@ -1,16 +1,13 @@
 //! The admin page: how agreements and shared tickets are doing, at a glance.
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::State,
-    http::header,
-    middleware,
-    response::{Html, IntoResponse, Response},
-    routing::get,
-};
+use axum::{Extension, Router, extract::State, middleware, response::Response, routing::get};
 
-use super::{Shared, auth, problem::Problem};
+use super::{
+    Shared,
+    problem::Problem,
+    session::{self, Session},
+};
 use crate::{
     domain::{Agreement, Direction, Message, Property, ShareState, Value},
     ports::{Counts, MessageFilter, TicketView},
@@ -18,11 +15,9 @@ use crate::{
 
 /// How many tickets and dead letters the page shows.
 const LIMIT: i64 = 50;
-/// No script, nothing from elsewhere.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
 pub(super) fn routes(context: Shared) -> Router<Shared> {
-    let guard = middleware::from_fn_with_state(context, auth::password);
+    let guard = middleware::from_fn_with_state(context, session::guard);
     Router::new().route("/", get(overview)).layer(guard)
 }
 
@@ -30,6 +25,7 @@ pub(super) fn routes(context: Shared) -> Router<Shared> {
 #[template(config = ".askama.toml", path = "overview.html")]
 struct Overview {
     desk: String,
+    csrf: String,
     agreements: Vec<Agreement>,
     tickets: Vec<Row>,
     dead: Vec<Message>,
@@ -82,22 +78,20 @@ fn row(view: &TicketView, agreements: &[Agreement]) -> Row {
     }
 }
 
-async fn overview(State(context): State<Shared>) -> Result<Response, Problem> {
+async fn overview(
+    State(context): State<Shared>,
+    Extension(session): Extension<Session>,
+) -> Result<Response, Problem> {
     let store = &context.options.store;
     let agreements = store.agreements().await?;
     let tickets = store.tickets(None, None, LIMIT).await?;
     let page = Overview {
         desk: context.options.desk.name.clone(),
+        csrf: session.csrf,
         tickets: tickets.iter().map(|view| row(view, &agreements)).collect(),
         agreements,
         dead: store.messages(MessageFilter::Parked(0), LIMIT).await?,
         counts: store.counts().await?,
     };
-    let html = page.render().map_err(|error| {
-        Problem::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the page cannot be drawn: {error}"),
-        )
-    })?;
-    Ok(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response())
+    Ok(session::drawn(&page))
 }

@@ -1,0 +1,63 @@
+//! Who gets to see the admin pages: sessions, and forms that only this site's pages can send.
+
+use reqwest::{Client, Response, header, redirect::Policy};
+
+use crate::support::{Pair, TestDaemon};
+
+async fn page(client: &Client, base: &str, cookie: &str) -> Response {
+    client.get(base).header(header::COOKIE, cookie).send().await.unwrap()
+}
+
+async fn form(client: &Client, url: String, cookie: &str, body: String, origin: &str) -> Response {
+    let request = client.post(url).header(header::COOKIE, cookie).header(header::ORIGIN, origin);
+    request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_for_those_who_have_signed_in_and_their_forms_come_from_nowhere_else() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let base = format!("http://{}", daemon.config.admin.listen);
+    let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+    let stranger = page(&client, &base, "").await;
+    assert_eq!(stranger.status(), 401);
+    let policy = stranger.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(stranger.text().await.unwrap().contains("Admin token"));
+
+    let login = format!("{base}/login");
+    let wrong = form(&client, login.clone(), "", "token=wrong".into(), &base).await;
+    assert_eq!((wrong.status().as_u16(), wrong.headers().get(header::SET_COOKIE)), (401, None));
+    let elsewhere = form(&client, login.clone(), "", "token=test-token".into(), "https://evil.example").await;
+    assert_eq!(elsewhere.status(), 401, "another site cannot sign anybody in");
+    let right = form(&client, login, "", "token=test-token".into(), &base).await;
+    assert_eq!((right.status().as_u16(), right.headers()[header::LOCATION].to_str().unwrap()), (303, "/"));
+    let set = right.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(set.contains("; HttpOnly") && set.contains("; SameSite=Strict"), "{set}");
+    let cookie = set.split(';').next().unwrap().to_owned();
+    assert!(!cookie.contains("test-token"));
+
+    let seen = page(&client, &base, &format!("other=1; {cookie}")).await;
+    assert_eq!(seen.status(), 200);
+    let html = seen.text().await.unwrap();
+    let (_, rest) = html.split_once("name=\"csrf\" value=\"").unwrap();
+    let csrf = rest.split('"').next().unwrap();
+    let logout = format!("{base}/logout");
+    for (body, origin) in [
+        ("csrf=".to_owned(), base.as_str()),
+        (format!("csrf={}", "0".repeat(64)), &base),
+        (format!("csrf={csrf}"), "https://evil.example"),
+        (format!("csrf={csrf}"), "null"),
+    ] {
+        assert_eq!(
+            form(&client, logout.clone(), &cookie, body.clone(), origin).await.status(),
+            403,
+            "{body} {origin}"
+        );
+    }
+    assert_eq!(page(&client, &base, &cookie).await.status(), 200);
+    assert_eq!(form(&client, logout, &cookie, format!("csrf={csrf}"), &base).await.status(), 303);
+    assert_eq!(page(&client, &base, &cookie).await.status(), 401, "a session that has ended opens nothing");
+    // A session opens the pages, not the API: a form of another site could not be told from one of ours there.
+    let api = client.post(format!("{base}/api/v1/agreements")).header(header::COOKIE, &cookie).send().await;
+    assert_eq!(api.unwrap().status(), 401);
+}
