@@ -11,11 +11,15 @@ async fn raw(
     body: &str,
 ) -> (u16, Value, reqwest::header::HeaderMap) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = client.request(method.parse().unwrap(), url).body(body.to_owned());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.unwrap();
+    // Who is told in the middle of a body that it is too large may lose the answer with the connection, and asks again.
+    let response = until("an answer comes", async || {
+        let mut request = client.request(method.parse().unwrap(), url).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.ok()
+    })
+    .await;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default(), headers)
 }

@@ -75,7 +75,10 @@ async fn both_sides_know_each_others_number_and_link_and_what_further_terms_allo
     lens.until_quiet().await;
     let shown = lens.ticket(&plain_there).await;
     assert!(shown["priority"].is_null() && shown["shares"][0]["partner_told"] == json!({}), "{shown}");
-    assert_eq!(share(&acme, &other).await["partner_ticket_id"], plain_there.as_str());
+    until("its number is known here", async || {
+        (share(&acme, &other).await["partner_ticket_id"] == plain_there.as_str()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

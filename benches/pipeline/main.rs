@@ -4,6 +4,7 @@
 //! cargo bench --bench pipeline                      # short: 20,000 events, 3 rounds
 //! cargo bench --bench pipeline -- 100000 5          # events, rounds
 //! cargo bench --bench pipeline -- 100000 5 quorum   # a quorum event queue
+//! cargo bench --bench pipeline -- 30000 2 floor sqlite  # these contenders alone
 //! ```
 //! A private RabbitMQ and PostgreSQL. Events of 1.2 KB on 5,000 tickets, shared under four agreements of kind `queue`, wait
 //! in a durable queue; each becomes one message to a partner queue. The contenders run one after the other, in turn, each as
@@ -40,6 +41,9 @@ use std::collections::BTreeMap;
 use broker::Rig;
 use support::servers::{Postgres, RabbitMq};
 
+/// The contenders.
+const NAMES: [&str; 6] = ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"];
+
 /// What one run measured.
 #[derive(Clone, Copy, Debug)]
 struct Measured {
@@ -59,11 +63,15 @@ fn main() {
     let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let (count, rounds) = (numbers.first().copied().unwrap_or(20_000), numbers.get(1).copied().unwrap_or(3));
     let queue_type = if args.iter().any(|arg| arg == "quorum") { "quorum" } else { "classic" };
+    let wanted = |name: &str| {
+        let named = args.iter().any(|arg| NAMES.contains(&arg.as_str()));
+        !named || args.iter().any(|arg| arg == name)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(measure(count, rounds, queue_type));
+    runtime.block_on(measure(count, rounds, queue_type, &wanted));
 }
 
-async fn measure(count: usize, rounds: usize, queue_type: &'static str) {
+async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: &dyn Fn(&str) -> bool) {
     let (rabbit, postgres) = (RabbitMq::new(), Postgres::new());
     let _rabbit = rabbit.start();
     let _postgres = postgres.start();
@@ -75,21 +83,29 @@ async fn measure(count: usize, rounds: usize, queue_type: &'static str) {
         ("sqlite", daemon::Daemon::new(folder.path(), "sqlite", &sqlite, &rabbit.url, queue_type)),
         ("postgres", daemon::Daemon::new(folder.path(), "postgres", &database, &rabbit.url, queue_type)),
     ];
-    for (_, daemon) in &daemons {
+    for (_, daemon) in daemons.iter().filter(|(name, _)| wanted(name)) {
         daemon.share_tickets(&rig).await;
     }
     let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     let mut first = 0;
     for round in 0..rounds {
-        for name in ["floor", "mapping"] {
+        for name in ["floor", "mapping"].into_iter().filter(|name| wanted(name)) {
             let measured = contender::measure(&rig, name, first, count).await;
             results.entry(name).or_default().push(measured);
         }
-        for (name, daemon) in &daemons {
+        for (name, daemon) in daemons.iter().filter(|(name, _)| wanted(name)) {
             results.entry(name).or_default().push(daemon.measure(&rig, first, count).await);
         }
-        results.entry("consume").or_default().push(contender::measure(&rig, "consume", first, count).await);
-        results.entry("unshared").or_default().push(daemons[0].1.measure_unshared(&rig, first, count).await);
+        if wanted("consume") {
+            results
+                .entry("consume")
+                .or_default()
+                .push(contender::measure(&rig, "consume", first, count).await);
+        }
+        if wanted("unshared") {
+            let measured = daemons[0].1.measure_unshared(&rig, first, count).await;
+            results.entry("unshared").or_default().push(measured);
+        }
         first += count;
         eprintln!("round {} of {rounds}", round + 1);
     }
@@ -110,10 +126,10 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, 
         "{:<10} {:>9} {:>22} {:>14} {:>10}",
         "", "events/s", "ratio (least–most)", "CPU s/100,000", "peak MiB"
     );
-    for name in ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"] {
+    for name in NAMES {
         let base = if matches!(name, "consume" | "unshared") { "consume" } else { "floor" };
-        let runs = &results[name];
-        let ratios = median(runs.iter().zip(&results[base]).map(|(run, floor)| run.rate / floor.rate));
+        let (Some(runs), Some(base)) = (results.get(name), results.get(base)) else { continue };
+        let ratios = median(runs.iter().zip(base).map(|(run, floor)| run.rate / floor.rate));
         println!(
             "{name:<10} {:>9.0} {:>8.2} ({:.2}–{:.2}) {:>14.1} {:>10.0}",
             median(runs.iter().map(|run| run.rate)).0,

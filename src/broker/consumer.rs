@@ -34,32 +34,40 @@ impl AmqpDeliveries {
 #[async_trait]
 impl Deliveries for AmqpDeliveries {
     async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError> {
-        let cancelled = || away("the broker ended the consumer");
-        let first = self.consumer.next().await.ok_or_else(cancelled)?.map_err(away)?;
-        let mut batch = vec![incoming(first)];
+        let mut batch = vec![taken(self.consumer.next().await)?];
         let begun = Instant::now();
-        while batch.len() < max {
-            let next = if let Some(next) = self.consumer.next().now_or_never() {
-                next
-            } else {
-                let Some(left) = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
-                    break;
-                };
-                match tokio::time::timeout(left, self.consumer.next()).await {
-                    Ok(next) => next,
-                    Err(_elapsed) => break,
-                }
-            };
-            batch.push(incoming(next.ok_or_else(cancelled)?.map_err(away)?));
+        loop {
+            batch.extend(self.ready(max - batch.len())?);
+            let left = linger.checked_sub(begun.elapsed()).filter(|left| !left.is_zero());
+            let Some(left) = left.filter(|_| batch.len() < max) else { break };
+            match tokio::time::timeout(left, self.consumer.next()).await {
+                Ok(next) => batch.push(taken(next)?),
+                Err(_elapsed) => break,
+            }
         }
         // A stream that always has something ready never lets anybody else run by itself.
         tokio::task::yield_now().await;
         Ok(batch)
     }
 
+    fn ready(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError> {
+        let mut batch = Vec::new();
+        while batch.len() < max
+            && let Some(next) = self.consumer.next().now_or_never()
+        {
+            batch.push(taken(next)?);
+        }
+        Ok(batch)
+    }
+
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {
         self.channel.basic_ack(through, BasicAckOptions { multiple: true }).await.map_err(away)
     }
+}
+
+fn taken(next: Option<lapin::Result<Delivery>>) -> Result<Incoming, BrokerError> {
+    let delivery = next.ok_or_else(|| away("the broker ended the consumer"))?;
+    delivery.map(incoming).map_err(away)
 }
 
 fn incoming(delivery: Delivery) -> Incoming {

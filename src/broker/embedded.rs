@@ -99,23 +99,25 @@ impl Drop for Hand {
 impl Deliveries for Hand {
     async fn next(&mut self, max: usize, _linger: Duration) -> Result<Vec<Incoming>, BrokerError> {
         loop {
-            let arrived = self.queue.arrived.notified();
-            let ids: Vec<String> = {
-                let mut waiting = self.queue.ids.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = waiting.len().min(max);
-                waiting.drain(..count).collect()
-            };
-            if ids.is_empty() {
-                arrived.await;
-                continue;
+            let queue = self.queue.clone();
+            let arrived = queue.arrived.notified();
+            let ready = self.ready(max)?;
+            if !ready.is_empty() {
+                return Ok(ready);
             }
-            let number = |id| {
-                self.tag += 1;
-                self.unacknowledged.push_back((self.tag, String::clone(&id)));
-                Incoming { tag: self.tag, id: Some(id), ..Incoming::default() }
-            };
-            return Ok(ids.into_iter().map(number).collect());
+            arrived.await;
         }
+    }
+
+    fn ready(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError> {
+        let mut waiting = self.queue.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.len().min(max);
+        let number = |id: String| {
+            self.tag += 1;
+            self.unacknowledged.push_back((self.tag, id.clone()));
+            Incoming { tag: self.tag, id: Some(id), ..Incoming::default() }
+        };
+        Ok(waiting.drain(..count).map(number).collect())
     }
 
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {

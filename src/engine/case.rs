@@ -1,6 +1,6 @@
 //! One ticket with all that is known of it: what every decision about it starts from and leaves behind.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid};
 
@@ -30,7 +30,16 @@ pub struct Case {
     pub comments: Comments,
     /// What is on its way to partners: agreement and contents.
     pub unanswered: Vec<(Uuid, Contents)>,
-    loaded: Option<Box<(Ticket, Vec<Share>)>>,
+    loaded: Option<Arc<Stored>>,
+}
+
+/// A ticket with its shares, as the store has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The ticket, with the version that was read.
+    pub ticket: Ticket,
+    /// Its shares, ended ones too.
+    pub shares: Vec<Share>,
 }
 
 impl Case {
@@ -46,12 +55,14 @@ impl Case {
     }
 
     /// The case as the store has it.
-    pub fn loaded(ticket: Ticket, shares: Vec<Share>) -> Self {
-        let mut case = Self::new(ticket.uuid.clone());
-        case.loaded = Some(Box::new((ticket.clone(), shares.clone())));
-        case.ticket = ticket;
-        case.shares = shares;
-        case
+    pub fn loaded(stored: Arc<Stored>) -> Self {
+        Self {
+            ticket: stored.ticket.clone(),
+            shares: stored.shares.clone(),
+            comments: Comments::default(),
+            unanswered: Vec::new(),
+            loaded: Some(stored),
+        }
     }
 
     /// Whether the store has it.
@@ -62,16 +73,15 @@ impl Case {
     /// Whether anything of it must be written.
     pub fn has_changed(&self) -> bool {
         let rows = match &self.loaded {
-            Some(loaded) => loaded.0 != self.ticket || loaded.1 != self.shares,
+            Some(loaded) => loaded.ticket != self.ticket || loaded.shares != self.shares,
             None => true,
         };
         rows || !self.comments.added.is_empty() || !self.comments.learnt.is_empty()
     }
 
-    /// The shares that differ from what the store has.
-    pub fn changed_shares(&self) -> impl Iterator<Item = &Share> {
-        let before = self.loaded.as_deref().map_or(&[][..], |loaded| &loaded.1);
-        self.shares.iter().filter(move |share| !before.contains(share))
+    /// The case as the store had it.
+    pub fn stored(&self) -> Option<&Arc<Stored>> {
+        self.loaded.as_ref()
     }
 
     /// The share under an agreement.

@@ -36,6 +36,6 @@ mod snapshot;
 pub mod status;
 pub mod undone;
 
-pub use case::{Case, Comments};
+pub use case::{Case, Comments, Stored};
 pub use decision::{Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal};
 pub use snapshot::Snapshot;

@@ -1,6 +1,6 @@
 //! The desk's events, from its queue: acknowledged when the pipeline has written what they changed.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -9,13 +9,16 @@ use super::{
     change::Change,
     consumer::{self, Consumer},
     options::Options,
-    pipeline::Pipeline,
+    pipeline::{Brought, Pipeline},
 };
 use crate::{
     domain::MessageType,
-    ports::{BrokerError, Deliveries, Source},
+    ports::{BrokerError, Deliveries, Incoming, Source},
     wire,
 };
+
+/// How many batches are on their way at once: one is written while the next is read.
+const AHEAD: usize = 2;
 
 /// The desk's events.
 #[derive(Debug)]
@@ -64,18 +67,30 @@ impl Consumer for Intake {
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let mut last = 0;
+        let mut ahead: VecDeque<(Vec<Incoming>, Brought)> = VecDeque::with_capacity(AHEAD);
         loop {
             let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };
-            let batch = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                batch = deliveries.next(self.options.batch, linger) => batch?,
+            let batch = if ahead.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(()),
+                    batch = deliveries.next(self.options.batch, linger) => batch?,
+                }
+            } else {
+                deliveries.ready(self.options.batch)?
             };
-            last = batch.len();
+            if !batch.is_empty() {
+                last = batch.len();
+                let changes = batch.iter().map(|incoming| self.read(&incoming.body)).collect();
+                ahead.push_back((batch, self.pipeline.bring(changes).await));
+                // While one is being written, the next is read.
+                if ahead.len() < AHEAD && !stop.is_cancelled() {
+                    continue;
+                }
+            }
+            let Some((batch, brought)) = ahead.pop_front() else { continue };
             let through = batch.last().map_or(0, |incoming| incoming.tag);
-            let changes: Vec<Change> = batch.iter().map(|incoming| self.read(&incoming.body)).collect();
-            let answers = self.pipeline.submit(changes).await;
-            for (incoming, answer) in batch.iter().zip(answers) {
+            for (incoming, answer) in batch.iter().zip(brought.answers().await) {
                 match answer {
                     Ok(_) => {}
                     Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
@@ -83,6 +98,9 @@ impl Consumer for Intake {
                 }
             }
             deliveries.ack(through).await?;
+            if stop.is_cancelled() && ahead.is_empty() {
+                return Ok(());
+            }
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod agreement_check;
 mod attempt;
+mod cases;
 mod cause;
 mod change;
 mod consumer;

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    cases::Cases,
     change::{Answer, Change},
     options::Options,
     outbox::Outbox,
@@ -63,6 +64,7 @@ pub struct Writer {
     ended: Arc<RwLock<HashSet<Uuid>>>,
     /// A batch was sent to the store and nobody knows whether it was written: its messages may be in their rows alone.
     in_doubt: bool,
+    cases: Cases,
 }
 
 impl std::fmt::Debug for Unit {
@@ -84,20 +86,23 @@ impl Pipeline {
             outbox: outbox.clone(),
             ended: ended.clone(),
             in_doubt: false,
+            cases: Cases::default(),
         };
         (Self { units: sender, agreements, outbox, ended }, writer)
     }
 
     /// Brings changes in, and waits until they are safe; the answers are in the same order.
     pub async fn submit(&self, changes: Vec<Change>) -> Vec<Answer> {
+        self.bring(changes).await.answers().await
+    }
+
+    /// Brings changes in; what came of them can be waited for.
+    pub(super) async fn bring(&self, changes: Vec<Change>) -> Brought {
         let count = changes.len();
         let (answer, answered) = oneshot::channel();
-        let stopping =
-            || (0..count).map(|_| Err(Refusal::new(503, "the daemon is stopping; try again"))).collect();
-        if self.units.send(Unit { changes, answer: Some(answer) }).await.is_err() {
-            return stopping();
-        }
-        answered.await.unwrap_or_else(|_| stopping())
+        // When the writer is gone, so is the answer's sender.
+        let _gone = self.units.send(Unit { changes, answer: Some(answer) }).await;
+        Brought { count, answered }
     }
 
     /// Brings one change in.
@@ -110,6 +115,21 @@ impl Pipeline {
     pub(super) async fn note(&self, change: Change) {
         // When the writer is gone, the note is made again after the restart: the rows still say what is to be done.
         let _gone = self.units.send(Unit { changes: vec![change], answer: None }).await;
+    }
+}
+
+/// Changes that were brought in.
+#[derive(Debug)]
+pub(super) struct Brought {
+    count: usize,
+    answered: oneshot::Receiver<Vec<Answer>>,
+}
+
+impl Brought {
+    /// Waits until they are safe.
+    pub(super) async fn answers(self) -> Vec<Answer> {
+        let stopping = || Err(Refusal::new(503, "the daemon is stopping; try again"));
+        self.answered.await.unwrap_or_else(|_| (0..self.count).map(|_| stopping()).collect())
     }
 }
 
@@ -177,7 +197,11 @@ impl Writer {
         let mut waits = self.options.reconnect.waits();
         let mut conflicts = 0;
         loop {
-            let broken = match self.attempt(changes).await {
+            let attempted = self.attempt(changes).await;
+            if attempted.is_err() {
+                self.cases.forget();
+            }
+            let broken = match attempted {
                 Ok(answers) => {
                     self.options.outages.store.works();
                     return answers;
@@ -216,6 +240,7 @@ impl Writer {
         for (owner, events) in waiting.values() {
             scope::add_waiting(&mut scope, owner, events);
         }
+        self.cases.know(&mut scope);
         let snapshot = options.store.snapshot(&scope).await?;
         let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
         let mut batch = Batch::new(&options, snapshot, waiting);
@@ -237,6 +262,7 @@ impl Writer {
             }
         }
         let Finished { mut writes, agreements_changed, mails, .. } = finished;
+        self.cases.keep(std::mem::take(&mut writes.tickets));
         for notice in mails {
             options.post.take(notice);
         }

@@ -121,7 +121,9 @@ impl Relay {
                 .filter(|message| message.state == crate::domain::MessageState::Published)
                 .filter_map(outgoing)
                 .collect();
-            self.options.broker.publish(published).await;
+            let results = self.options.broker.publish(published).await;
+            // Twice is as good as once: should one not be taken, all are handed over again.
+            results.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
             after = newest;
         }
         self.refilled = true;
@@ -153,21 +155,23 @@ impl Relay {
             let (mut published, mut buried) = (Vec::new(), Vec::new());
             for ((seq, id, kind, lane), result) in kept.into_iter().zip(results) {
                 match result {
-                    Ok(()) if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) => {
-                        buried.push(id);
+                    Ok(()) => {
+                        published.push(seq);
+                        if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) {
+                            buried.push(id);
+                        }
                     }
-                    Ok(()) => published.push(seq),
                     Err(error) => {
                         held.behind.insert(lane);
                         held.error = Some(error);
                     }
                 }
             }
-            if !buried.is_empty() {
-                self.pipeline.note(Change::Buried(buried)).await;
-            }
             if !published.is_empty() {
                 self.pipeline.note(Change::Published(published)).await;
+            }
+            if !buried.is_empty() {
+                self.pipeline.note(Change::Buried(buried)).await;
             }
         }
         if held.error.is_none() {

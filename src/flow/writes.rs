@@ -9,7 +9,7 @@ use crate::{
         MessageState, MessageType, Notice, TicketId, Timestamp, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
-    ports::{Withdraw, Writes},
+    ports::{Changed, Withdraw, Writes},
     telemetry::metric,
     wire,
 };
@@ -91,14 +91,9 @@ impl<'a> Batch<'a> {
         engine: impl FnOnce(&mut Case, &Context<'_>) -> Decision,
     ) -> Decision {
         let decision = engine(&mut case, &self.context(event_at));
-        let ticket = case.ticket.uuid.clone();
-        if let Some(cause) =
-            self.cause.as_ref().filter(|_| decision.outcome != Outcome::Unchanged || case.has_changed())
-        {
-            self.writes.history.push((ticket.clone(), cause.with(&decision)));
-        }
-        self.keep(case);
-        self.take_in(&ticket, &decision);
+        let tells = decision.outcome != Outcome::Unchanged || case.has_changed();
+        let line = self.cause.as_ref().filter(|_| tells).map(|cause| cause.with(&decision));
+        self.keep_and_take_in(case, &decision, line);
         decision
     }
 
@@ -114,22 +109,33 @@ impl<'a> Batch<'a> {
         let existed = case.is_stored() || self.touched.contains(&ticket);
         match engine(&mut case, &self.context(event_at)) {
             Ok(decision) => {
-                if let Some(cause) = &self.cause {
-                    self.writes.history.push((ticket.clone(), cause.with(&decision)));
-                }
-                self.keep(case);
-                self.take_in(&ticket, &decision);
+                let line = self.cause.as_ref().map(|cause| cause.with(&decision));
+                self.keep_and_take_in(case, &decision, line);
                 Ok(decision)
             }
             Err(refusal) => {
                 if let Some(cause) = self.cause.as_ref().filter(|_| existed) {
-                    self.writes.history.push((ticket.clone(), cause.refused(&refusal)));
+                    let line = cause.refused(&refusal);
+                    self.writes.history.push((ticket.clone(), before.ticket.messages, line));
                 }
                 if existed {
                     self.snapshot.cases.insert(ticket, before);
                 }
                 Err(refusal)
             }
+        }
+    }
+
+    /// Keeps a case with what was decided about it. The line of its history travels with the first message, if there is one.
+    fn keep_and_take_in(&mut self, case: Case, decision: &Decision, line: Option<String>) {
+        let (ticket, number, first) =
+            (case.ticket.uuid.clone(), case.ticket.messages, self.writes.messages.len());
+        self.keep(case);
+        self.take_in(&ticket, decision);
+        match (line, self.writes.messages.get_mut(first)) {
+            (Some(line), Some(message)) if message.id.owner == ticket => message.cause = Some(line),
+            (Some(line), _) => self.writes.history.push((ticket, number, line)),
+            (None, _) => {}
         }
     }
 
@@ -202,6 +208,8 @@ impl<'a> Batch<'a> {
             error: None,
             event_at: draft.event_at,
             created_at: self.now,
+            cause: None,
+            bridged: agreement.is_some_and(|agreement| agreement.kind == Kind::Queue),
         });
     }
 
@@ -227,6 +235,8 @@ impl<'a> Batch<'a> {
             error: Some(reason),
             event_at: None,
             created_at: self.now,
+            cause: None,
+            bridged: true,
         });
     }
 
@@ -258,16 +268,17 @@ impl<'a> Batch<'a> {
         touched.sort_unstable();
         for uuid in touched {
             let Some(case) = self.snapshot.cases.remove(&uuid) else { continue };
+            let stored = case.stored().cloned();
             if !case.has_changed() {
+                self.writes.relied_on.extend(stored.map(|stored| (uuid, stored.ticket.version)));
                 continue;
             }
-            self.writes.shares.extend(case.changed_shares().cloned());
             self.writes
                 .comments
                 .extend(case.comments.added.into_iter().map(|comment| (uuid.clone(), comment)));
             let learnt = case.comments.learnt.into_iter();
             self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
-            self.writes.tickets.push(case.ticket);
+            self.writes.tickets.push(Changed::of(stored.as_deref(), case.ticket, case.shares));
         }
         self.writes.agreements = self.agreements.into_values().collect();
         Finished {

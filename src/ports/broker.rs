@@ -80,6 +80,8 @@ pub struct Incoming {
 pub trait Deliveries: fmt::Debug + Send + Sync {
     /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more.
     async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError>;
+    /// Takes what is there, up to `max`, without waiting.
+    fn ready(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError>;
     /// Acknowledges everything up to this tag.
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError>;
 }

@@ -14,5 +14,6 @@ pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoin
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use store::{
-    Counts, Happened, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,
+    Changed, Counts, Happened, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView,
+    Withdraw, Writes,
 };

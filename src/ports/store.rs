@@ -1,6 +1,6 @@
 //! What the flow needs of a store: read what a batch speaks of, write it in one transaction, find again what is on its way.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use crate::{
         Agreement, Catalogue, Issue, Keys, Message, MessageId, MessageState, Share, StoredComment, Ticket,
         TicketId, Timestamp, User, Uuid,
     },
-    engine::{Snapshot, agreement::NewKey},
+    engine::{Snapshot, Stored, agreement::NewKey},
 };
 
 /// Why the store did not do what it was asked.
@@ -54,6 +54,8 @@ pub struct Scope {
     pub events: Vec<String>,
     /// Whether unanswered messages matter (partners' changes).
     pub unanswered: bool,
+    /// Tickets that are known already: they are not read again, and everything about them is.
+    pub known: Vec<Arc<Stored>>,
 }
 
 /// A ticket as a change names it.
@@ -102,10 +104,10 @@ pub struct Writes {
     pub access_keys: Vec<(Uuid, NewKey)>,
     /// What partners have told of their custom fields.
     pub partner_fields: Vec<(Uuid, Catalogue)>,
-    /// Tickets, each with the version that was read.
-    pub tickets: Vec<Ticket>,
-    /// Shares that changed.
-    pub shares: Vec<Share>,
+    /// Tickets that changed, each with the version that was read.
+    pub tickets: Vec<Changed>,
+    /// Tickets that were known already and have not changed: they must still have this version.
+    pub relied_on: Vec<(Uuid, i64)>,
     /// New comments, each with its ticket.
     pub comments: Vec<(Uuid, StoredComment)>,
     /// The desk's ids of known comments: ticket, comment, id.
@@ -136,8 +138,34 @@ pub struct Writes {
     pub refit: bool,
     /// Tickets have been gone through from the one to the other; `None`: to the last.
     pub refitted: Vec<(Uuid, Option<Uuid>)>,
-    /// What happened to tickets, for people to read: ticket and a JSON object.
-    pub history: Vec<(Uuid, String)>,
+    /// What happened to tickets without a message that could carry it: ticket, its last message's number, a JSON object.
+    pub history: Vec<(Uuid, i64, String)>,
+}
+
+/// A ticket with its shares that changed.
+#[derive(Debug)]
+pub struct Changed {
+    /// The ticket, with the version that was read.
+    pub ticket: Ticket,
+    /// All its shares.
+    pub shares: Vec<Share>,
+    /// Agreements under which it was not shared before.
+    pub begun: Vec<Uuid>,
+    /// Whether something changed by which it is found: it is new, or its number or when it is due.
+    pub moved: bool,
+}
+
+impl Changed {
+    /// What changed of a case.
+    pub fn of(stored: Option<&Stored>, ticket: Ticket, shares: Vec<Share>) -> Self {
+        let had = |share: &Share| {
+            stored.is_some_and(|stored| stored.shares.iter().any(|had| had.agreement == share.agreement))
+        };
+        let begun = shares.iter().filter(|share| !had(share)).map(|share| share.agreement.clone()).collect();
+        let moved = stored
+            .is_none_or(|stored| stored.ticket.id != ticket.id || stored.ticket.due_at != ticket.due_at);
+        Self { ticket, shares, begun, moved }
+    }
 }
 
 /// Something that happened to a ticket.

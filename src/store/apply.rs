@@ -1,6 +1,6 @@
 //! Writing a batch: one transaction, one statement a table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     agreement,
@@ -10,8 +10,8 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    domain::{Issue, Share, StoredComment, Ticket, TicketId, Timestamp, User, Uuid},
-    ports::{StoreError, Writes},
+    domain::{Issue, MessageState, Share, StoredComment, TicketId, Timestamp, User, Uuid},
+    ports::{Changed, StoreError, Writes},
 };
 
 /// The statements of a batch, and which of them gives back the places of the new messages.
@@ -32,8 +32,12 @@ pub(super) fn statements(
             all.push(statement());
         }
     };
-    push(!writes.tickets.is_empty(), &|| tickets(&writes.tickets, writes.now));
-    push(!writes.shares.is_empty(), &|| shares(&writes.shares));
+    let moved = || writes.tickets.iter().filter(|changed| changed.moved);
+    let stayed = || writes.tickets.iter().filter(|changed| !changed.moved);
+    push(!writes.relied_on.is_empty(), &|| relied_on(&writes.relied_on));
+    push(moved().next().is_some(), &|| moved_tickets(moved(), writes.now));
+    push(stayed().next().is_some(), &|| tickets(stayed(), writes.now));
+    push(writes.tickets.iter().any(|changed| !changed.begun.is_empty()), &|| shares(&writes.tickets));
     push(!writes.comments.is_empty(), &|| comments(&writes.comments));
     push(!writes.learnt.is_empty(), &|| learnt(&writes.learnt));
     push(!writes.users.is_empty(), &|| users(&writes.users));
@@ -41,8 +45,11 @@ pub(super) fn statements(
     push(!writes.seen.is_empty(), &|| seen(&writes.seen, writes.now));
     push(!writes.waiting.is_empty(), &|| waiting(&writes.waiting, writes.now));
     push(!writes.released.is_empty(), &|| released(&writes.released));
-    push(!writes.published.is_empty(), &|| message::published(&writes.published, now));
+    push(!writes.published.is_empty(), &|| message::published(&writes.published));
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
+    let again: Vec<_> =
+        writes.marks.iter().filter(|mark| mark.state == MessageState::Pending).map(|mark| &mark.id).collect();
+    push(!again.is_empty(), &|| message::again(&again));
     push(!writes.history.is_empty(), &|| history(&writes.history, writes.now));
     if writes.refit {
         all.push(setting("refitted", json(&Some(""))));
@@ -68,46 +75,65 @@ pub(super) fn statements(
     Ok((all, Some(place)))
 }
 
-fn tickets(tickets: &[Ticket], now: Timestamp) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[
-        ("uuid", Type::Text),
-        ("id", Type::Text),
-        ("version", Type::Int),
-        ("due_at", Type::Int),
-        ("updated_at", Type::Int),
-        ("doc", Type::Text),
-    ];
-    let row = |ticket: &Ticket| {
-        vec![
-            (&ticket.uuid).into(),
-            ticket.id.as_ref().map(TicketId::as_str).into(),
-            (ticket.version + 1).into(),
-            ticket.due_at.into(),
-            now.into(),
-            json(ticket),
-        ]
-    };
-    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, doc) \
-        select uuid, id, version, due_at, updated_at, doc from {rows} where true \
-        on conflict (uuid) do update set id = excluded.id, version = excluded.version, due_at = excluded.due_at, \
-        updated_at = excluded.updated_at, doc = excluded.doc where ticket.version = excluded.version - 1";
-    Statement::rows(sql, COLUMNS, tickets.iter().map(row).collect()).all()
+const TICKET: &[(&str, Type)] = &[
+    ("uuid", Type::Text),
+    ("id", Type::Text),
+    ("version", Type::Int),
+    ("due_at", Type::Int),
+    ("updated_at", Type::Int),
+    ("doc", Type::Text),
+    ("shares", Type::Text),
+];
+
+fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
+    let ticket = &changed.ticket;
+    let shares: BTreeMap<&str, &Share> =
+        changed.shares.iter().map(|share| (share.agreement.as_str(), share)).collect();
+    vec![
+        (&ticket.uuid).into(),
+        ticket.id.as_ref().map(TicketId::as_str).into(),
+        (ticket.version + 1).into(),
+        ticket.due_at.into(),
+        now.into(),
+        json(ticket),
+        json(&shares),
+    ]
 }
 
-fn shares(shares: &[Share]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[
-        ("ticket", Type::Text),
-        ("agreement", Type::Text),
-        ("comments_sent", Type::Int),
-        ("doc", Type::Text),
-    ];
-    let row = |share: &Share| {
-        vec![(&share.ticket).into(), (&share.agreement).into(), share.comments_sent.into(), json(share)]
-    };
-    let sql = "insert into share (ticket, agreement, comments_sent, doc) \
-        select ticket, agreement, comments_sent, doc from {rows} where true \
-        on conflict (ticket, agreement) do update set comments_sent = excluded.comments_sent, doc = excluded.doc";
-    Statement::rows(sql, COLUMNS, shares.iter().map(row).collect()).all()
+/// Tickets that are new, or are found by something else than before.
+fn moved_tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> Statement {
+    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, doc, shares) \
+        select uuid, id, version, due_at, updated_at, doc, shares from {rows} where true \
+        on conflict (uuid) do update set id = excluded.id, version = excluded.version, due_at = excluded.due_at, \
+        updated_at = excluded.updated_at, doc = excluded.doc, shares = excluded.shares \
+        where ticket.version = excluded.version - 1";
+    Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
+}
+
+/// Tickets by which no index is touched.
+fn tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> Statement {
+    let sql = "update ticket set version = r.version, updated_at = r.updated_at, doc = r.doc, shares = r.shares \
+        from {rows} where ticket.uuid = r.uuid and ticket.version = r.version - 1";
+    Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
+}
+
+/// What was decided on tickets that were not read anew holds only if nobody has changed them meanwhile.
+fn relied_on(tickets: &[(Uuid, i64)]) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("uuid", Type::Text), ("version", Type::Int)];
+    let rows = tickets.iter().map(|(uuid, version)| vec![uuid.into(), (*version).into()]).collect();
+    let sql = "select t.version from ticket t join {rows} on t.uuid = r.uuid and t.version = r.version";
+    Statement::rows(sql, COLUMNS, rows).all()
+}
+
+/// Under which agreements tickets are shared, for lists.
+fn shares(tickets: &[Changed]) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("agreement", Type::Text)];
+    let begun = tickets.iter().flat_map(|changed| {
+        changed.begun.iter().map(|agreement| vec![(&changed.ticket.uuid).into(), agreement.into()])
+    });
+    let sql = "insert into share (ticket, agreement) select ticket, agreement from {rows} where true \
+        on conflict (ticket, agreement) do nothing";
+    Statement::rows(sql, COLUMNS, begun.collect())
 }
 
 fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {
@@ -237,10 +263,13 @@ fn released(tickets: &[TicketId]) -> Statement {
     Statement::rows("delete from waiting_event where ticket in (select ticket from {rows})", COLUMNS, rows)
 }
 
-fn history(happened: &[(Uuid, String)], now: Timestamp) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("at", Type::Int), ("doc", Type::Text)];
-    let row = |(ticket, doc): &(Uuid, String)| vec![ticket.into(), now.into(), doc.as_str().into()];
-    let sql = "insert into history (ticket, at, doc) select ticket, at, doc from {rows}";
+fn history(happened: &[(Uuid, i64, String)], now: Timestamp) -> Statement {
+    const COLUMNS: &[(&str, Type)] =
+        &[("ticket", Type::Text), ("n", Type::Int), ("at", Type::Int), ("doc", Type::Text)];
+    let row = |(ticket, n, doc): &(Uuid, i64, String)| {
+        vec![ticket.into(), (*n).into(), now.into(), doc.as_str().into()]
+    };
+    let sql = "insert into history (ticket, n, at, doc) select ticket, n, at, doc from {rows}";
     Statement::rows(sql, COLUMNS, happened.iter().map(row).collect())
 }
 

@@ -1,18 +1,20 @@
 //! The message table: outbox, history and dead letters in one.
 
 use super::{
-    link::{Cell, Row, Rows, Statement, Type},
+    link::{Cell, Row, Statement, Type},
     row::{Reader, json},
 };
 use crate::{
-    domain::{Message, MessageId, MessageState, MessageType, Uuid},
+    domain::{Channel, Message, MessageId, MessageState, MessageType, Uuid},
     ports::{Mark, MessageFilter, StoreError},
 };
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select m.seq, m.owner, m.n, m.agreement, m.kind, m.state, m.body, m.contents, m.attempts, m.due_at, m.error, \
+            "select m.seq, m.owner, m.n, m.agreement, m.kind, case when m.state in ('open', 'asked', 'handed') then \
+             case when exists (select 1 from outbox o where o.seq = m.seq) then 'pending' else 'published' end \
+             else m.state end as state, case when m.state = 'handed' then 1 else 0 end, m.body, m.contents, m.attempts, m.due_at, m.error, \
              m.event_at, m.created_at from message m ",
             $rest
         )
@@ -24,37 +26,33 @@ pub(super) const ID: &[(&str, Type)] = &[("owner", Type::Text), ("n", Type::Int)
 pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
     let with = |sql, arg: Cell| Statement::new(sql, vec![arg, limit.into()]);
     match filter {
-        MessageFilter::Pending(after) => {
-            with(select!("where m.state = 'pending' and m.seq > $1 order by m.seq limit $2"), after.into())
-        }
-        MessageFilter::Undelivered(after) => with(
+        MessageFilter::Pending(after) => with(
             select!(
-                "where m.state in ('pending', 'published') and m.agreement is not null and (m.kind like 'ticket.%' or m.kind like 'agreement.%') \
-                 and m.seq > $1 order by m.seq limit $2"
+                "join outbox p on p.seq = m.seq where p.seq > $1 and m.state in ('open', 'asked', 'handed') \
+                 order by p.seq limit $2"
             ),
             after.into(),
         ),
+        MessageFilter::Undelivered(after) => {
+            with(select!("where m.state = 'open' and m.seq > $1 order by m.seq limit $2"), after.into())
+        }
         MessageFilter::Retrying(agreement) => with(
             select!(
-                "where m.agreement = $1 and m.state in ('pending', 'published') and m.due_at is not null \
-                 and (m.kind like 'ticket.%' or m.kind like 'agreement.%') order by m.seq limit $2"
+                "where m.agreement = $1 and m.state = 'open' and m.due_at is not null order by m.seq limit $2"
             ),
             (&agreement).into(),
         ),
         MessageFilter::Open(agreement) => with(
             select!(
-                "where m.agreement = $1 and m.state in ('pending', 'published') and (m.kind like 'ticket.%' or m.kind like 'agreement.%') \
+                "where m.seq in (select x.seq from message x where x.agreement = $1 and x.state = 'open' union \
+                 select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed') \
                  order by m.seq limit $2"
             ),
             (&agreement).into(),
         ),
-        MessageFilter::Commands => with(
-            select!(
-                "where m.state in ('pending', 'published') and m.kind like 'crossdesk.%' and m.seq > $1 \
-                 order by m.seq limit $2"
-            ),
-            0.into(),
-        ),
+        MessageFilter::Commands => {
+            with(select!("where m.state = 'asked' and m.seq > $1 order by m.seq limit $2"), 0.into())
+        }
         MessageFilter::Parked(after) => {
             with(select!("where m.state = 'parked' and m.seq > $1 order by m.seq limit $2"), after.into())
         }
@@ -69,8 +67,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
             let rows = owners.iter().map(|owner| vec![(&agreement).into(), owner.into()]).collect();
             Statement::rows(
                 select!(
-                    "join {rows} on m.agreement = r.agreement and m.owner = r.owner where m.state in ('pending', 'published') \
-                     and (m.kind like 'ticket.%' or m.kind like 'agreement.%') order by m.seq"
+                    "join {rows} on m.agreement = r.agreement and m.owner = r.owner where m.state = 'open' order by m.seq"
                 ),
                 OWNERS,
                 rows,
@@ -99,6 +96,7 @@ pub(super) fn read(row: Row) -> Result<Message, StoreError> {
         state: row
             .text()
             .and_then(|word| MessageState::parse(&word).ok_or_else(|| unknown("state", &word)))?,
+        bridged: row.flag()?,
         body: row.text()?,
         contents: row.json()?,
         attempts: row.int().map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX))?,
@@ -106,7 +104,19 @@ pub(super) fn read(row: Row) -> Result<Message, StoreError> {
         error: row.optional_text(),
         event_at: row.optional_time(),
         created_at: row.time()?,
+        cause: None,
     })
+}
+
+/// The word in the table. What is on its way is `open` to a partner whose answer is waited for, `asked` of the desk, or
+/// `handed` to a queue of somebody else's; the outbox says whether the broker has it.
+fn stored_as(message: &Message) -> &'static str {
+    match (message.state, message.kind.channel()) {
+        (MessageState::Pending | MessageState::Published, Channel::Command) => "asked",
+        (MessageState::Pending | MessageState::Published, Channel::Partner) if !message.bridged => "open",
+        (MessageState::Pending | MessageState::Published, _) => "handed",
+        (ended, _) => ended.as_str(),
+    }
 }
 
 /// Writes new messages; gives back their places in the store's order, owner and number each.
@@ -123,6 +133,7 @@ pub(super) fn insert(messages: &[Message]) -> Statement {
         ("error", Type::Text),
         ("event_at", Type::Int),
         ("created_at", Type::Int),
+        ("cause", Type::Text),
     ];
     let row = |(ord, message): (i64, &Message)| {
         vec![
@@ -131,17 +142,19 @@ pub(super) fn insert(messages: &[Message]) -> Statement {
             message.id.n.into(),
             message.agreement.as_ref().into(),
             message.kind.as_str().into(),
-            message.state.as_str().into(),
+            stored_as(message).into(),
             message.body.as_str().into(),
             json(&message.contents),
             message.error.clone().into(),
             message.event_at.into(),
             message.created_at.into(),
+            message.cause.as_deref().into(),
         ]
     };
     let rows = (0..).zip(messages).map(row).collect();
     let sql = "insert into message (owner, n, agreement, kind, state, body, contents, attempts, error, event_at, created_at, \
-        updated_at) select owner, n, agreement, kind, state, body, contents, 0, error, event_at, created_at, created_at \
+        updated_at, cause) select owner, n, agreement, kind, state, body, contents, 0, error, event_at, created_at, \
+        created_at, cause \
         from {rows} where true order by ord returning seq, owner, n";
     Statement::rows(sql, COLUMNS, rows)
 }
@@ -170,31 +183,35 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
             now.into(),
         ]
     };
-    let sql = "update message set state = r.state, attempts = r.attempts, due_at = r.due_at, \
+    let sql = "update message set state = case when r.state in ('pending', 'published') then \
+        case when message.kind like 'crossdesk.%' then 'asked' when message.state = 'handed' then 'handed' else 'open' end \
+        else r.state end, attempts = r.attempts, due_at = r.due_at, \
         error = case when r.state = 'delivered' then r.error else coalesce(r.error, message.error) end, \
         updated_at = r.updated_at from {rows} where message.owner = r.owner and message.n = r.n \
         and message.kind like r.kinds and message.state not in ('delivered', 'withdrawn')";
     Statement::rows(sql, COLUMNS, marks.iter().map(row).collect())
 }
 
+/// Messages that are to be published anew.
+pub(super) fn again(ids: &[&MessageId]) -> Statement {
+    let rows = ids.iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
+    let sql = "insert into outbox (seq) select m.seq from message m join {rows} on m.owner = r.owner and m.n = r.n \
+        where true on conflict (seq) do nothing";
+    Statement::rows(sql, ID, rows)
+}
+
 /// Notes that the broker has taken messages.
-pub(super) fn published(seqs: &[i64], now: i64) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("seq", Type::Int), ("updated_at", Type::Int)];
-    let sql = "update message set state = 'published', updated_at = r.updated_at from {rows} \
-        where message.seq = r.seq and message.state = 'pending'";
-    Statement {
-        rows: Some(Rows {
-            columns: COLUMNS,
-            rows: seqs.iter().map(|seq| vec![(*seq).into(), now.into()]).collect(),
-        }),
-        ..Statement::new(sql, Vec::new())
-    }
+pub(super) fn published(seqs: &[i64]) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("seq", Type::Int)];
+    let rows = seqs.iter().map(|seq| vec![(*seq).into()]).collect();
+    Statement::rows("delete from outbox where seq in (select r.seq from {rows})", COLUMNS, rows)
 }
 
 /// Takes back ticket messages: of one ticket those that were never tried, of an agreement that has ended all.
 pub(super) fn withdraw(ticket: Option<&Uuid>, agreement: &Uuid, now: i64) -> Statement {
-    let sql = "update message set state = 'withdrawn', updated_at = $3 where agreement = $1 \
-        and ($2 = '' or (owner = $2 and attempts = 0)) and state in ('pending', 'published') and kind like 'ticket.%'";
+    let sql = "update message set state = 'withdrawn', updated_at = $3 where seq in (select x.seq from message x \
+        where x.agreement = $1 and x.state = 'open' union select o.seq from outbox o join message y on y.seq = o.seq \
+        where y.agreement = $1 and y.state = 'handed') and ($2 = '' or (owner = $2 and attempts = 0)) and kind like 'ticket.%'";
     let ticket = ticket.map(Uuid::as_str).unwrap_or_default();
     Statement::new(sql, vec![agreement.into(), ticket.into(), now.into()])
 }

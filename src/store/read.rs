@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::{
     link::{Cell, Link, Statement, Type},
     row::Reader,
-    snapshot::{read_share, read_ticket},
+    snapshot::{read_ticket, ticket_columns},
 };
 use crate::{
-    domain::{Issue, Reason, Share, Ticket, Uuid},
+    domain::{Issue, Reason, Uuid},
+    engine::Stored,
     ports::{Counts, StoreError, TicketView},
 };
 
@@ -21,13 +22,13 @@ pub(super) async fn tickets(
     let after: Cell = after.map(Uuid::as_str).unwrap_or_default().into();
     let statement = match agreement {
         None => {
-            let sql =
-                "select uuid, id, version, due_at, doc from ticket where uuid > $1 order by uuid limit $2";
+            let sql = ticket_columns!("where t.uuid > $1 order by t.uuid limit $2");
             Statement::new(sql, vec![after, limit.into()])
         }
         Some(agreement) => {
-            let sql = "select t.uuid, t.id, t.version, t.due_at, t.doc from share s join ticket t on t.uuid = s.ticket \
-                where s.agreement = $3 and s.ticket > $1 order by s.ticket limit $2";
+            let sql = ticket_columns!(
+                "join share s on t.uuid = s.ticket where s.agreement = $3 and s.ticket > $1 order by s.ticket limit $2"
+            );
             Statement::new(sql, vec![after, limit.into(), agreement.into()])
         }
     };
@@ -36,24 +37,18 @@ pub(super) async fn tickets(
 }
 
 pub(super) async fn ticket(link: &dyn Link, id: &str) -> Result<Option<TicketView>, StoreError> {
-    let sql = "select uuid, id, version, due_at, doc from ticket where id = $1 or uuid = $1 limit 1";
+    let sql = ticket_columns!("where t.id = $1 or t.uuid = $1 limit 1");
     let rows = link.query(Statement::new(sql, vec![id.into()])).await?;
     let tickets = rows.into_iter().map(read_ticket).collect::<Result<_, _>>()?;
     Ok(views(link, tickets).await?.pop())
 }
 
-async fn views(link: &dyn Link, tickets: Vec<Ticket>) -> Result<Vec<TicketView>, StoreError> {
+async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<TicketView>, StoreError> {
     const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
     if tickets.is_empty() {
         return Ok(Vec::new());
     }
-    let keys: Vec<Vec<Cell>> = tickets.iter().map(|ticket| vec![(&ticket.uuid).into()]).collect();
-    let sql = "select s.ticket, s.agreement, s.doc from share s join {rows} on s.ticket = r.wanted order by s.agreement";
-    let mut shares: HashMap<Uuid, Vec<Share>> = HashMap::new();
-    for row in link.query(Statement::rows(sql, KEY, keys.clone())).await? {
-        let share = read_share(row)?;
-        shares.entry(share.ticket.clone()).or_default().push(share);
-    }
+    let keys: Vec<Vec<Cell>> = tickets.iter().map(|stored| vec![(&stored.ticket.uuid).into()]).collect();
     let sql = "select i.ticket, i.agreement, i.subject, i.reason, i.detail, i.opened_at, i.resolved_at from issue i \
         join {rows} on i.ticket = r.wanted order by i.opened_at";
     let mut issues: HashMap<Uuid, Vec<Issue>> = HashMap::new();
@@ -70,8 +65,8 @@ async fn views(link: &dyn Link, tickets: Vec<Ticket>) -> Result<Vec<TicketView>,
         };
         issues.entry(issue.ticket.clone()).or_default().push(issue);
     }
-    let view = |ticket: Ticket| TicketView {
-        shares: shares.remove(&ticket.uuid).unwrap_or_default(),
+    let view = |Stored { ticket, shares }: Stored| TicketView {
+        shares,
         issues: issues.remove(&ticket.uuid).unwrap_or_default(),
         ticket,
     };
@@ -79,7 +74,7 @@ async fn views(link: &dyn Link, tickets: Vec<Ticket>) -> Result<Vec<TicketView>,
 }
 
 pub(super) async fn counts(link: &dyn Link) -> Result<Counts, StoreError> {
-    let sql = "select (select count(*) from message where state = 'pending'), \
+    let sql = "select (select count(*) from outbox o join message m on m.seq = o.seq where m.state in ('open', 'asked', 'handed')), \
         (select count(*) from message where state = 'parked')";
     let mut rows = link.query(Statement::new(sql, Vec::new())).await?;
     let mut row = Reader::new("message", rows.pop().unwrap_or_default());

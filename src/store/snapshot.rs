@@ -1,6 +1,9 @@
 //! Reading everything that a batch speaks of, in a handful of statements however large the batch.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     agreement,
@@ -8,8 +11,8 @@ use super::{
     row::Reader,
 };
 use crate::{
-    domain::{Contents, Kind, MessageId, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
-    engine::{Case, Snapshot},
+    domain::{Contents, MessageId, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
+    engine::{Case, Snapshot, Stored},
     ports::{Scope, StoreError, TicketRef},
 };
 
@@ -21,9 +24,11 @@ fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>
 
 pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
-    let tickets = tickets(link, scope, &mut snapshot).await?;
-    if !tickets.is_empty() {
-        cases(link, tickets, &mut snapshot).await?;
+    for stored in &scope.known {
+        add(&mut snapshot, stored.clone());
+    }
+    tickets(link, scope, &mut snapshot).await?;
+    if !snapshot.cases.is_empty() {
         comments(link, scope, &mut snapshot).await?;
     }
     agreements(link, scope, &mut snapshot).await?;
@@ -44,66 +49,47 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     Ok(snapshot)
 }
 
-pub(super) fn read_ticket(row: Row) -> Result<Ticket, StoreError> {
+/// The columns of a ticket, in the order of [`read_ticket`].
+macro_rules! ticket_columns {
+    ($rest:literal) => {
+        concat!("select t.uuid, t.id, t.version, t.due_at, t.doc, t.shares from ticket t ", $rest)
+    };
+}
+pub(super) use ticket_columns;
+
+/// A ticket with its shares.
+pub(super) fn read_ticket(row: Row) -> Result<Stored, StoreError> {
     let mut row = Reader::new("ticket", row);
     let uuid = row.uuid()?;
     let id = row.optional_text().map(TicketId::new);
     let version = row.int()?;
     let due_at = row.optional_time();
-    Ok(Ticket { uuid, id, version, due_at, ..row.json()? })
+    let ticket = Ticket { uuid: uuid.clone(), id, version, due_at, ..row.json()? };
+    let shares: BTreeMap<Uuid, Share> = row.json()?;
+    let share = |(agreement, share)| Share { ticket: uuid.clone(), agreement, ..share };
+    Ok(Stored { shares: shares.into_iter().map(share).collect(), ticket })
 }
 
-pub(super) fn read_share(row: Row) -> Result<Share, StoreError> {
-    let mut row = Reader::new("share", row);
-    let ticket = row.uuid()?;
-    let agreement = row.uuid()?;
-    Ok(Share { ticket, agreement, ..row.json()? })
+fn add(snapshot: &mut Snapshot, stored: Arc<Stored>) {
+    let uuid = &stored.ticket.uuid;
+    snapshot.desk_ids.extend(stored.ticket.id.iter().map(|id| (id.clone(), uuid.clone())));
+    snapshot.cases.insert(uuid.clone(), Case::loaded(stored));
 }
 
-async fn tickets(
-    link: &dyn Link,
-    scope: &Scope,
-    snapshot: &mut Snapshot,
-) -> Result<HashMap<Uuid, Ticket>, StoreError> {
+async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     if !scope.desk_ids.is_empty() {
-        let sql =
-            "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.id = r.wanted";
         let ids: HashSet<&str> = scope.desk_ids.iter().map(TicketId::as_str).collect();
-        rows.extend(link.query(one_column(sql, ids)).await?);
+        rows.extend(link.query(one_column(ticket_columns!("join {rows} on t.id = r.wanted"), ids)).await?);
     }
     if !scope.tickets.is_empty() {
-        let sql =
-            "select t.uuid, t.id, t.version, t.due_at, t.doc from ticket t join {rows} on t.uuid = r.wanted";
         let uuids: HashSet<&Uuid> = scope.tickets.iter().collect();
-        rows.extend(link.query(one_column(sql, uuids)).await?);
+        rows.extend(
+            link.query(one_column(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids)).await?,
+        );
     }
-    let mut tickets = HashMap::with_capacity(rows.len());
     for row in rows {
-        let ticket = read_ticket(row)?;
-        if let Some(id) = &ticket.id {
-            snapshot.desk_ids.insert(id.clone(), ticket.uuid.clone());
-        }
-        tickets.insert(ticket.uuid.clone(), ticket);
-    }
-    Ok(tickets)
-}
-
-/// Each ticket with its shares.
-async fn cases(
-    link: &dyn Link,
-    tickets: HashMap<Uuid, Ticket>,
-    snapshot: &mut Snapshot,
-) -> Result<(), StoreError> {
-    let sql = "select s.ticket, s.agreement, s.doc from share s join {rows} on s.ticket = r.wanted order by s.ticket, s.agreement";
-    let mut shares: HashMap<Uuid, Vec<Share>> = HashMap::new();
-    for row in link.query(one_column(sql, tickets.keys())).await? {
-        let share = read_share(row)?;
-        shares.entry(share.ticket.clone()).or_default().push(share);
-    }
-    for (uuid, ticket) in tickets {
-        let shares = shares.remove(&uuid).unwrap_or_default();
-        snapshot.cases.insert(uuid, Case::loaded(ticket, shares));
+        add(snapshot, Arc::new(read_ticket(row)?));
     }
     Ok(())
 }
@@ -190,15 +176,16 @@ async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot)
 }
 
 async fn unanswered(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let sql = "select m.owner, m.agreement, m.contents from message m join {rows} on m.owner = r.wanted \
-        where m.state in ('pending', 'published') and m.kind like 'ticket.%'";
-    for row in link.query(one_column(sql, snapshot.cases.keys())).await? {
+    const WANTED: &[(&str, Type)] = &[("owner", Type::Text), ("agreement", Type::Text)];
+    let shares = snapshot.cases.values().flat_map(|case| &case.shares);
+    let rows = shares.map(|share| vec![(&share.ticket).into(), (&share.agreement).into()]).collect();
+    // Nobody knows when a bridge takes what is in its queue: there it counts as answered at once.
+    let sql = "select m.owner, m.agreement, m.contents from message m \
+        join {rows} on m.agreement = r.agreement and m.owner = r.owner \
+        where m.state = 'open' and m.kind like 'ticket.%' order by m.n";
+    for row in link.query(Statement::rows(sql, WANTED, rows)).await? {
         let mut row = Reader::new("message", row);
         let (owner, agreement) = (row.uuid()?, row.uuid()?);
-        // Nobody knows when a bridge takes what is in its queue: there it counts as answered at once.
-        if snapshot.agreements.get(&agreement).is_some_and(|agreement| agreement.kind == Kind::Queue) {
-            continue;
-        }
         let contents: Contents = row.json()?;
         if let Some(case) = snapshot.cases.get_mut(&owner) {
             case.unanswered.push((agreement, contents));

@@ -184,14 +184,16 @@ impl Store for SqlStore {
     async fn unanswered_invites(&self, limit: i64) -> Result<i64, StoreError> {
         let sql = "select uuid from agreement a where direction = 'inbound' and status = 'pending' union all \
             select uuid from agreement a where direction = 'inbound' and status = 'declined' and reason = $1 and exists \
-            (select 1 from message m where m.agreement = a.uuid and m.state in ('pending', 'published')) limit $2";
+            (select 1 from message m where m.agreement = a.uuid and m.state = 'open') limit $2";
         let rows = self.rows(sql, vec![ALL_DECLINED.into(), limit.into()]).await?;
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
     }
 
     async fn history(&self, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError> {
-        let sql = "select at, doc from (select seq, at, doc from history where ticket = $1 order by seq desc limit $2) as newest \
-            order by seq";
+        // A line that came with a message stands in its row; another one after the last message that was there before it.
+        let sql = "select at, doc from (select n, 1 as after, seq, at, doc from history where ticket = $1 union all \
+            select n, 0 as after, seq, created_at as at, cause as doc from message where owner = $1 and cause is not null \
+            order by n desc, after desc, seq desc limit $2) as newest order by n, after, seq";
         let rows = self.rows(sql, vec![ticket.into(), limit.into()]).await?;
         let read = |row| {
             let mut row = Reader::new("history", row);
@@ -221,21 +223,26 @@ impl Store for SqlStore {
         let args = || vec![Cell::from(before), Cell::from(limit)];
         // The oldest that have ended, in the order in which they were written: no index is needed to find them.
         let messages = "delete from message where seq in (select seq from (select seq, updated_at from message \
-            where state in ('published', 'delivered', 'withdrawn') order by seq limit $2) as oldest \
-            where updated_at < $1) returning seq";
+            where state in ('handed', 'asked', 'delivered', 'withdrawn') order by seq limit $2) as oldest \
+            where updated_at < $1) and seq not in (select seq from outbox) returning seq";
+        // A message may have ended before the broker's word for it was noted.
+        let outbox = "delete from outbox where seq in (select o.seq from outbox o left join message m on m.seq = o.seq \
+            where m.seq is null or m.state in ('delivered', 'withdrawn', 'parked') order by o.seq limit 1000) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
         // An invite that was declined leaves nothing behind, and one that nobody was asked about goes first.
         let invites = "delete from agreement where uuid in (select uuid from agreement a where direction = 'inbound' \
             and status = 'declined' and declared = 0 and (updated_at < $1 or (reason = $3 and updated_at < $4)) \
-            and not exists (select 1 from message m where m.agreement = a.uuid and m.state in ('pending', 'published')) \
+            and not exists (select 1 from message m where m.agreement = a.uuid and m.state = 'open') \
             order by updated_at limit $2) returning uuid";
         let fields = "delete from partner_fields where agreement not in (select uuid from agreement) returning agreement";
-        let history = "delete from history where seq in (select seq from history where at < $1 order by at limit $2) returning seq";
+        let history = "delete from history where seq in (select seq from (select seq, at from history order by seq limit $2) as oldest \
+            where at < $1) returning seq";
         let mut statements = [messages, seen, history].map(|sql| Statement::new(sql, args())).to_vec();
         let long_ago = before.max(Timestamp::from_millis(now.millis() - UNASKED_MILLIS));
         let args = vec![before.into(), limit.into(), ALL_DECLINED.into(), long_ago.into()];
         statements.push(Statement::new(invites, args));
         statements.push(Statement::new(fields, Vec::new()));
+        statements.push(Statement::new(outbox, Vec::new()));
         let gone = self.link()?.transact(statements).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
     }

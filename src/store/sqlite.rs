@@ -19,11 +19,7 @@ use super::{
 };
 use crate::ports::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
-    (1, "first", include_str!("migrations/sqlite/0001_first.sql")),
-    (2, "agreements", include_str!("migrations/sqlite/0002_agreements.sql")),
-    (3, "history", include_str!("migrations/sqlite/0003_history.sql")),
-];
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/sqlite/0001_first.sql"))];
 
 #[derive(Debug)]
 pub(super) struct Sqlite {

@@ -226,6 +226,10 @@ impl Deliveries for Hand {
         }
     }
 
+    fn ready(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError> {
+        self.take(max)
+    }
+
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {
         self.life.passes(MILLIS).await;
         let fault = self.life.faults.fault(CALLS);

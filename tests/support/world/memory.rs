@@ -2,18 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use crossdesk::{
     domain::{
         Agreement, Catalogue, Channel, Issue, Keys, Kind, Message, MessageId, MessageState, Share,
-        ShareState, StoredComment, Ticket, TicketId, Timestamp, User, UserId, Uuid,
+        ShareState, StoredComment, TicketId, Timestamp, User, UserId, Uuid,
     },
-    engine::{Case, Snapshot, agreement::NewKey},
+    engine::{Case, Snapshot, Stored, agreement::NewKey},
     ports::{
-        Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw, Writes,
+        Changed, Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView, Withdraw,
+        Writes,
     },
 };
 
@@ -22,9 +23,8 @@ use crossdesk::{
 struct Rows {
     agreements: BTreeMap<Uuid, Agreement>,
     keys: BTreeMap<Uuid, Keys>,
-    tickets: BTreeMap<Uuid, Ticket>,
+    tickets: BTreeMap<Uuid, Arc<Stored>>,
     ids: BTreeMap<TicketId, Uuid>,
-    shares: BTreeMap<(Uuid, Uuid), Share>,
     comments: BTreeMap<Uuid, Vec<StoredComment>>,
     users: BTreeMap<(Uuid, Uuid), User>,
     issues: BTreeMap<(Uuid, Uuid, String), Issue>,
@@ -61,11 +61,11 @@ impl Rows {
         let mut snapshot = Snapshot { catalogue: self.catalogue.clone(), ..Snapshot::default() };
         let by_id = scope.desk_ids.iter().filter_map(|id| self.ids.get(id));
         let wanted: BTreeSet<&Uuid> = by_id.chain(&scope.tickets).collect();
-        for ticket in wanted.into_iter().filter_map(|uuid| self.tickets.get(uuid)) {
-            let of = |((owner, _), _): &(&(Uuid, Uuid), &Share)| *owner == ticket.uuid;
-            let shares = self.shares.iter().filter(of).map(|(_, share)| share.clone()).collect();
+        let read = wanted.into_iter().filter_map(|uuid| self.tickets.get(uuid)).cloned();
+        for stored in scope.known.iter().cloned().chain(read) {
+            let ticket = &stored.ticket;
             snapshot.desk_ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            snapshot.cases.insert(ticket.uuid.clone(), Case::loaded(ticket.clone(), shares));
+            snapshot.cases.insert(ticket.uuid.clone(), Case::loaded(stored));
         }
         self.comments(scope, &mut snapshot);
         let of_shares = snapshot.cases.values().flat_map(|case| &case.shares);
@@ -143,19 +143,22 @@ impl Rows {
                 other => unreachable!("no story changes keys: {other:?}"),
             }
         }
-        for ticket in &writes.tickets {
-            let known = self.tickets.get(&ticket.uuid).map(|known| known.version);
+        for (uuid, version) in &writes.relied_on {
+            if self.tickets.get(uuid).is_none_or(|stored| stored.ticket.version != *version) {
+                return Err(StoreError::Conflict);
+            }
+        }
+        for Changed { ticket, shares, .. } in &writes.tickets {
+            let known = self.tickets.get(&ticket.uuid).map(|known| known.ticket.version);
             let other = ticket.id.as_ref().and_then(|id| self.ids.get(id)).is_some_and(|u| *u != ticket.uuid);
             if known.is_some_and(|version| version != ticket.version) || other {
                 return Err(StoreError::Conflict);
             }
-            let mut row = ticket.clone();
-            row.version += 1;
-            self.ids.extend(row.id.iter().map(|id| (id.clone(), row.uuid.clone())));
-            self.tickets.insert(row.uuid.clone(), row);
-        }
-        for share in &writes.shares {
-            self.shares.insert((share.ticket.clone(), share.agreement.clone()), share.clone());
+            let mut ticket = ticket.clone();
+            ticket.version += 1;
+            self.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
+            let shares = shares.clone();
+            self.tickets.insert(ticket.uuid.clone(), Arc::new(Stored { ticket, shares }));
         }
         for (ticket, comment) in &writes.comments {
             let known = self.comments.entry(ticket.clone()).or_default();
@@ -292,7 +295,11 @@ impl Store for Memory {
 
     async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
         let rows = self.0.lock().unwrap();
-        let due = rows.tickets.values().filter(|ticket| ticket.due_at.is_some_and(|due| due <= now));
+        let due = rows
+            .tickets
+            .values()
+            .map(|stored| &stored.ticket)
+            .filter(|ticket| ticket.due_at.is_some_and(|due| due <= now));
         let mut due: Vec<_> = due.map(|ticket| (ticket.due_at, ticket.uuid.clone())).collect();
         due.sort();
         Ok(due.into_iter().take(usize::try_from(limit).unwrap()).map(|(_, uuid)| uuid).collect())

@@ -348,7 +348,10 @@ impl World {
         for n in 0..self.partners.len() {
             for agreement in [ours(n), theirs(n)] {
                 for message in at_once(self.store.messages(MessageFilter::Open(agreement), 1000)).unwrap() {
-                    wrong.push(format!("{} waits: {:?} {:?}", message.id, message.state, message.error));
+                    wrong.push(format!(
+                        "{} waits: {:?}, {} tries, due {:?}, {:?}",
+                        message.id, message.state, message.attempts, message.due_at, message.error
+                    ));
                 }
             }
         }

@@ -16,40 +16,54 @@ create table agreement (
   profile text not null,
   accepting bigint not null,
   declared bigint not null,
+  -- The key in force and one on its way to the partner, encrypted where `sealed` says so.
   access_key text not null,
+  next_key text not null default '',
+  sealed bigint not null default 0,
   messages bigint not null,
   version bigint not null,
   created_at bigint not null,
-  updated_at bigint not null
+  updated_at bigint not null,
+  -- What this side settles alone, and who did what last.
+  doc text not null default '{}'
 );
 create index agreement_name on agreement (name);
+create index agreement_invites on agreement (created_at) where direction = 'inbound' and status = 'pending';
+create index agreement_declined on agreement (updated_at) where direction = 'inbound' and status = 'declined';
+-- What a partner has told of its custom fields.
+create table partner_fields (
+  agreement text primary key,
+  fields text not null
+);
+-- A ticket with its shares: read and written together with every event.
 create table ticket (
   uuid text primary key,
   id text,
   version bigint not null,
   due_at bigint,
   updated_at bigint not null,
-  doc text not null
+  doc text not null,
+  shares text not null
 );
 create unique index ticket_id on ticket (id) where id is not null;
 create index ticket_due on ticket (due_at) where due_at is not null;
+-- Which tickets were ever shared under an agreement, for lists.
 create table share (
-  ticket text not null,
   agreement text not null,
-  comments_sent bigint not null,
-  doc text not null,
-  primary key (ticket, agreement)
+  ticket text not null,
+  primary key (agreement, ticket)
 );
-create index share_agreement on share (agreement, ticket);
+-- Comments stand in the order in which they came, so that new ones share few pages; the index finds them.
 create table comment (
+  seq bigint generated always as identity primary key,
   ticket text not null,
   uuid text not null,
   n bigint not null,
   id text,
   origin text,
-  doc text not null,
-  primary key (ticket, uuid)
+  doc text not null
 );
+create unique index comment_uuid on comment (ticket, uuid);
 create index comment_id on comment (ticket, id) where origin is not null and id is not null;
 create table person (
   uuid text not null,
@@ -59,6 +73,9 @@ create table person (
   role text not null,
   primary key (uuid, agreement)
 );
+create index person_id on person (id) where id is not null;
+-- Outbox, history and dead letters in one. What is on its way is `open` to a partner whose answer is waited for, `asked` of the
+-- desk, or `handed` to a queue of somebody else's; it ends as `delivered`, `parked` or `withdrawn`.
 create table message (
   seq bigint generated always as identity primary key,
   owner text not null,
@@ -73,13 +90,26 @@ create table message (
   error text,
   event_at bigint,
   created_at bigint not null,
-  updated_at bigint not null
+  updated_at bigint not null,
+  -- What it came of, for the history of its ticket.
+  cause text
 );
 create unique index message_owner on message (owner, n);
-create index message_pending on message (seq) where state = 'pending';
+create index message_open on message (agreement, owner, n) where state = 'open';
+create index message_asked on message (seq) where state = 'asked';
 create index message_parked on message (seq) where state = 'parked';
-create index message_open on message (agreement, seq) where state in ('pending', 'published');
-create index message_ended on message (updated_at) where state in ('published', 'delivered', 'withdrawn');
+-- Messages that the broker has not taken yet. A row here comes and goes with every message, and leaves that of the message
+-- alone.
+create table outbox (
+  seq bigint primary key
+);
+create function message_pending() returns trigger language plpgsql as $$
+begin
+  insert into outbox (seq) select seq from fresh where state in ('open', 'asked', 'handed');
+  return null;
+end $$;
+create trigger message_pending after insert on message referencing new table as fresh
+  for each statement execute function message_pending();
 create table issue (
   ticket text not null,
   agreement text not null,
@@ -90,6 +120,8 @@ create table issue (
   resolved_at bigint,
   primary key (ticket, agreement, subject)
 );
+create index issue_unfit on issue (ticket)
+  where resolved_at is null and reason in ('unknown_field', 'incompatible_type', 'unknown_option');
 create table seen (
   key text primary key,
   at bigint not null
@@ -102,7 +134,15 @@ create table waiting_event (
   at bigint not null
 );
 create index waiting_event_ticket on waiting_event (ticket);
+-- What happened to tickets without a message that could carry it; `n` is the ticket's last message then.
+create table history (
+  seq bigint generated always as identity primary key,
+  ticket text not null,
+  n bigint not null,
+  at bigint not null,
+  doc text not null
+);
+create index history_ticket on history (ticket, n);
 -- Rows that are rewritten with every event leave room on their page, so that no index has to follow.
 alter table ticket set (fillfactor = 70);
-alter table share set (fillfactor = 70);
 alter table message set (fillfactor = 85);
