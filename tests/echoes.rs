@@ -190,3 +190,55 @@ async fn a_ticket_that_the_desk_made_and_did_not_number_is_unshared_and_said_so(
     assert_eq!(shown["issues"][0]["reason"], "command_failed");
     assert_eq!(sender.ticket("PUT", "t1", &json!({"status": "solved"})).await, 410);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_cannot_keep_a_comment_from_others_by_using_its_name_first() {
+    for pair in Pair::STORES {
+        let daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+        let post = until("it is out", async || partner.tickets("POST").pop()).await;
+        let ticket = post["uuid"].as_str().unwrap();
+        let theirs = Sender::of(&daemon, &partner, &uuid).await;
+        // The names of the desk's next comments can be computed by everybody.
+        let names = crossdesk::domain::Namespace::of(&daemon.sharing_url());
+        let forged: Vec<Value> = (1..20)
+            .map(|n| json!({"uuid": names.comment(&format!("{id}-{n}")), "author": {"uuid": "m", "name": "M"}, "body": "me first", "public": true}))
+            .collect();
+        assert_eq!(theirs.ticket("PUT", ticket, &json!({"comments": forged})).await, 200);
+        daemon.until_desk("they are here", |d| (d.tickets[&id].comments.len() == 20).then_some(())).await;
+        daemon.until_quiet().await;
+        let event = daemon.desk(|d| {
+            let event = d.comment(&id, "Lina", "The desk's own words.", true);
+            let own = d.tickets[&id].comments.last().unwrap().id.clone();
+            let name = names.comment(&own).to_string();
+            (event, own, name)
+        });
+        let (event, own, name) = event;
+        // Whatever the desk calls its comments, this one's name was used before.
+        let squat = json!({"comments": [{"uuid": name, "author": {"uuid": "m", "name": "M"}, "body": "squat", "public": true}]});
+        assert_eq!(theirs.ticket("PUT", ticket, &squat).await, 200);
+        daemon.until_quiet().await;
+        for _ in 0..2 {
+            daemon.tell(&event).await;
+        }
+        let mut again = event.clone();
+        again["id"] = json!(format!("again-{own}"));
+        daemon.tell(&again).await;
+        let put = until("the desk's words are out", async || {
+            partner
+                .tickets("PUT")
+                .into_iter()
+                .find(|put| put["comments"][0]["body"] == "The desk's own words.")
+        })
+        .await;
+        assert_ne!(put["comments"][0]["uuid"], name.as_str());
+        daemon.until_quiet().await;
+        let count = partner
+            .tickets("PUT")
+            .iter()
+            .filter(|put| put["comments"][0]["body"] == "The desk's own words.")
+            .count();
+        assert_eq!(count, 1, "said again, it is known by the desk's id");
+    }
+}

@@ -70,3 +70,44 @@ async fn strangers_learn_nothing_and_block_nothing() {
         json!({"uuid": "large", "name": "x".repeat(300_000), "access_key": "k", "sender_url": partner.url});
     assert_eq!(says(&daemon, "", "POST", "agreements/large", &large).await.0, 422);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_that_nobody_has_answered_bothers_nobody_and_leaves_nothing() {
+    let daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.invites.max_waiting = 3;
+        config.invites.per_minute = 40;
+    })
+    .await;
+    let partner = FakePartner::start().await;
+    assert_eq!(forge(&daemon, "fickle", &partner.url).await, 201);
+    // Whoever invites has the key of his own invite.
+    let mut statuses = Vec::new();
+    for n in 0..60 {
+        let terms = json!({"sync_tags": n % 2 == 0});
+        statuses.push(says(&daemon, "fickle:k", "PUT", "agreements/fickle", &terms).await.0);
+    }
+    assert!(statuses.starts_with(&[200; 30]) && statuses.ends_with(&[503; 10]), "{statuses:?}");
+    let told = daemon.desk(|d| d.notices.len());
+    assert!(told <= 1, "{told} notices for one invite");
+    let fields = json!({"crossdesk": {"fields": [{"title": "x".repeat(300_000), "type": "text"}]}});
+    assert_eq!(says(&daemon, "fickle:k", "PUT", "agreements/fickle", &fields).await.0, 422);
+
+    // Invites that are taken back count until they are forgotten.
+    let other = TestDaemon::with("Other", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.invites.max_waiting = 3;
+    })
+    .await;
+    let mut answers = Vec::new();
+    for n in 0..5 {
+        let uuid = format!("back{n}");
+        answers.push(forge(&other, &uuid, &partner.url).await);
+        let path = format!("agreements/{uuid}");
+        says(&other, &format!("{uuid}:k"), "PUT", &path, &json!({"status": "inactive"})).await;
+    }
+    assert_eq!(answers, [201, 201, 201, 503, 503]);
+    // Whether an agreement is known is not to be had for less than a whole invite.
+    let probe = json!({"access_key": "guess"});
+    let known = says(&other, "", "POST", "agreements/back0", &probe).await;
+    let unknown = says(&other, "", "POST", "agreements/never", &probe).await;
+    assert_eq!(known, unknown);
+}

@@ -240,6 +240,7 @@ async fn a_partner_that_fails_for_long_is_told_and_so_is_its_return_and_others_g
         "{told}"
     );
     assert!(daemon.get(&format!("agreements/{first}")).await["failing_since"].is_string());
+    assert_eq!((up(&daemon, &first).await, up(&daemon, &second).await), (Some(0), Some(1)));
     assert!(daemon.get(&format!("agreements/{second}")).await["failing_since"].is_null());
     down.answer_always(None);
     notice("partner_back").await;
@@ -249,4 +250,37 @@ async fn a_partner_that_fails_for_long_is_told_and_so_is_its_return_and_others_g
     })
     .await;
     assert!(daemon.get(&format!("agreements/{first}")).await["failing_since"].is_null());
+    assert_eq!(up(&daemon, &first).await, Some(1));
+}
+
+/// What `crossdesk_partner_up` says of an agreement.
+async fn up(daemon: &TestDaemon, agreement: &str) -> Option<u32> {
+    let url = format!("http://{}/metrics", daemon.config.admin.listen);
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("crossdesk_partner_up{"));
+    lines.find(|line| line.contains(agreement))?.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn html_that_takes_for_ever_to_clean_is_refused_before() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let mut ticket = new_ticket("t1");
+    ticket["comments"][0]["html_body"] = json!("<div>".repeat(40_000));
+    let (status, text) = sender.send("POST", "tickets/t1", Some(&ticket), true).await;
+    assert!(status == 422 && text.contains("40000 HTML tags"), "{status} {text}");
+    ticket["comments"][0]["html_body"] = json!(format!("<p>{}</p>", "<b>x</b>".repeat(2_000)));
+    assert_eq!(sender.ticket("POST", "t1", &ticket).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_of_a_stranger_is_not_read() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let mut stream = tokio::net::TcpStream::connect(daemon.config.http.listen).await.unwrap();
+    let head = "POST /sharing/tickets/t1 HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\nx-ticket-sharing-token: a:b\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Not one byte of the body has come.
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 403");
 }

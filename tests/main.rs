@@ -10,6 +10,7 @@
 
 mod support;
 
+mod addresses; // which addresses may be called
 mod administration; // what an administrator asks of agreements: checks, and the command line
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
 mod arbitrary; // readers of everything that comes from outside, with whatever may come

@@ -28,7 +28,7 @@ async fn pages_are_for_those_who_have_signed_in_and_their_forms_come_from_nowher
     let wrong = form(&client, login.clone(), "", "token=wrong".into(), &base).await;
     assert_eq!((wrong.status().as_u16(), wrong.headers().get(header::SET_COOKIE)), (401, None));
     let elsewhere = form(&client, login.clone(), "", "token=test-token".into(), "https://evil.example").await;
-    assert_eq!(elsewhere.status(), 401, "another site cannot sign anybody in");
+    assert_eq!(elsewhere.status(), 403, "another site cannot sign anybody in");
     let right = form(&client, login, "", "token=test-token".into(), &base).await;
     assert_eq!((right.status().as_u16(), right.headers()[header::LOCATION].to_str().unwrap()), (303, "/"));
     let set = right.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
@@ -57,7 +57,20 @@ async fn pages_are_for_those_who_have_signed_in_and_their_forms_come_from_nowher
     assert_eq!(page(&client, &base, &cookie).await.status(), 200);
     assert_eq!(form(&client, logout, &cookie, format!("csrf={csrf}"), &base).await.status(), 303);
     assert_eq!(page(&client, &base, &cookie).await.status(), 401, "a session that has ended opens nothing");
+    // What monitors read, a script of another site does not.
+    for path in ["metrics", "readyz"] {
+        let url = format!("{base}/{path}");
+        let script = client.get(&url).header("sec-fetch-mode", "cors").send().await.unwrap();
+        let monitor = client.get(&url).send().await.unwrap();
+        assert_eq!((script.status().as_u16(), monitor.status().as_u16()), (403, 200), "{path}");
+    }
     // A session opens the pages, not the API: a form of another site could not be told from one of ours there.
     let api = client.post(format!("{base}/api/v1/agreements")).header(header::COOKIE, &cookie).send().await;
     assert_eq!(api.unwrap().status(), 401);
+    let login = format!("{base}/login");
+    let mut last = 0;
+    for _ in 0..25 {
+        last = form(&client, login.clone(), "", "token=guess".into(), &base).await.status().as_u16();
+    }
+    assert_eq!(last, 429, "guessing ends");
 }

@@ -95,10 +95,12 @@ impl Daemon {
             post
         });
         let (pipeline, writer) = Pipeline::new(options.clone());
+        // One for HTTP and queue: what is limited is limited together.
+        let inbound = Inbound::new(options.clone(), pipeline.clone());
         let context = Arc::new(http::Context {
             options: options.clone(),
             pipeline: pipeline.clone(),
-            inbound: Inbound::new(options.clone(), pipeline.clone()),
+            inbound: inbound.clone(),
             intake: Intake::new(options.clone(), pipeline.clone()),
             token: token.clone(),
             body: config.limits.body,
@@ -129,7 +131,7 @@ impl Daemon {
             daemon.tasks.spawn(post.run(daemon.stop.clone()));
         }
         let declared = Declared::of(config, options.clock.now(), prune);
-        let work = tokio::spawn(work(options, pipeline, declared, daemon.stop.clone()));
+        let work = tokio::spawn(work(options, pipeline, inbound, declared, daemon.stop.clone()));
         daemon.tasks.spawn(async move {
             if let Err(error) = work.await {
                 // Half a daemon would look alive and do nothing: whoever runs it starts it again.
@@ -242,7 +244,13 @@ fn post(config: &Config) -> Result<Option<(Postbox, Post)>> {
 }
 
 /// Brings the store up, then runs everything that works on it until it is told to stop.
-async fn work(options: Options, pipeline: Pipeline, declared: Declared, stop: CancellationToken) {
+async fn work(
+    options: Options,
+    pipeline: Pipeline,
+    inbound: Inbound,
+    declared: Declared,
+    stop: CancellationToken,
+) {
     let mut waits = Policy::RECONNECT.waits();
     while let Err(error) = options.store.prepare().await {
         options.outages.store.failed(&error);
@@ -257,7 +265,7 @@ async fn work(options: Options, pipeline: Pipeline, declared: Declared, stop: Ca
     tokio::join!(
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),
-        InboundQueue::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
         Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Sweep::new(options, pipeline).run(stop),
     );

@@ -45,6 +45,13 @@ fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publi
         let error = std::io::Error::other("an id or a name is longer than AMQP allows");
         return Box::pin(std::future::ready(Err(error.into())));
     }
+    if let Destination::Reply(queue, ..) = &outgoing.destination
+        && topology.is_ours(queue)
+    {
+        // Whoever may write to the inbound queue may not have us write into the others.
+        let error = std::io::Error::other("an answer cannot go to a queue of this daemon's own");
+        return Box::pin(std::future::ready(Err(error.into())));
+    }
     // Nobody may be left to hear an answer; everything else must find a queue.
     let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };

@@ -62,6 +62,12 @@ impl Topology {
         format!("{}{agreement}", self.partner_queue_prefix)
     }
 
+    /// Whether a queue is one that this daemon reads or fills.
+    pub(super) fn is_ours(&self, queue: &str) -> bool {
+        let own = [&self.events_queue, &self.commands_queue, &self.inbound_queue, &self.dead_letter_queue];
+        own.into_iter().any(|own| own == queue) || queue.starts_with(&self.partner_queue_prefix)
+    }
+
     /// Declares all that does not belong to one agreement.
     pub(super) async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };

@@ -1,6 +1,9 @@
 //! One ticket with all that is known of it: what every decision about it starts from and leaves behind.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid};
 
@@ -9,6 +12,8 @@ use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredCommen
 pub struct Comments {
     /// Comments that are known, of those asked for.
     pub known: HashMap<Uuid, Option<String>>,
+    /// Those of the known ones that partners wrote.
+    pub foreign: HashSet<Uuid>,
     /// The desk's ids of known ones.
     pub ids: HashMap<String, Uuid>,
     /// Comments that some active share has not seen, in order.
@@ -121,6 +126,9 @@ impl Case {
     /// Takes a comment in: it is the ticket's next, and no share but `from` has seen it.
     pub(super) fn add_comment(&mut self, comment: crate::domain::Comment, from: Option<Uuid>) {
         self.ticket.comments += 1;
+        if from.as_ref().is_some_and(|from| !from.as_str().is_empty()) {
+            self.comments.foreign.insert(comment.uuid.clone());
+        }
         self.comments.known.insert(comment.uuid.clone(), comment.id.clone());
         if let Some(id) = &comment.id {
             self.comments.ids.insert(id.clone(), comment.uuid.clone());

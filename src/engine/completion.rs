@@ -248,6 +248,6 @@ fn release(case: &mut Case, ctx: &Context<'_>) {
             case.ticket.properties.insert(property, said);
         }
     }
-    echo::let_go(case);
+    echo::let_go(case, ctx);
     case.ticket.due_at = next_due(case, ctx);
 }

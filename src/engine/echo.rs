@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Comment, Property, Revision, TicketEvent, Value};
+use crate::domain::{Comment, Namespace, Property, Revision, TicketEvent, Uuid, Value};
 
 use super::{Case, Context, Decision, undone};
 
@@ -152,7 +152,7 @@ fn own_way(case: &mut Case, before: &BTreeSet<String>) {
 
 /// Takes the comments of an event in: known ones are passed over, ours coming back are recognised, and what may be ours
 /// waits. Returns whether any is new.
-pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
+pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -> bool {
     let caused_by = event.command_id.as_ref().filter(|id| id.owner == case.ticket.uuid).map(|id| id.n);
     let mut news = false;
     for (comment, named) in &event.comments {
@@ -160,6 +160,7 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
         if case.comments.ids.contains_key(id) {
             continue;
         }
+        let comment = &unless_taken(case, comment, *named, ctx);
         if case.comments.known.contains_key(&comment.uuid) {
             if *named && !id.is_empty() {
                 case.learn_comment(&comment.uuid, id);
@@ -174,20 +175,40 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent) -> bool {
             case.learn_comment(&ours.uuid, id);
             continue;
         }
-        let_go(case);
+        news |= let_go(case, ctx);
         // One that cannot be ours waits all the same behind those that can: they keep their order.
         if case.ticket.held.comments.is_empty() && (*named || !expects_comments(case)) {
-            case.add_comment(comment.clone(), None);
+            let origin = origin(comment, ctx);
+            case.add_comment(comment.clone(), origin);
             news = true;
-        } else if let Some(ours) = caused_by.and_then(|n| expected_comment(case, n, comment)) {
+        } else if let Some(ours) =
+            caused_by.filter(|_| !*named).and_then(|n| expected_comment(case, n, comment))
+        {
             case.learn_comment(&ours, id);
         } else {
             case.ticket.held.comments.push(comment.clone());
             news = true;
         }
     }
-    let_go(case);
-    news
+    news | let_go(case, ctx)
+}
+
+/// A comment of this desk under another name where a partner has used the one that it gets: names can be computed, and
+/// nobody is to keep a comment from others by being faster.
+fn unless_taken(case: &Case, comment: &Comment, named: bool, ctx: &Context<'_>) -> Comment {
+    let mut comment = comment.clone();
+    if !named && case.comments.foreign.contains(&comment.uuid) {
+        let seed = format!("{} {}", comment.uuid, ctx.now.millis());
+        comment.uuid = Namespace::of(&seed).comment(comment.id.as_deref().unwrap_or_default());
+    }
+    comment
+}
+
+/// Whose a comment is of which a desk's event tells: this desk's. One under another name than usual is found again by the
+/// desk's id, as those of partners are.
+fn origin(comment: &Comment, ctx: &Context<'_>) -> Option<Uuid> {
+    let usual = comment.id.as_deref().map(|id| ctx.desk.namespace.comment(id));
+    (usual.as_ref() != Some(&comment.uuid)).then(|| Uuid::new(""))
 }
 
 /// Whether a comment that the desk tells may be one of ours coming back.
@@ -195,21 +216,24 @@ fn expects_comments(case: &Case) -> bool {
     case.ticket.open.iter().any(|command| !command.comments.is_empty())
 }
 
-/// Comments that have waited are people's once no comment of ours is waited for.
-pub(super) fn let_go(case: &mut Case) {
+/// Comments that have waited are people's once no comment of ours is waited for. Returns whether there were any.
+pub(super) fn let_go(case: &mut Case, ctx: &Context<'_>) -> bool {
     if expects_comments(case) {
-        return;
+        return false;
     }
+    let before = case.ticket.comments;
     for comment in std::mem::take(&mut case.ticket.held.comments) {
         let id = comment.id.clone().unwrap_or_default();
         if !case.comments.known.contains_key(&comment.uuid) && !case.comments.ids.contains_key(&id) {
-            case.add_comment(comment, None);
+            let origin = origin(&comment, ctx);
+            case.add_comment(comment, origin);
         }
     }
+    case.ticket.comments > before
 }
 
 /// The comment of command `n` that this one is: the one that says the same, else the first that has not come back.
-fn expected_comment(case: &Case, n: i64, comment: &Comment) -> Option<crate::domain::Uuid> {
+fn expected_comment(case: &Case, n: i64, comment: &Comment) -> Option<Uuid> {
     let command = case.ticket.open.iter().find(|command| command.n == n)?;
     let same = command.comments.iter().find(|ours| same_words(&ours.body, &comment.body));
     same.or_else(|| command.comments.first()).map(|ours| ours.uuid.clone())

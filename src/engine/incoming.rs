@@ -31,10 +31,7 @@ pub fn ticket_created(
     case.end_dead_shares(ctx);
     let uuid = &case.ticket.uuid;
     if !case.ticket.received && case.ticket.id.is_some() {
-        return Err(Refusal::new(
-            422,
-            format!("ticket {uuid} is this desk's own: a ticket cannot be shared home"),
-        ));
+        return Err(Refusal::new(422, format!("ticket {uuid} is here already")));
     }
     // Shared anew under the agreement that it came by, it may meanwhile have been shared on.
     let known_by_this = case.share(&agreement.uuid).is_some();
@@ -43,7 +40,7 @@ pub fn ticket_created(
         other && (share.role == ShareRole::Incoming || !known_by_this)
     };
     if case.shares.iter().any(|share| elsewhere(&share)) {
-        return Err(Refusal::new(422, format!("ticket {uuid} is already here under another agreement")));
+        return Err(Refusal::new(422, format!("ticket {uuid} is here already")));
     }
     match case.share_mut(&agreement.uuid) {
         Some(share) if share.state != ShareState::Ended => {}

@@ -14,7 +14,7 @@ pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -
     let event: Cow<'_, TicketEvent> = people::as_known(case, event, ctx);
     let stale = event.revision.is_older_than(&case.ticket.revision);
     let news = !stale && take_in(&mut decision, case, &event, ctx);
-    let comments = echo::absorb_comments(case, &event);
+    let comments = echo::absorb_comments(case, &event, ctx);
     if comments {
         decision.changed.push("comments".to_owned());
     }

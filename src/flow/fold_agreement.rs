@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Direction, Doer, Local, Message, MessageId, MessageState,
-        MessageType, Uuid,
+        AccessKey, Agreement, AgreementStatus, Direction, Doer, Kind, Local, Message, MessageId,
+        MessageState, MessageType, Uuid,
     },
     engine::{
         Refusal,
@@ -123,6 +123,14 @@ impl Batch<'_> {
         };
         let said = |agreement: &Agreement| agreement.declared_as.clone();
         if before.declared && said(&before) == said(wanted) {
+            return Done { agreement: Some(before), ..Done::default() };
+        }
+        if (before.kind == Kind::Queue) != (wanted.kind == Kind::Queue) {
+            // What is on its way would go nowhere.
+            tracing::error!(
+                agreement.uuid = %before.uuid, from = ?before.kind, to = ?wanted.kind,
+                "a declared agreement cannot turn into a bridge or from one: end it, and declare a new one"
+            );
             return Done { agreement: Some(before), ..Done::default() };
         }
         let new_key = said(&before).map(|as_| as_.key) != said(wanted).map(|as_| as_.key);

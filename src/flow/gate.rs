@@ -11,6 +11,11 @@ use crate::{
     engine::Refusal,
 };
 
+/// How many HTML tags one request may hold.
+const HTML_TAGS: usize = 20_000;
+/// From so many agreements on, gates of those that have been quiet are forgotten.
+const GATES: usize = 10_000;
+
 /// A bucket that fills by the minute; an invite takes one drop. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
@@ -21,6 +26,13 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(per_minute: u32, now: Timestamp) -> Self {
         Self { per_minute, level: Arc::new(Mutex::new((f64::from(per_minute), now))) }
+    }
+
+    /// Whether nobody has come for so long that a new gate would be the same.
+    fn is_full(&self, now: Timestamp) -> bool {
+        let state = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = f64::from(self.per_minute);
+        state.0 + now.since(state.1).as_secs_f64() * rate / 60.0 >= rate
     }
 
     /// Whether one more may come in now.
@@ -34,7 +46,7 @@ impl Gate {
     }
 }
 
-/// A gate for each agreement. Cheap to clone.
+/// A gate for each agreement that asks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Gates {
     per_minute: u32,
@@ -46,12 +58,14 @@ impl Gates {
         Self { per_minute, gates: Arc::default() }
     }
 
-    /// Whether one more request may come in under an agreement now. Only agreements that there are get here, so the gates
-    /// are no more than those.
+    /// Whether one more request may come in under an agreement now.
     pub(super) fn lets_in(&self, agreement: &Uuid, now: Timestamp) -> bool {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = gates.get(agreement) {
             return gate.lets_in(now);
+        }
+        if gates.len() >= GATES {
+            gates.retain(|_, gate| !gate.is_full(now));
         }
         gates.entry(agreement.clone()).or_insert_with(|| Gate::new(self.per_minute, now)).lets_in(now)
     }
@@ -74,6 +88,17 @@ impl Limits {
             if count > limit {
                 return Err(Refusal::new(422, format!("{count} {what}: this desk takes {limit} at most")));
             }
+        }
+        // Nested deeply, tags take a time to clean that grows with their square.
+        let tags = |comment: &crate::domain::Comment| {
+            comment.html_body.as_ref().map_or(0, |html| html.bytes().filter(|byte| *byte == b'<').count())
+        };
+        let count: usize = update.comments.iter().map(tags).sum();
+        if count > HTML_TAGS {
+            return Err(Refusal::new(
+                422,
+                format!("{count} HTML tags in one request: this desk takes {HTML_TAGS} at most"),
+            ));
         }
         let size = |comment: &crate::domain::Comment| {
             comment

@@ -13,7 +13,7 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{AccessKey, Agreement, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, Direction, Uuid},
     engine::{Case, Refusal, incoming},
     ports::{Method, Scope, StoreError},
     telemetry::metric,
@@ -111,13 +111,33 @@ impl Inbound {
         reply
     }
 
+    /// How large the body of a request may be: agreements are small, and anybody can send an invite.
+    pub fn body_limit(collection: Collection, limit: usize) -> usize {
+        if collection == Collection::Agreements { limit.min(AGREEMENT) } else { limit }
+    }
+
+    /// Whether somebody who shows this token is let in at all: asked before a large body is read.
+    ///
+    /// # Errors
+    /// The answer for whoever is not.
+    pub async fn admit(&self, token: Option<&str>) -> Result<(), Reply> {
+        let uuid = token.and_then(|token| token.trim().split(':').next()).unwrap_or_default().to_owned();
+        let (token, body) = (token.map(str::to_owned), Vec::new());
+        let (method, collection) = (Method::Get, Collection::Agreements);
+        let request = Request { method, collection, uuid, token, body, over_http: true };
+        self.authenticate(&request).await.map(drop).map_err(Reply::from)
+    }
+
     async fn answer(&self, request: &Request) -> (Option<Uuid>, Result<Reply, Refusal>) {
         if !self.options.started.load(Ordering::Acquire) {
             return (None, Err(Refusal::new(503, "this desk is starting; try again")));
         }
-        let printable = |c: char| !c.is_control() && !c.is_whitespace();
-        if request.uuid.is_empty() || request.uuid.len() > UUID || !request.uuid.chars().all(printable) {
+        if !is_uuid(&request.uuid) {
             return (None, Err(Refusal::new(422, "the path holds no uuid")));
+        }
+        if request.collection == Collection::Agreements && request.body.len() > AGREEMENT {
+            let reason = format!("an agreement is larger than {} KiB", AGREEMENT / 1024);
+            return (None, Err(Refusal::new(422, reason)));
         }
         let uuid = Uuid::new(request.uuid.clone());
         if request.collection == Collection::Agreements && request.method == Method::Post {
@@ -166,24 +186,15 @@ impl Inbound {
     }
 
     async fn invited(&self, uuid: Uuid, request: &Request) -> Result<Reply, Refusal> {
-        if request.body.len() > AGREEMENT {
-            return Err(Refusal::new(422, format!("an agreement is larger than {} KiB", AGREEMENT / 1024)));
-        }
         let told = nhd::read_agreement(&request.body).map_err(unreadable(request.method))?;
-        if let Some(known) = self.options.store.access_keys(&uuid).await.map_err(away)? {
-            // A repeated invite is fine, if it is the same one.
-            if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.current.reveal())) {
-                return Ok(Reply { status: 200, body: "{}".to_owned() });
-            }
-            return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
+        let missing = |what: &str| Refusal::new(422, format!("{what} is missing"));
+        let url = told.sender_url.as_deref().filter(|url| !url.is_empty());
+        let url = url.ok_or_else(|| missing("sender_url, where the answer goes,"))?;
+        self.options.partner.permits(url).map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
+        if told.access_key.as_ref().is_none_or(|key| key.reveal().is_empty()) {
+            return Err(missing("access_key, the agreement's secret,"));
         }
-        if let Some(url) = &told.sender_url {
-            self.options
-                .partner
-                .permits(url)
-                .map_err(|why| Refusal::new(422, format!("sender_url: {why}")))?;
-        }
-        let limits = &self.options.invites;
+        // Whoever asks whether an agreement is known has to send a whole invite for it, and not many.
         let now = self.options.clock.now();
         if !self.gate.lets_in(now) {
             return Err(Refusal::new(
@@ -191,6 +202,14 @@ impl Inbound {
                 "more invites came than this desk takes in a minute; try again later",
             ));
         }
+        if let Some(known) = self.options.store.access_keys(&uuid).await.map_err(away)? {
+            // A repeated invite is fine, if it is the same one.
+            if told.access_key.as_ref().is_some_and(|given| same(given.reveal(), known.current.reveal())) {
+                return Ok(Reply { status: 200, body: "{}".to_owned() });
+            }
+            return Err(Refusal::new(422, "an agreement of this uuid is known here already"));
+        }
+        let limits = &self.options.invites;
         let waiting = self.options.store.unanswered_invites(limits.waiting).await.map_err(away)?;
         if waiting >= limits.waiting {
             return Err(Refusal::new(429, "too many invites wait for this desk's answer; try again later"));
@@ -211,6 +230,12 @@ impl Inbound {
                 Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk, fields) })
             }
             Method::Put => {
+                // Anybody can have an agreement that nobody has answered.
+                let unanswered =
+                    agreement.status == AgreementStatus::Pending && agreement.direction == Direction::Inbound;
+                if unanswered && !self.gate.lets_in(self.options.clock.now()) {
+                    return Err(Refusal::new(429, "an unanswered invite changes too often; try again later"));
+                }
                 let told = Box::new(nhd::read_agreement(&request.body).map_err(unreadable(request.method))?);
                 let known_key = key.clone();
                 self.submit(Change::Told { uuid: agreement.uuid, told, known_key }).await
@@ -228,7 +253,7 @@ impl Inbound {
             let read =
                 nhd::read_ticket(&request.body, &uuid, unmarked).map_err(unreadable(request.method))?;
             self.options.limits.admit(&read)?;
-            Ok::<_, Refusal>(Box::new(read))
+            Ok::<_, Refusal>(Box::new(nhd::cleaned(read)))
         };
         let action = match request.method {
             Method::Get => return self.read_ticket(&agreement, &uuid).await,
@@ -254,6 +279,12 @@ impl Inbound {
         let Done { created, .. } = self.pipeline.submit_one(change).await?;
         Ok(Reply { status: if created { 201 } else { 200 }, body: "{}".to_owned() })
     }
+}
+
+/// Whether a text can be the name of an object: a part of a path, and nothing that leads elsewhere in one.
+fn is_uuid(text: &str) -> bool {
+    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"/\\?#%".contains(c);
+    !text.is_empty() && text.len() <= UUID && text != "." && text != ".." && text.chars().all(plain)
 }
 
 /// Compares secrets in a time that depends on neither their contents nor their lengths.

@@ -30,8 +30,7 @@ pub struct InboundQueue {
 
 impl InboundQueue {
     /// The queue's consumer for a pipeline.
-    pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        let inbound = Inbound::new(options.clone(), pipeline.clone());
+    pub fn new(options: Options, pipeline: Pipeline, inbound: Inbound) -> Self {
         Self { options, pipeline, inbound }
     }
 
@@ -112,7 +111,7 @@ impl Consumer for InboundQueue {
                 let tag = incoming.tag;
                 loop {
                     let reply = self.process(&incoming).await;
-                    if reply.status != 503 {
+                    if !matches!(reply.status, 429 | 503) {
                         self.settle(&incoming, reply).await?;
                         break;
                     }

@@ -76,6 +76,8 @@ impl Consumer for Intake {
                     () = stop.cancelled() => return Ok(()),
                     batch = deliveries.next(self.options.batch, linger) => batch?,
                 }
+            } else if stop.is_cancelled() {
+                Vec::new()
             } else {
                 deliveries.ready(self.options.batch)?
             };

@@ -245,14 +245,19 @@ impl Writer {
         let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
         let mut batch = Batch::new(&options, snapshot, waiting);
         batch.references = references::known(&options, &batch.snapshot, changes).await?;
+        let gone = batch.snapshot.agreements.values().filter(|agreement| agreement.status.is_final());
+        let gone: Vec<Uuid> = gone.map(|agreement| agreement.uuid.clone()).collect();
         let answers = changes.iter().map(|change| batch.fold(change)).collect();
         let finished = batch.finish();
         let applied = options.store.apply(&finished.writes).await;
-        self.in_doubt |= matches!(applied, Err(StoreError::Away(_)));
+        self.in_doubt |= matches!(&applied, Err(error) if !matches!(error, StoreError::Conflict));
         let places = applied?;
         finished.count();
-        if !finished.writes.agreements.is_empty() {
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        if !finished.writes.agreements.is_empty() || in_doubt {
             let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+            // An agreement whose end was written without anybody knowing is found ended now.
+            ended.extend(gone);
             for agreement in &finished.writes.agreements {
                 if agreement.status.is_final() {
                     ended.insert(agreement.uuid.clone());
@@ -270,10 +275,9 @@ impl Writer {
             message.seq = seq;
         }
         writes.messages.retain(|message| message.state == MessageState::Pending);
-        let again = writes.marks.iter().any(|mark| mark.state == MessageState::Pending)
-            || std::mem::take(&mut self.in_doubt);
+        let again = writes.marks.iter().any(|mark| mark.state == MessageState::Pending) || in_doubt;
         self.outbox.hand_over(writes.messages, again);
-        if agreements_changed {
+        if agreements_changed || in_doubt {
             self.agreements.notify_one();
         }
         Ok(answers)

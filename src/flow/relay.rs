@@ -21,6 +21,9 @@ use crate::{
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
 };
 
+/// How many messages of one ticket are published before the others of the next batch have their turn.
+const ROUNDS: usize = 16;
+
 /// The relay.
 #[derive(Debug)]
 pub struct Relay {
@@ -88,8 +91,15 @@ impl Relay {
         }
         let mut held = Held::default();
         self.publish(ready, &mut held).await;
-        held.result().inspect_err(|_| self.outbox.forget(true))?;
-        Ok(true)
+        self.settle(held)
+    }
+
+    /// What was not published is read from its rows the next time.
+    fn settle(&self, held: Held) -> Result<bool, String> {
+        if held.left || held.error.is_some() {
+            self.outbox.forget(true);
+        }
+        held.error.map_or(Ok(true), |error| Err(error.to_string()))
     }
 
     /// Publishes everything that the rows say is pending.
@@ -106,8 +116,7 @@ impl Relay {
             self.publish(pending, &mut held).await;
             after = newest;
         }
-        held.result().inspect_err(|_| self.outbox.forget(true))?;
-        Ok(true)
+        self.settle(held)
     }
 
     /// Gives an embedded broker, which keeps nothing over a restart, what it had.
@@ -138,7 +147,12 @@ impl Relay {
     /// Publishes messages. What goes to one place about one ticket goes one after the other: should the broker refuse one,
     /// what follows it waits.
     async fn publish(&mut self, messages: Vec<Message>, held: &mut Held) {
-        for round in rounds(messages) {
+        for (turn, round) in rounds(messages).into_iter().enumerate() {
+            if turn >= ROUNDS {
+                held.behind.extend(round.iter().map(Lane::of));
+                held.left = true;
+                continue;
+            }
             let mut kept = Vec::with_capacity(round.len());
             let mut batch = Vec::with_capacity(round.len());
             for message in round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message))) {
@@ -167,11 +181,12 @@ impl Relay {
                     }
                 }
             }
-            if !published.is_empty() {
-                self.pipeline.note(Change::Published(published)).await;
-            }
+            // First, since what is published and not yet buried would be as good as gone.
             if !buried.is_empty() {
                 self.pipeline.note(Change::Buried(buried)).await;
+            }
+            if !published.is_empty() {
+                self.pipeline.note(Change::Published(published)).await;
             }
         }
         if held.error.is_none() {
@@ -186,7 +201,10 @@ struct Lane(Uuid, Option<Uuid>, Channel);
 
 impl Lane {
     fn of(message: &Message) -> Self {
-        Self(message.id.owner.clone(), message.agreement.clone(), message.kind.channel())
+        let channel = message.kind.channel();
+        // The desk has one queue for all its commands, whatever agreement they come from.
+        let agreement = message.agreement.clone().filter(|_| channel == Channel::Partner);
+        Self(message.id.owner.clone(), agreement, channel)
     }
 }
 
@@ -195,12 +213,8 @@ impl Lane {
 struct Held {
     behind: HashSet<Lane>,
     error: Option<BrokerError>,
-}
-
-impl Held {
-    fn result(self) -> Result<(), String> {
-        self.error.map_or(Ok(()), |error| Err(error.to_string()))
-    }
+    /// Some were left for the next time, so that one busy ticket does not keep all others waiting.
+    left: bool,
 }
 
 /// The first message of each lane, then the second of each, and so on.

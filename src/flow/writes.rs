@@ -280,6 +280,10 @@ impl<'a> Batch<'a> {
             self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
             self.writes.tickets.push(Changed::of(stored.as_deref(), case.ticket, case.shares));
         }
+        // What was looked at and left alone was judged by what is known of it.
+        let relied_on = self.snapshot.cases.values().filter_map(|case| case.stored());
+        let relied_on = relied_on.map(|stored| (stored.ticket.uuid.clone(), stored.ticket.version));
+        self.writes.relied_on.extend(relied_on);
         self.writes.agreements = self.agreements.into_values().collect();
         Finished {
             writes: self.writes,

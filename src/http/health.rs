@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -22,7 +23,18 @@ pub(super) fn alive() -> Router<Shared> {
 }
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics))
+    let guard = axum::middleware::from_fn(not_for_scripts);
+    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics)).layer(guard)
+}
+
+/// These need no token, so that monitors can read them; a page of another site, which could have a browser fetch them under
+/// its own name (DNS rebinding), is no monitor. Browsers say when a script asks.
+async fn not_for_scripts(request: Request, next: Next) -> Response {
+    let mode = request.headers().get("sec-fetch-mode").and_then(|mode| mode.to_str().ok());
+    if mode.is_some_and(|mode| mode != "navigate") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    next.run(request).await
 }
 
 async fn ready(State(context): State<Shared>) -> Response {

@@ -12,7 +12,7 @@ use std::{
 use askama::Template;
 use axum::{
     Form, Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
@@ -21,21 +21,29 @@ use axum::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Shared, auth, problem::Problem};
+use super::{Context, Shared, auth, problem::Problem};
 use crate::domain::Timestamp;
 
 /// How long a session lasts.
 const LASTS: Duration = Duration::from_secs(12 * 3600);
+/// How large a form is at most.
+const FORM: usize = 4096;
 /// How many there may be; the oldest ends for a new one.
 const SESSIONS: usize = 100;
-const COOKIE: &str = "crossdesk_session";
 /// No script, nothing from elsewhere, forms to here alone.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
     base-uri 'none'";
 
+/// How many wrong tokens are looked at in a minute.
+const WRONG: u32 = 20;
+
 /// Who is signed in.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+pub struct Sessions {
+    begun: Mutex<HashMap<[u8; 32], Session>>,
+    /// Wrong tokens since a moment.
+    wrong: Mutex<(u32, Timestamp)>,
+}
 
 /// A browser that has given the token.
 #[derive(Clone, Debug)]
@@ -49,7 +57,7 @@ impl Sessions {
     /// Begins a session; returns what the cookie holds, of which only the digest is kept.
     fn begin(&self, now: Timestamp) -> Result<String, Problem> {
         let (id, csrf) = (random()?, random()?);
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.until > now);
         if sessions.len() >= SESSIONS
             && let Some(oldest) =
@@ -61,16 +69,27 @@ impl Sessions {
         Ok(id)
     }
 
-    fn of(&self, headers: &HeaderMap, now: Timestamp) -> Option<Session> {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn of(&self, id: &str, now: Timestamp) -> Option<Session> {
+        let sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         // Found by its digest: how long that takes says nothing of the id.
-        sessions.get(&digest(cookie(headers)?)).filter(|session| session.until > now).cloned()
+        sessions.get(&digest(id)).filter(|session| session.until > now).cloned()
     }
 
-    fn end(&self, headers: &HeaderMap) {
-        if let Some(id) = cookie(headers) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(id));
+    /// Whether a token is looked at: not after many wrong ones in this minute.
+    fn looks(&self, now: Timestamp) -> bool {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(wrong.1) > Duration::from_secs(60) {
+            *wrong = (0, now);
         }
+        wrong.0 < WRONG
+    }
+
+    fn was_wrong(&self) {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
+    }
+
+    fn end(&self, id: &str) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(id));
     }
 }
 
@@ -87,14 +106,23 @@ fn random() -> Result<String, Problem> {
     Ok(hex::encode(bytes))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The cookie's name: cookies do not know ports, and two desks may be looked at on one machine.
+fn cookie_name(context: &Context) -> String {
+    let desk = digest(&format!("{} {}", context.options.desk.name, context.options.desk.sharing_url));
+    format!("crossdesk_{}", hex::encode(desk.get(..4).unwrap_or_default()))
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/login", post(login)).route("/logout", post(logout))
+    Router::new()
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .layer(DefaultBodyLimit::max(FORM))
+        .layer(axum::middleware::from_fn(super::problem::in_time))
 }
 
 #[derive(Template)]
@@ -130,7 +158,8 @@ pub(super) fn drawn(page: &impl Template) -> Response {
 /// Lets those see pages who are signed in; asks others for the token. Whoever has no session may show the token itself.
 pub(super) async fn guard(State(context): State<Shared>, mut request: Request, next: Next) -> Response {
     let now = context.options.clock.now();
-    let session = context.sessions.of(request.headers(), now);
+    let id = cookie(request.headers(), &cookie_name(&context));
+    let session = id.and_then(|id| context.sessions.of(id, now));
     let session = session.or_else(|| {
         let token = auth::bearer_token(request.headers())?;
         auth::matches(&context, token).then(|| Session { csrf: String::new(), until: now })
@@ -167,14 +196,24 @@ struct Login {
 }
 
 async fn login(State(context): State<Shared>, headers: HeaderMap, Form(form): Form<Login>) -> Response {
-    if !from_here(&headers) || !auth::matches(&context, form.token.trim()) {
+    if !context.sessions.looks(context.options.clock.now()) {
+        let detail = "too many wrong tokens were tried; wait a minute";
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+    }
+    if !from_here(&headers) {
+        let detail = "the form comes from another site, or a proxy has changed the Host header";
+        return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+    }
+    if !auth::matches(&context, form.token.trim()) {
+        context.sessions.was_wrong();
         tracing::warn!("somebody tried to sign in to the pages with a wrong token");
         return ask(&context, true);
     }
     match context.sessions.begin(context.options.clock.now()) {
         Ok(id) => {
+            let name = cookie_name(&context);
             let cookie =
-                format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LASTS.as_secs());
+                format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LASTS.as_secs());
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
         Err(problem) => problem.into_response(),
@@ -188,11 +227,13 @@ struct Logout {
 
 async fn logout(State(context): State<Shared>, headers: HeaderMap, Form(form): Form<Logout>) -> Response {
     let now = context.options.clock.now();
-    let Some(session) = context.sessions.of(&headers, now) else { return Redirect::to("/").into_response() };
+    let name = cookie_name(&context);
+    let id = cookie(&headers, &name).unwrap_or_default();
+    let Some(session) = context.sessions.of(id, now) else { return Redirect::to("/").into_response() };
     if let Err(problem) = check(&session, &headers, &form.csrf) {
         return problem.into_response();
     }
-    context.sessions.end(&headers);
-    let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    context.sessions.end(id);
+    let gone = format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     ([(header::SET_COOKIE, gone)], Redirect::to("/")).into_response()
 }

@@ -12,9 +12,12 @@ use serde_json::json;
 
 use super::{PATIENCE, Shared};
 use crate::{
-    flow::{Collection, Reply, Request},
+    flow::{Collection, Inbound, Reply, Request},
     ports::Method,
 };
+
+/// A body of more bytes is not read before it is known who sends it.
+const LARGE: usize = 64 * 1024;
 
 pub(super) fn routes() -> Router<Shared> {
     // A wildcard, since clients only join texts: a base with a trailing slash gives "//", and some end with one.
@@ -42,20 +45,25 @@ async fn serve(
         HttpMethod::DELETE => Method::Delete,
         _ => return answer(refusal(405, "only GET, POST, PUT and DELETE are known here")),
     };
+    let token =
+        headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if collection == Collection::Tickets
+        && length.unwrap_or(usize::MAX) > LARGE
+        && let Err(reply) = context.inbound.admit(token.as_deref()).await
+    {
+        return answer(reply);
+    }
+    let limit = Inbound::body_limit(collection, context.body);
     // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
-    let read = tokio::time::timeout(context.body_timeout, to_bytes(body, context.body)).await;
+    let read = tokio::time::timeout(context.body_timeout, to_bytes(body, limit)).await;
     let body = match read {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => {
-            return answer(refusal(
-                422,
-                &format!("the body breaks off, or is larger than {} bytes", context.body),
-            ));
+            return answer(refusal(422, &format!("the body breaks off, or is larger than {limit} bytes")));
         }
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
     };
-    let token =
-        headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let request = Request { method, collection, uuid, token, body, over_http: true };
     match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
         Ok(reply) => answer(reply),

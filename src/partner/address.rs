@@ -32,6 +32,9 @@ impl Allowed {
             }
             other => return Err(format!("{other} is no scheme of a partner: use https")),
         }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err("a sharing URL has neither ? nor #: what is shared is named behind it".to_owned());
+        }
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err("a partner's URL holds no user or password".to_owned());
         }
@@ -78,30 +81,27 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
-        || (a == 198 && (18..20).contains(&b)))
+        || (a == 198 && (18..20).contains(&b))
+        || (a == 192 && b == 88 && c == 99)
+        // Where a cloud answers its machines about themselves.
+        || ip == Ipv4Addr::new(168, 63, 129, 16))
 }
 
+/// Global unicast alone, without what documents, tunnels or translates.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
-    !(ip.is_loopback()
-        || ip.is_unspecified()
-        || ip.is_multicast()
-        || ip.is_unique_local()
-        || ip.is_unicast_link_local()
-        || (first == 0x2001 && second == 0xdb8)
-        || first == 0x64)
+    let global = first & 0xe000 == 0x2000;
+    global && !(first == 0x2001 && (second < 0x200 || second == 0xdb8)) && first != 0x3fff
 }
 
 /// The IPv4 address inside a 6to4 or NAT64 one.
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, _, _, _, g, h] = ip.segments();
     let of = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Ipv4Addr::new(a, b, c, d)
     };
-    match (a, b) {
-        (0x2002, _) => Some(of(b, c)),
-        (0x64, 0xff9b) => Some(of(g, h)),
+    match ip.segments() {
+        [0x2002, high, low, ..] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(of(high, low)),
         _ => None,
     }
 }

@@ -141,8 +141,11 @@ async fn answer(mut response: Response, limit: usize) -> Answer {
 #[async_trait]
 impl Partner for HttpPartner {
     async fn call(&self, call: &Call) -> Result<Answer, CallError> {
-        let address = format!("{}/{}/{}", call.base.trim_end_matches('/'), call.collection, call.uuid);
-        let mut url = self.allowed.check(&address).map_err(CallError::Forbidden)?;
+        let mut url = self.allowed.check(&call.base).map_err(CallError::Forbidden)?;
+        // As parts of the path, whatever is in the uuid.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend([call.collection, call.uuid.as_str()]);
+        }
         let mut response = self.send(call, url.clone()).await?;
         for _ in 0..REDIRECTS {
             let Some(next) = follow(&url, &response) else { break };

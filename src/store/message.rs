@@ -34,7 +34,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
             after.into(),
         ),
         MessageFilter::Undelivered(after) => {
-            with(select!("where m.state = 'open' and m.seq > $1 order by m.seq limit $2"), after.into())
+            with(select!("where m.state = 'open' and m.seq > $1 order by +m.seq limit $2"), after.into())
         }
         MessageFilter::Retrying(agreement) => with(
             select!(
@@ -45,7 +45,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         MessageFilter::Open(agreement) => with(
             select!(
                 "where m.seq in (select x.seq from message x where x.agreement = $1 and x.state = 'open' union \
-                 select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed') \
+                 select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed' and y.kind not like 'dead.%') \
                  order by m.seq limit $2"
             ),
             (&agreement).into(),
@@ -209,9 +209,21 @@ pub(super) fn published(seqs: &[i64]) -> Statement {
 
 /// Takes back ticket messages: of one ticket those that were never tried, of an agreement that has ended all.
 pub(super) fn withdraw(ticket: Option<&Uuid>, agreement: &Uuid, now: i64) -> Statement {
-    let sql = "update message set state = 'withdrawn', updated_at = $3 where seq in (select x.seq from message x \
-        where x.agreement = $1 and x.state = 'open' union select o.seq from outbox o join message y on y.seq = o.seq \
-        where y.agreement = $1 and y.state = 'handed') and ($2 = '' or (owner = $2 and attempts = 0)) and kind like 'ticket.%'";
-    let ticket = ticket.map(Uuid::as_str).unwrap_or_default();
-    Statement::new(sql, vec![agreement.into(), ticket.into(), now.into()])
+    let args = |ticket: Option<&Uuid>| {
+        let mut args: Vec<Cell> = vec![agreement.into(), now.into()];
+        args.extend(ticket.map(Cell::from));
+        args
+    };
+    let sql = match ticket {
+        Some(_) => {
+            "update message set state = 'withdrawn', updated_at = $2 where owner = $3 and agreement = $1 and attempts = 0 \
+            and kind like 'ticket.%' and (state = 'open' or (state = 'handed' and seq in (select seq from outbox)))"
+        }
+        None => {
+            "update message set state = 'withdrawn', updated_at = $2 where kind like 'ticket.%' and seq in \
+            (select x.seq from message x where x.agreement = $1 and x.state = 'open' union \
+            select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed')"
+        }
+    };
+    Statement::new(sql, args(ticket))
 }

@@ -74,7 +74,7 @@ async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<TicketView>,
 }
 
 pub(super) async fn counts(link: &dyn Link) -> Result<Counts, StoreError> {
-    let sql = "select (select count(*) from outbox o join message m on m.seq = o.seq where m.state in ('open', 'asked', 'handed')), \
+    let sql = "select (select count(*) from outbox), \
         (select count(*) from message where state = 'parked')";
     let mut rows = link.query(Statement::new(sql, Vec::new())).await?;
     let mut row = Reader::new("message", rows.pop().unwrap_or_default());

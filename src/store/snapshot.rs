@@ -142,9 +142,8 @@ async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Re
 
 async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    let by_uuid =
-        "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
-    let by_id = "select c.ticket, c.uuid, c.id from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
+    let by_uuid = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
+    let by_id = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
         where c.origin is not null and c.id is not null";
     let mut rows = Vec::new();
     for (ticket, uuid, id) in &scope.comments {
@@ -165,6 +164,9 @@ async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot)
             let mut row = Reader::new("comment", row);
             let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
             if let Some(case) = snapshot.cases.get_mut(&ticket) {
+                if row.optional_text().is_some_and(|origin| !origin.is_empty()) {
+                    case.comments.foreign.insert(uuid.clone());
+                }
                 if let Some(id) = &id {
                     case.comments.ids.insert(id.clone(), uuid.clone());
                 }

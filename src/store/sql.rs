@@ -17,11 +17,14 @@ use super::{
 };
 use crate::{
     domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
-    engine::{Snapshot, agreement::ALL_DECLINED},
+    engine::{
+        Snapshot,
+        agreement::{ALL_DECLINED, TAKEN_BACK},
+    },
     ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
 
-/// After so long an invite is forgotten that was declined because all are: an hour.
+/// After so long an invite is forgotten that was declined because all are, or taken back: an hour.
 const UNASKED_MILLIS: i64 = 3_600_000;
 
 /// The store on one database.
@@ -184,8 +187,9 @@ impl Store for SqlStore {
     async fn unanswered_invites(&self, limit: i64) -> Result<i64, StoreError> {
         let sql = "select uuid from agreement a where direction = 'inbound' and status = 'pending' union all \
             select uuid from agreement a where direction = 'inbound' and status = 'declined' and reason = $1 and exists \
-            (select 1 from message m where m.agreement = a.uuid and m.state = 'open') limit $2";
-        let rows = self.rows(sql, vec![ALL_DECLINED.into(), limit.into()]).await?;
+            (select 1 from message m where m.agreement = a.uuid and m.state = 'open') union all \
+            select uuid from agreement a where direction = 'inbound' and status = 'inactive' and reason = $3 limit $2";
+        let rows = self.rows(sql, vec![ALL_DECLINED.into(), limit.into(), TAKEN_BACK.into()]).await?;
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
     }
 
@@ -227,11 +231,13 @@ impl Store for SqlStore {
             where updated_at < $1) and seq not in (select seq from outbox) returning seq";
         // A message may have ended before the broker's word for it was noted.
         let outbox = "delete from outbox where seq in (select o.seq from outbox o left join message m on m.seq = o.seq \
-            where m.seq is null or m.state in ('delivered', 'withdrawn', 'parked') order by o.seq limit 1000) returning seq";
+            where o.seq in (select seq from outbox order by seq limit 1000) \
+            and (m.seq is null or m.state in ('delivered', 'withdrawn', 'parked'))) returning seq";
         let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
         // An invite that was declined leaves nothing behind, and one that nobody was asked about goes first.
         let invites = "delete from agreement where uuid in (select uuid from agreement a where direction = 'inbound' \
-            and status = 'declined' and declared = 0 and (updated_at < $1 or (reason = $3 and updated_at < $4)) \
+            and (status = 'declined' or (status = 'inactive' and reason = $5)) and declared = 0 \
+            and (updated_at < $1 or (reason in ($3, $5) and updated_at < $4)) \
             and not exists (select 1 from message m where m.agreement = a.uuid and m.state = 'open') \
             order by updated_at limit $2) returning uuid";
         let fields = "delete from partner_fields where agreement not in (select uuid from agreement) returning agreement";
@@ -239,7 +245,7 @@ impl Store for SqlStore {
             where at < $1) returning seq";
         let mut statements = [messages, seen, history].map(|sql| Statement::new(sql, args())).to_vec();
         let long_ago = before.max(Timestamp::from_millis(now.millis() - UNASKED_MILLIS));
-        let args = vec![before.into(), limit.into(), ALL_DECLINED.into(), long_ago.into()];
+        let args = vec![before.into(), limit.into(), ALL_DECLINED.into(), long_ago.into(), TAKEN_BACK.into()];
         statements.push(Statement::new(invites, args));
         statements.push(Statement::new(fields, Vec::new()));
         statements.push(Statement::new(outbox, Vec::new()));

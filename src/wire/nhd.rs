@@ -125,20 +125,34 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     let author = form.author.and_then(person).unwrap_or_else(nobody);
     let privacy = form.public.map_or(unmarked, |public| Privacy::from_flag(Some(public)));
     let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), privacy);
-    comment.html_body = form.html_body.map(|html| text::safe_html(&html));
-    if comment.body.is_empty()
-        && let Some(html) = &comment.html_body
-    {
-        comment.body = text::plain(html);
-    }
+    comment.html_body = form.html_body;
     comment.authored_at = form.authored_at.as_ref().and_then(Value::as_str).and_then(date::parse);
+    // A link that is none could run something, and a path in a file's name lead somewhere.
     let attachment = |form: AttachmentForm| Attachment {
         url: form.url,
-        filename: form.filename,
+        filename: form.filename.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
         content_type: form.content_type,
     };
-    comment.attachments = form.attachments.unwrap_or_default().into_iter().map(attachment).collect();
+    let link = |form: &AttachmentForm| {
+        let url = form.url.to_ascii_lowercase();
+        url.starts_with("https://") || url.starts_with("http://")
+    };
+    let attachments = form.attachments.unwrap_or_default().into_iter().filter(link);
+    comment.attachments = attachments.map(attachment).collect();
     Ok(comment)
+}
+
+/// A ticket as partners sent it, with their HTML made harmless. That takes time, so what is too much is refused before.
+pub fn cleaned(mut update: TicketUpdate) -> TicketUpdate {
+    for comment in &mut update.comments {
+        let Some(html) = comment.html_body.take() else { continue };
+        let html = text::safe_html(&html);
+        if comment.body.is_empty() {
+            comment.body = text::plain(&html);
+        }
+        comment.html_body = Some(html);
+    }
+    update
 }
 
 /// Whether an extra member has the form that it should have.

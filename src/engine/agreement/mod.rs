@@ -6,7 +6,7 @@ mod theirs;
 
 pub use delivered::{delivered, health, troubled};
 pub use ours::{Invite, accept, end, expire, invite, rotate_key, set_terms};
-pub use theirs::{ALL_DECLINED, changed_by_partner, invited};
+pub use theirs::{ALL_DECLINED, TAKEN_BACK, changed_by_partner, invited};
 
 use crate::domain::{
     AccessKey, Agreement, AgreementChange, AgreementStatus, Catalogue, Command, CommentTerms, Contents, Doer,

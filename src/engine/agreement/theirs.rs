@@ -12,6 +12,8 @@ use crate::{
 const NAME: usize = 200;
 /// Why an invite is declined that nobody was asked about.
 pub const ALL_DECLINED: &str = "all invites are declined";
+/// Why an invite ended that its sender took back before anybody had answered.
+pub const TAKEN_BACK: &str = "the invite was taken back";
 
 /// A partner invites this desk. Anybody may write an invite, so nothing is in force before the sender's own URL has taken
 /// our acceptance.
@@ -93,6 +95,7 @@ pub fn changed_by_partner(
         return Err(Refusal::new(404, reason));
     }
     let actor = agreement.direction.theirs();
+    let unanswered = agreement.status == AgreementStatus::Pending;
     let advanced = match told.status {
         Some(status) => {
             agreement.advance(status, actor, now).map_err(|e| Refusal::new(422, e.to_string()))?
@@ -113,6 +116,9 @@ pub fn changed_by_partner(
             _ => ("agreement_deactivated", "ended the agreement: nothing is shared or synced any more"),
         };
         ruling.withdraw = !ruling.agreement.is_accepted();
+        if unanswered && actor == Party::Sender {
+            ruling.agreement.reason = Some(TAKEN_BACK.to_owned());
+        }
         ruling.notice(kind, format!("{name} {what}"), Some(by.clone()));
     }
     if actor == Party::Sender && !ruling.agreement.status.is_final() {
@@ -120,8 +126,11 @@ pub fn changed_by_partner(
         if told.says_terms() && terms != ruling.agreement.terms {
             ruling.agreement.terms = terms;
             ruling.agreement.updated_at = now;
-            let text = format!("{} changed the terms of the agreement", ruling.agreement.name);
-            ruling.notice("agreement_changed", text, Some(by));
+            // Anybody can invite; what an invite says is looked at when it is answered.
+            if !unanswered {
+                let text = format!("{} changed the terms of the agreement", ruling.agreement.name);
+                ruling.notice("agreement_changed", text, Some(by));
+            }
         }
         if let Some(name) = told
             .name

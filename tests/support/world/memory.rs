@@ -108,6 +108,9 @@ impl Rows {
             for stored in self.comments.get(ticket).into_iter().flatten() {
                 let named = stored.from.is_some() && id.is_some() && stored.comment.id == *id;
                 if stored.comment.uuid == *uuid || named {
+                    if stored.from.as_ref().is_some_and(|from| !from.as_str().is_empty()) {
+                        case.comments.foreign.insert(stored.comment.uuid.clone());
+                    }
                     if let Some(id) = &stored.comment.id {
                         case.comments.ids.insert(id.clone(), stored.comment.uuid.clone());
                     }

@@ -29,7 +29,7 @@ create table agreement (
 );
 create index agreement_name on agreement (name);
 create index agreement_invites on agreement (created_at) where direction = 'inbound' and status = 'pending';
-create index agreement_declined on agreement (updated_at) where direction = 'inbound' and status = 'declined';
+create index agreement_declined on agreement (updated_at) where direction = 'inbound' and status in ('declined', 'inactive');
 -- What a partner has told of its custom fields.
 create table partner_fields (
   agreement text primary key,

@@ -1,0 +1,90 @@
+//! Which addresses partners' URLs may lead to: literal ones, names, redirects; and what of a path is whose.
+
+use crossdesk::{
+    domain::{AccessKey, Profile, Uuid},
+    partner::{Allowed, HttpPartner},
+    ports::{Call, CallError, Method, Partner},
+};
+use std::time::Duration;
+
+use crate::support::{FakePartner, Pair, Sender, TestDaemon, new_ticket, until};
+
+fn call(base: &str, uuid: &str) -> Call {
+    Call {
+        method: Method::Put,
+        base: base.to_owned(),
+        collection: "tickets",
+        uuid: Uuid::new(uuid),
+        body: Some("{}".to_owned()),
+        token: Some((Uuid::new("a"), AccessKey::new("secret"))),
+        profile: Profile::default(),
+    }
+}
+
+fn partner(allowed: Allowed) -> HttpPartner {
+    crossdesk::app::install_tls();
+    HttpPartner::new(Duration::from_secs(5), allowed).unwrap()
+}
+
+#[tokio::test]
+async fn a_name_is_judged_by_the_address_that_is_dialled() {
+    for host in [
+        "localhost",
+        "localhost.",
+        "ip6-localhost",
+        "127.0.0.1.nip.example",
+        "[::1]",
+        "127.0.0.1",
+        "2130706433",
+    ] {
+        let answer = partner(Allowed::Public).call(&call(&format!("https://{host}/sharing"), "t1")).await;
+        assert!(answer.is_err(), "{host}: {answer:?}");
+    }
+    // A name that no text gives away: this machine's own, which leads to it and not to the world.
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap();
+    let own = hosts
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split_whitespace().skip(1));
+    let mut judged = 0;
+    for name in own.filter(|name| *name != "localhost" && !name.contains(':')) {
+        let answer = partner(Allowed::Public).call(&call(&format!("https://{name}/sharing"), "t1")).await;
+        let Err(CallError::Unreachable(why)) = answer else { panic!("{name}: {answer:?}") };
+        judged += usize::from(why.contains("no address that is allowed"));
+    }
+    assert!(judged > 0, "no name in /etc/hosts leads to this machine: {hosts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_leads_nowhere_else_and_a_uuid_is_one_part_of_a_path() {
+    let (first, other) = (FakePartner::start().await, FakePartner::start().await);
+    let to = |url: &str| (307, vec![("location", url.to_owned())], String::new());
+    let partner = partner(Allowed::Private);
+    first.answer_next([to(&format!("{}/tickets/t1", other.url))]);
+    let answer = partner.call(&call(&first.url, "t1")).await.unwrap();
+    assert_eq!((answer.status, other.received().len()), (307, 0), "another port is another host");
+    first.answer_next([to(&format!("{}/tickets/t2", first.url))]);
+    assert_eq!(partner.call(&call(&first.url, "t1")).await.unwrap().status, 200);
+    assert!(first.received().pop().unwrap().path.ends_with("/tickets/t2"));
+    for uuid in ["..", "../agreements/x", "..\\agreements\\x", "x?y=1", "x#y"] {
+        partner.call(&call(&first.url, uuid)).await.unwrap();
+        let path = first.received().pop().unwrap().path;
+        assert!(
+            path.contains("/tickets") && !path.contains("/agreements/x") && !path.contains('?'),
+            "{uuid}: {path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_elsewhere_in_a_path_is_no_uuid() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    for uuid in ["..%5Cagreements%5Cx", "x%3Fy", "x%23y", "x%25y"] {
+        assert_eq!(sender.ticket("POST", uuid, &new_ticket("x")).await, 422, "{uuid}");
+    }
+    until("nothing came of it", async || {
+        (daemon.get("tickets").await == serde_json::json!([])).then_some(())
+    })
+    .await;
+}
