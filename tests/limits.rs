@@ -202,7 +202,7 @@ async fn ten_thousand_poison_messages_stop_nothing() {
     until("the ticket behind them goes out", async || partner.tickets("POST").pop()).await;
     let dead = daemon.get("dead-letters").await;
     assert_eq!(dead.as_array().unwrap().len(), 1000, "they come a page at a time");
-    assert!(dead[0]["reason"].as_str().unwrap().contains("JSON"));
+    assert!(dead[0]["reason"].as_str().unwrap().contains("JSON") && dead[0]["parked_at"].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Names of things: network uuids, the desk's own ids, and how the first are made from the second.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
@@ -10,11 +10,11 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the text as it is.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
             /// The text.
@@ -93,7 +93,7 @@ impl Namespace {
         for part in [self.0.as_str(), "/", kind, "/", id] {
             sha.update(part.as_bytes());
         }
-        Uuid(hex::encode(sha.finalize()))
+        Uuid::new(hex::encode(sha.finalize()))
     }
 }
 

@@ -186,6 +186,8 @@ pub struct Message {
     pub event_at: Option<Timestamp>,
     /// When it was written.
     pub created_at: Timestamp,
+    /// When something last became of it; a parked one is parked since then.
+    pub updated_at: Timestamp,
     /// What it came of, for the history of its ticket: a JSON object. The first message of a decision carries it.
     pub cause: Option<String>,
     /// It goes to a bridge, and nobody reports back what becomes of it.

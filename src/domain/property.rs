@@ -1,6 +1,6 @@
 //! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
 
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -15,12 +15,12 @@ pub type Value = serde_json::Value;
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct Title(String);
+pub struct Title(Arc<str>);
 
 impl Title {
     /// Takes the title as written; white space around it does not count.
     pub fn new(text: &str) -> Self {
-        Self(text.trim().to_owned())
+        Self(text.trim().into())
     }
 
     /// The title as written.

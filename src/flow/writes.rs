@@ -208,6 +208,7 @@ impl<'a> Batch<'a> {
             error: None,
             event_at: draft.event_at,
             created_at: self.now,
+            updated_at: self.now,
             cause: None,
             bridged: agreement.is_some_and(|agreement| agreement.kind == Kind::Queue),
         });
@@ -235,6 +236,7 @@ impl<'a> Batch<'a> {
             error: Some(reason),
             event_at: None,
             created_at: self.now,
+            updated_at: self.now,
             cause: None,
             bridged: true,
         });

@@ -54,11 +54,11 @@ struct Which {
 impl Which {
     /// The next of them, and the place after the last that was looked at.
     async fn next(&self, context: &Shared) -> Result<(Vec<Message>, Option<i64>)> {
-        let page = context.options.store.messages(MessageFilter::Parked(self.after), LIMIT).await?;
+        let filter = MessageFilter::Parked(self.after, self.agreement.clone());
+        let page = context.options.store.messages(filter, LIMIT).await?;
         let full = i64::try_from(page.len()).is_ok_and(|count| count == LIMIT);
         let next = page.last().map(|message| message.seq).filter(|_| full);
-        let wanted = |message: &Message| self.agreement.is_none() || message.agreement == self.agreement;
-        Ok((page.into_iter().filter(wanted).collect(), next))
+        Ok((page, next))
     }
 }
 

@@ -90,7 +90,7 @@ async fn overview(
         csrf: session.csrf,
         tickets: tickets.iter().map(|view| row(view, &agreements)).collect(),
         agreements,
-        dead: store.messages(MessageFilter::Parked(0), LIMIT).await?,
+        dead: store.messages(MessageFilter::Parked(0, None), LIMIT).await?,
         counts: store.counts().await?,
     };
     Ok(session::drawn(&page))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    domain::{Agreement, Issue, Message, Property, Share, ShareState, Ticket},
+    domain::{Agreement, Issue, Message, MessageState, Property, Share, ShareState, Ticket},
     ports::TicketView,
     wire::date::to_rfc3339,
 };
@@ -81,5 +81,6 @@ pub(super) fn message(message: &Message) -> Value {
         "id": message.id, "type": message.kind.as_str(), "state": message.state.as_str(), "agreement": message.agreement,
         "about": message.id.owner, "attempts": message.attempts, "due_at": message.due_at.map(to_rfc3339),
         "reason": message.error, "created_at": to_rfc3339(message.created_at), "body": body,
+        "parked_at": (message.state == MessageState::Parked).then(|| to_rfc3339(message.updated_at)),
     })
 }

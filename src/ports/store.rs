@@ -201,8 +201,8 @@ pub enum MessageFilter {
     Open(Uuid),
     /// For the desk, not answered.
     Commands,
-    /// Parked, after this order.
-    Parked(i64),
+    /// Parked, after this order; those under one agreement, where it is named.
+    Parked(i64, Option<Uuid>),
     /// Of one ticket or agreement.
     Of(Uuid),
     /// On their way to one partner about these tickets or agreements: all of each, oldest first.

@@ -15,7 +15,7 @@ macro_rules! select {
             "select m.seq, m.owner, m.n, m.agreement, m.kind, case when m.state in ('open', 'asked', 'handed') then \
              case when exists (select 1 from outbox o where o.seq = m.seq) then 'pending' else 'published' end \
              else m.state end as state, case when m.state = 'handed' then 1 else 0 end, m.body, m.contents, m.attempts, m.due_at, m.error, \
-             m.event_at, m.created_at from message m ",
+             m.event_at, m.created_at, m.updated_at from message m ",
             $rest
         )
     };
@@ -53,9 +53,13 @@ pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
         MessageFilter::Commands => {
             with(select!("where m.state = 'asked' and m.seq > $1 order by m.seq limit $2"), 0.into())
         }
-        MessageFilter::Parked(after) => {
+        MessageFilter::Parked(after, None) => {
             with(select!("where m.state = 'parked' and m.seq > $1 order by m.seq limit $2"), after.into())
         }
+        MessageFilter::Parked(after, Some(agreement)) => Statement::new(
+            select!("where m.state = 'parked' and m.agreement = $3 and m.seq > $1 order by m.seq limit $2"),
+            vec![after.into(), limit.into(), (&agreement).into()],
+        ),
         MessageFilter::Of(owner) => with(
             select!(
                 "where m.owner = $1 and m.n > (select max(x.n) from message x where x.owner = $1) - $2 order by m.n limit $2"
@@ -104,6 +108,7 @@ pub(super) fn read(row: Row) -> Result<Message, StoreError> {
         error: row.optional_text(),
         event_at: row.optional_time(),
         created_at: row.time()?,
+        updated_at: row.time()?,
         cause: None,
     })
 }

@@ -283,7 +283,11 @@ impl Store for Memory {
             Retrying(to) => is_to(row, to) && row.due_at.is_some(),
             Open(to) => is_to(row, to),
             Commands => is_open(row) && row.kind.channel() == Channel::Command,
-            Parked(after) => row.state == MessageState::Parked && row.seq > *after,
+            Parked(after, of) => {
+                row.state == MessageState::Parked
+                    && row.seq > *after
+                    && (of.is_none() || row.agreement == *of)
+            }
             Of(owner) => row.id.owner == *owner,
             Waiting(to, owners) => is_to(row, to) && owners.contains(&row.id.owner),
             Ids(ids) => ids.contains(&row.id),
