@@ -1,7 +1,8 @@
 //! From the desk's event to the partner's answer, at a steady rate: RabbitMQ and SQLite, the partner on loopback over HTTP.
 //!
 //! ```sh
-//! cargo bench --bench latency -- 200 20     # events a second, seconds
+//! cargo bench --bench latency -- 200 20          # events a second, seconds
+//! cargo bench --bench latency -- beside 100 10   # beside three other partners, first well, then down, silent, refusing
 //! ```
 //! Prints how many arrived and the percentiles in milliseconds. The daemon, the desk, the partner and RabbitMQ share the
 //! machine, so the figures are of all of them together.
