@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lapin::{
-    Channel, Connection, ConnectionProperties,
+    Channel, Connection, ConnectionProperties, Consumer,
     options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
     tcp::OwnedTLSConfig,
     types::FieldTable,
@@ -65,7 +65,7 @@ impl Amqp {
             *link = None;
         }
         if link.is_none() {
-            *link = Some(timeout(PATIENCE, self.connect()).await.map_err(away)?.map_err(away)?);
+            *link = Some(in_time("a connection", self.connect()).await?);
         }
         link.as_mut().ok_or_else(|| away("not connected"))
     }
@@ -83,7 +83,33 @@ impl Amqp {
     }
 }
 
+/// A broker that takes a request and does not answer it counts as away: nobody waits for it for ever.
+async fn in_time<T>(what: &str, request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
+    match timeout(PATIENCE, request).await {
+        Ok(answer) => answer.map_err(away),
+        Err(_) => {
+            Err(away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs())))
+        }
+    }
+}
+
 impl Link {
+    async fn consume(&mut self, topology: &Topology, source: &Source) -> lapin::Result<(Channel, Consumer)> {
+        let (queue, prefetch) = match source {
+            Source::Events => (topology.events_queue.clone(), PREFETCH),
+            Source::Inbound => (topology.inbound_queue.clone(), PREFETCH),
+            Source::Partner(agreement) => {
+                self.ensure_partner(topology, agreement).await?;
+                (topology.partner_queue(agreement), PARTNER_PREFETCH)
+            }
+        };
+        let channel = self.connection.create_channel().await?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
+        Ok((channel, consumer))
+    }
+
     async fn ensure_partner(&mut self, topology: &Topology, agreement: &Uuid) -> lapin::Result<()> {
         if !self.partners.contains(agreement) {
             topology.declare_partner(&self.channel, agreement).await?;
@@ -110,9 +136,10 @@ impl Broker for Amqp {
         }
         if let Some(link) = guard.as_mut() {
             for agreement in partners {
-                if let Err(error) = link.ensure_partner(&self.topology, &agreement).await {
+                let declared = in_time("a queue", link.ensure_partner(&self.topology, &agreement));
+                if let Err(error) = declared.await {
                     *guard = None;
-                    return publish::all_failed(count, &away(error));
+                    return publish::all_failed(count, &error);
                 }
             }
         }
@@ -133,25 +160,18 @@ impl Broker for Amqp {
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
-        let (queue, prefetch) = match &source {
-            Source::Events => (self.topology.events_queue.clone(), PREFETCH),
-            Source::Inbound => (self.topology.inbound_queue.clone(), PREFETCH),
-            Source::Partner(agreement) => {
-                link.ensure_partner(&self.topology, agreement).await.map_err(away)?;
-                (self.topology.partner_queue(agreement), PARTNER_PREFETCH)
-            }
-        };
-        let channel = link.connection.create_channel().await.map_err(away)?;
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(away)?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
-        let consumer =
-            channel.basic_consume(queue.into(), "".into(), options, arguments).await.map_err(away)?;
+        let consumed = in_time("a consumer", link.consume(&self.topology, &source)).await;
+        if consumed.is_err() {
+            *guard = None;
+        }
+        let (channel, consumer) = consumed?;
         Ok(Box::new(AmqpDeliveries::new(channel, consumer)))
     }
 
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         let mut guard = self.link.lock().await;
-        self.open(&mut guard).await?.ensure_partner(&self.topology, agreement).await.map_err(away)
+        let link = self.open(&mut guard).await?;
+        in_time("a queue", link.ensure_partner(&self.topology, agreement)).await
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
@@ -159,10 +179,13 @@ impl Broker for Amqp {
         let link = self.open(&mut guard).await?;
         link.partners.remove(agreement);
         let queue = self.topology.partner_queue(agreement);
-        // A channel of its own: a queue that is not empty is refused, and that closes the channel.
-        let channel = link.connection.create_channel().await.map_err(away)?;
-        let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
-        channel.queue_delete(queue.into(), options).await.map(drop).map_err(away)
+        let delete = async {
+            // A channel of its own: a queue that is not empty is refused, and that closes the channel.
+            let channel = link.connection.create_channel().await?;
+            let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
+            channel.queue_delete(queue.into(), options).await.map(drop)
+        };
+        in_time("the end of a queue", delete).await
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {

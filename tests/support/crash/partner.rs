@@ -84,7 +84,7 @@ impl Partner {
 
     /// Shares a ticket of its own, or writes a comment on one.
     pub(crate) fn act(&self, what: usize, n: usize, tickets: usize) {
-        if what % 3 == 0 {
+        if what.is_multiple_of(3) {
             self.books().answer(what / 3, n);
         } else {
             self.books().act(&self.theirs, what / 3, n, tickets);

@@ -60,7 +60,9 @@ impl Queues {
     /// All connections break: what was taken and not acknowledged goes back, in order.
     pub(crate) fn disconnect_all(&self) {
         let consumers: Vec<u64> = self.state.lock().unwrap().consumers.keys().copied().collect();
-        consumers.into_iter().for_each(|consumer| self.disconnect(consumer));
+        for consumer in consumers {
+            self.disconnect(consumer);
+        }
     }
 
     /// A broker inside the daemon: it forgets everything with it.
