@@ -199,3 +199,21 @@ async fn a_daemon_that_is_told_to_stop_finishes_what_a_partner_is_answering() {
         daemon.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_asks_for_time_gets_it() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = daemon.agreed().await;
+    let before = partner.received().len();
+    partner.answer_next([(503, vec![("retry-after", "2".to_owned())], String::new())]);
+    daemon.open_and_share(&uuid, "One").await;
+    until("it was asked once", async || (partner.received().len() > before).then_some(())).await;
+    // Nobody else's turn either: it is the partner that wants to be left alone.
+    daemon.open_and_share(&uuid, "Two").await;
+    until("both are there", async || (partner.tickets("POST").len() == 3).then_some(())).await;
+    let at: Vec<_> = partner.received().into_iter().skip(before).map(|request| request.at).collect();
+    assert!(
+        at[1].duration_since(at[0]) >= std::time::Duration::from_secs(2),
+        "the retries alone would come after 50 ms"
+    );
+}

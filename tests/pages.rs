@@ -2,7 +2,9 @@
 
 use reqwest::{Client, Response, header, redirect::Policy};
 
-use crate::support::{Pair, TestDaemon};
+use serde_json::json;
+
+use crate::support::{Pair, TestDaemon, say};
 
 async fn page(client: &Client, base: &str, cookie: &str) -> Response {
     client.get(base).header(header::COOKIE, cookie).send().await.unwrap()
@@ -36,9 +38,15 @@ async fn pages_are_for_those_who_have_signed_in_and_their_forms_come_from_nowher
     let cookie = set.split(';').next().unwrap().to_owned();
     assert!(!cookie.contains("test-token"));
 
+    // What partners say of themselves is text, whatever it looks like.
+    let evil = json!({"uuid": "evil", "name": "<script>alert(1)</script>\r\nX: y", "access_key": "k", "status": "pending",
+        "sender_url": daemon.sharing_url()});
+    assert_eq!(say(&daemon.sharing_url(), "", "POST", "agreements/evil", Some(&evil)).await.0, 201);
     let seen = page(&client, &base, &format!("other=1; {cookie}")).await;
     assert_eq!(seen.status(), 200);
+    assert!(seen.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'"));
     let html = seen.text().await.unwrap();
+    assert!(html.contains("alert(1)") && !html.contains("<script"), "{html}");
     let (_, rest) = html.split_once("name=\"csrf\" value=\"").unwrap();
     let csrf = rest.split('"').next().unwrap();
     let logout = format!("{base}/logout");
