@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Context, Decision, Outcome, completion};
+use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, TicketCommand, Value,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, TicketCommand, Timestamp,
+    Value,
 };
 
 /// What the desk is to do.
@@ -83,6 +84,12 @@ pub(super) fn ask(
         settles: asked.settles,
         tries: asked.tries,
     });
-    case.ticket.due_at = completion::next_due(case, ctx);
+    case.ticket.due_at = next_due(case, ctx);
     decision.outcome = Outcome::Applied;
+}
+
+/// When the next open command runs out.
+pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
+    let next = case.ticket.open.first().filter(|command| !command.creates);
+    next.map(|command| command.at.plus(ctx.desk.command_timeout))
 }

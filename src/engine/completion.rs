@@ -1,8 +1,7 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Timestamp, Undone,
-    Uuid, Value,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Undone, Uuid, Value,
 };
 
 use super::{
@@ -82,12 +81,6 @@ pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
     release(case, ctx);
     diff::all_shares(&mut decision, case, None, ctx);
     decision
-}
-
-/// When the next open command runs out.
-pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
-    let next = case.ticket.open.first().filter(|command| !command.creates);
-    next.map(|command| command.at.plus(ctx.desk.command_timeout))
 }
 
 /// The desk did it: what it set is so, unless the desk has meanwhile said otherwise.
@@ -249,5 +242,5 @@ fn release(case: &mut Case, ctx: &Context<'_>) {
         }
     }
     echo::let_go(case, ctx);
-    case.ticket.due_at = next_due(case, ctx);
+    case.ticket.due_at = asking::next_due(case, ctx);
 }
