@@ -213,7 +213,7 @@ async fn a_partner_that_asks_for_time_gets_it() {
     until("both are there", async || (partner.tickets("POST").len() == 3).then_some(())).await;
     let at: Vec<_> = partner.received().into_iter().skip(before).map(|request| request.at).collect();
     assert!(
-        at[1].duration_since(at[0]) >= std::time::Duration::from_secs(2),
+        at[1].duration_since(at[0]) >= Duration::from_secs(2),
         "the retries alone would come after 50 ms"
     );
 }
