@@ -43,7 +43,7 @@ pub(super) async fn tell(acme: &Side, lens: &Side) -> Result<()> {
     say(&table::side_by_side((&left, &here), (&right, &there)));
     say("Where to look:");
     for (name, side, id) in [("Acme Cameras", acme, &here), ("Lens Partner", lens, &there)] {
-        say(&format!("  {name}: {}/  (any user name, password {})", side.admin_url, side.token));
+        say(&format!("  {name}: {}/  (sign in with the token {})", side.admin_url, side.token));
         say(&format!("    crossdesk ticket explain {id} --url {} --token {}", side.admin_url, side.token));
     }
     Ok(())

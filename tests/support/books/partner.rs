@@ -13,6 +13,8 @@ struct Ticket {
     tags: BTreeSet<String>,
     fields: BTreeMap<String, Value>,
     comments: Vec<(String, String, bool)>,
+    /// The newest message that it was told by.
+    seq: i64,
     /// What came, in the order in which it was done.
     log: Vec<String>,
 }
@@ -90,14 +92,19 @@ impl PartnerBooks {
         let ticket = self.tickets.entry(uuid.to_owned()).or_default();
         let seq = &body["crossdesk"]["seq"];
         ticket.log.push(format!("{method} seq {seq} at {at}"));
-        if let Some(status) = body["status"].as_str() {
-            status.clone_into(&mut ticket.status);
-        }
-        if let Some(tags) = body["tags"].as_array() {
-            ticket.tags = tags.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        }
-        for (title, value) in body["custom_fields"].as_object().into_iter().flatten() {
-            ticket.fields.insert(title.clone(), value.clone());
+        // A request whose sender died may arrive after what its successor sent: the number in it tells.
+        let newest = seq.as_i64().is_none_or(|seq| seq >= ticket.seq);
+        if newest {
+            ticket.seq = seq.as_i64().unwrap_or(ticket.seq);
+            if let Some(status) = body["status"].as_str() {
+                status.clone_into(&mut ticket.status);
+            }
+            if let Some(tags) = body["tags"].as_array() {
+                ticket.tags = tags.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            }
+            for (title, value) in body["custom_fields"].as_object().into_iter().flatten() {
+                ticket.fields.insert(title.clone(), value.clone());
+            }
         }
         for comment in body["comments"].as_array().into_iter().flatten() {
             let uuid = comment["uuid"].as_str().unwrap_or_default().to_owned();
