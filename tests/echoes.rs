@@ -242,3 +242,34 @@ async fn a_partner_cannot_keep_a_comment_from_others_by_using_its_name_first() {
         assert_eq!(count, 1, "said again, it is known by the desk's id");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_that_had_to_wait_is_not_overtaken_by_the_next() {
+    let habits = Habits { completes: false, names_commands: true, normalises: false };
+    let mut daemon = TestDaemon::with("Lens", Pair::SQLITE_AMQP, habits, |_| {}).await;
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let id = desk_has_ticket(&daemon).await;
+    daemon_is_settled(&daemon, habits).await;
+    daemon.stop_desk();
+    let theirs = json!({"comments": [{"uuid": "c2", "author": {"uuid": "kim", "name": "Kim"}, "body": "theirs", "public": true}]});
+    assert_eq!(sender.ticket("PUT", "t1", &theirs).await, 200);
+    // While the command is open, this may be what the desk made of it.
+    let event = daemon.desk(|d| d.comment(&id, "Lina", "first", true));
+    daemon.tell(&event).await;
+    until("it waits", async || {
+        (daemon.get("tickets").await[0]["waiting_for_desk"]["held_comments"] == 1).then_some(())
+    })
+    .await;
+    // The desk does the command, and says so in an event alone; no answer ever comes.
+    daemon.start_desk().await;
+    daemon.until_desk("it is done", |d| (d.tickets[&id].comments.len() == 3).then_some(())).await;
+    let event = daemon.desk(|d| d.comment(&id, "Lina", "second", true));
+    daemon.tell(&event).await;
+    let said = || -> Vec<Value> {
+        let puts = told(&sender).into_iter().filter_map(|put| put["comments"].as_array().cloned());
+        puts.flatten().map(|comment| comment["body"].clone()).collect()
+    };
+    until("both are out", async || (said().len() == 2).then_some(())).await;
+    assert_eq!(said(), ["first", "second"]);
+}
