@@ -224,3 +224,32 @@ async fn a_queue_that_somebody_deletes_is_made_again_and_what_it_gets_from_then_
     daemon.until_quiet().await;
     assert_eq!(daemon.ticket(&id).await["shares"][0]["state"], "active");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_too_many_stalls_no_bridge_and_no_answer_goes_to_our_own_queues() {
+    let daemon = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+        config.invites.max_waiting = 1;
+    })
+    .await;
+    let mut bridge = Bridge::join(&daemon).await;
+    let url = daemon.sharing_url();
+    let invite =
+        |uuid: &str| json!({"uuid": uuid, "name": "X", "access_key": "k", "sender_url": url}).to_string();
+    assert_eq!(bridge.send("agreement.invite", "i1", "", &invite("i1")).await.0, "201");
+    assert_eq!(bridge.send("agreement.invite", "i2", "", &invite("i2")).await.0, "429");
+    // Whoever may write to the inbound queue may not have answers written into queues that are others' or the desk's.
+    assert_eq!(bridge.next().await.0, "agreement.invite");
+    let broker = &daemon.config.broker;
+    let properties = BasicProperties::default()
+        .with_type("ticket.dance".into())
+        .with_reply_to(format!("{}{}", broker.partner_queue_prefix, bridge.uuid).into());
+    let (queue, options) = (bridge.inbound.as_str().into(), BasicPublishOptions::default());
+    let confirm = bridge.channel.basic_publish("".into(), queue, options, b"{}", properties).await.unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    let accept = "{\"status\":\"accepted\"}";
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, accept).await.0, "200", "the queue goes on");
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    daemon.open_and_share(&uuid, "Lens stuck").await;
+    assert_eq!(bridge.next().await.0, "ticket.create", "no answer stands before it");
+}

@@ -103,6 +103,10 @@ async fn html_is_cleaned_on_the_way_in(pair: Pair) {
     ticket["comments"][0]["html_body"] = json!(
         "<p onclick=\"x()\">Hi <script>alert(1)</script><img src=x onerror=alert(1)><a href=\"javascript:x()\">here</a></p>"
     );
+    let file =
+        |url: &str| json!({"url": url, "filename": "../../etc/photo.png", "content_type": "image/png"});
+    ticket["comments"][0]["attachments"] =
+        json!([file("javascript:x()"), file("https://a.example/1"), file("file:///etc/passwd")]);
     ticket["comments"].as_array_mut().unwrap().push(json!({"uuid": "c2", "author": {"uuid": "joe", "name": "Joe"}, "html_body": "<p>a &lt; b</p>", "public": true}));
     assert_eq!(sender.ticket("POST", "t1", &ticket).await, 201);
     let create = until("the command waits", async || {
@@ -120,6 +124,8 @@ async fn html_is_cleaned_on_the_way_in(pair: Pair) {
         "{html}"
     );
     assert_eq!(comments[1]["body"], "a < b");
+    let files = comments[0]["attachments"].as_array().unwrap();
+    assert_eq!((files.len(), &files[0]["filename"]), (1, &json!("photo.png")), "{files:?}");
 }
 
 async fn numbers_in_comments_become_the_partners_where_that_is_wanted(pair: Pair) {

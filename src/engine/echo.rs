@@ -160,7 +160,8 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent, ctx: &Contex
         if case.comments.ids.contains_key(id) {
             continue;
         }
-        let comment = &unless_taken(case, comment, *named, ctx);
+        let renamed = if_taken(case, comment, *named, ctx);
+        let comment = renamed.as_ref().unwrap_or(comment);
         if case.comments.known.contains_key(&comment.uuid) {
             if *named && !id.is_empty() {
                 case.learn_comment(&comment.uuid, id);
@@ -195,13 +196,15 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent, ctx: &Contex
 
 /// A comment of this desk under another name where a partner has used the one that it gets: names can be computed, and
 /// nobody is to keep a comment from others by being faster.
-fn unless_taken(case: &Case, comment: &Comment, named: bool, ctx: &Context<'_>) -> Comment {
-    let mut comment = comment.clone();
-    if !named && case.comments.foreign.contains(&comment.uuid) {
-        let seed = format!("{} {}", comment.uuid, ctx.now.millis());
-        comment.uuid = Namespace::of(&seed).comment(comment.id.as_deref().unwrap_or_default());
+fn if_taken(case: &Case, comment: &Comment, named: bool, ctx: &Context<'_>) -> Option<Comment> {
+    if named || !case.comments.foreign.contains(&comment.uuid) {
+        return None;
     }
-    comment
+    let seed = format!("{} {}", comment.uuid, ctx.now.millis());
+    let uuid = Namespace::of(&seed).comment(comment.id.as_deref().unwrap_or_default());
+    let mut renamed = comment.clone();
+    renamed.uuid = uuid;
+    Some(renamed)
 }
 
 /// Whose a comment is of which a desk's event tells: this desk's. One under another name than usual is found again by the

@@ -121,6 +121,7 @@ impl Inbound {
     /// # Errors
     /// The answer for whoever is not.
     pub async fn admit(&self, token: Option<&str>) -> Result<(), Reply> {
+        self.started().map_err(Reply::from)?;
         let uuid = token.and_then(|token| token.trim().split(':').next()).unwrap_or_default().to_owned();
         let (token, body) = (token.map(str::to_owned), Vec::new());
         let (method, collection) = (Method::Get, Collection::Agreements);
@@ -128,9 +129,17 @@ impl Inbound {
         self.authenticate(&request).await.map(drop).map_err(Reply::from)
     }
 
+    /// Before its declared agreements are applied, this desk would take partners for strangers.
+    fn started(&self) -> Result<(), Refusal> {
+        if self.options.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Refusal::new(503, "this desk is starting; try again"))
+    }
+
     async fn answer(&self, request: &Request) -> (Option<Uuid>, Result<Reply, Refusal>) {
-        if !self.options.started.load(Ordering::Acquire) {
-            return (None, Err(Refusal::new(503, "this desk is starting; try again")));
+        if let Err(refusal) = self.started() {
+            return (None, Err(refusal));
         }
         if !is_uuid(&request.uuid) {
             return (None, Err(Refusal::new(422, "the path holds no uuid")));

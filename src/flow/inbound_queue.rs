@@ -111,7 +111,7 @@ impl Consumer for InboundQueue {
                 let tag = incoming.tag;
                 loop {
                     let reply = self.process(&incoming).await;
-                    if !matches!(reply.status, 429 | 503) {
+                    if reply.status != 503 {
                         self.settle(&incoming, reply).await?;
                         break;
                     }

@@ -148,7 +148,7 @@ impl Relay {
     /// what follows it waits.
     async fn publish(&mut self, messages: Vec<Message>, held: &mut Held) {
         for (turn, round) in rounds(messages).into_iter().enumerate() {
-            if turn >= ROUNDS {
+            if turn >= ROUNDS || matches!(held.error, Some(BrokerError::Away(_))) {
                 held.behind.extend(round.iter().map(Lane::of));
                 held.left = true;
                 continue;

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, HttpBody as _, to_bytes},
     extract::{Path, State},
     http::{HeaderMap, Method as HttpMethod, StatusCode, header},
     response::{IntoResponse, Response},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A body of more bytes is not read before it is known who sends it.
-const LARGE: usize = 64 * 1024;
+const LARGE: u64 = 64 * 1024;
 
 pub(super) fn routes() -> Router<Shared> {
     // A wildcard, since clients only join texts: a base with a trailing slash gives "//", and some end with one.
@@ -47,9 +47,8 @@ async fn serve(
     };
     let token =
         headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if collection == Collection::Tickets
-        && length.unwrap_or(usize::MAX) > LARGE
+        && body.size_hint().upper().is_none_or(|bytes| bytes > LARGE)
         && let Err(reply) = context.inbound.admit(token.as_deref()).await
     {
         return answer(reply);

@@ -13,7 +13,10 @@ use sqlx::Connection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{AmqpDesk, FakePartner, Sender, servers, until};
+use super::{
+    AmqpDesk, FakePartner, Sender, servers, until,
+    wait::{LIMIT, within},
+};
 
 /// A store and a broker.
 #[derive(Clone, Copy, Debug)]
@@ -223,21 +226,16 @@ impl TestDaemon {
 
     /// Waits until something is so on the desk; if it does not come, shows all that the desk has.
     pub(crate) async fn until_desk<T>(&self, what: &str, look: impl Fn(&HelpDesk) -> Option<T>) -> T {
-        let wait = until(what, async || self.desk(|desk| look(desk)));
-        let shown = async {
-            tokio::time::sleep(super::wait::LIMIT.saturating_sub(std::time::Duration::from_secs(2))).await;
-            let tickets = self.get("tickets").await;
-            for ticket in tickets.as_array().into_iter().flatten() {
-                let story = self.get(&format!("tickets/{}/explain", ticket["uuid"].as_str().unwrap())).await;
-                eprintln!("{} {story:#}", self.config.desk.name);
-            }
-            eprintln!("{:#?}", self.desk(|desk| desk.tickets.clone()));
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            seen = wait => seen,
-            () = shown => unreachable!(),
+        if let Some(seen) = within(LIMIT, async || self.desk(|desk| look(desk))).await {
+            return seen;
         }
+        let tickets = self.get("tickets").await;
+        for ticket in tickets.as_array().into_iter().flatten() {
+            let story = self.get(&format!("tickets/{}/explain", ticket["uuid"].as_str().unwrap())).await;
+            eprintln!("{} {story:#}", self.config.desk.name);
+        }
+        let tickets = self.desk(|desk| desk.tickets.clone());
+        panic!("this did not come true in {LIMIT:?}: {what}\n{tickets:#?}");
     }
 
     /// Waits until an agreement has a status; returns it.

@@ -26,12 +26,17 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn await_port(port: u16, what: &str) {
+/// Waits, on a thread that may, until something is so.
+fn await_state(what: &str, look: impl Fn() -> bool) {
     let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < LIMIT, "{what} did not open port {port}");
-        thread::sleep(Duration::from_millis(50));
+    while !look() {
+        assert!(begun.elapsed() < LIMIT, "this did not come true in {LIMIT:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
     }
+}
+
+fn await_port(port: u16, what: &str) {
+    await_state(&format!("{what} opens port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
 }
 
 /// A process that ends with this one: the kernel kills it when the thread that started it ends, and that thread never does.
@@ -69,12 +74,14 @@ impl Process {
 
     /// Ends it at once, as a crash would.
     pub(crate) fn kill(&self) {
-        Command::new("kill").args(["-KILL", &self.pid.to_string()]).status().unwrap();
-        let begun = Instant::now();
-        while Path::new(&format!("/proc/{}/stat", self.pid)).exists() {
-            assert!(begun.elapsed() < LIMIT, "process {} does not end", self.pid);
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.end("-KILL");
+    }
+
+    /// Sends a signal that ends it, and waits until it has.
+    pub(crate) fn end(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.pid.to_string()]).status().unwrap();
+        let place = format!("/proc/{}/stat", self.pid);
+        await_state(&format!("process {} ends", self.pid), || !Path::new(&place).exists());
     }
 }
 

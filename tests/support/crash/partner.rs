@@ -160,8 +160,8 @@ async fn serve(
     match fault {
         1 => return gone(),
         2 => {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            return gone();
+            // It hangs until nobody waits for it any more.
+            return std::future::pending().await;
         }
         _ => {}
     }
@@ -175,10 +175,7 @@ async fn serve(
     };
     match fault {
         3 => gone(),
-        4 => {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            gone()
-        }
+        4 => std::future::pending().await,
         _ => answer(status),
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -124,12 +124,7 @@ impl Servers {
     pub(crate) async fn stop_database(&mut self) {
         let Some((postgres, process)) = self.postgres.take() else { return };
         let again = move || {
-            Command::new("kill").args(["-QUIT", &process.pid.to_string()]).status().unwrap();
-            let begun = Instant::now();
-            while std::path::Path::new(&format!("/proc/{}/stat", process.pid)).exists() {
-                assert!(begun.elapsed() < Duration::from_secs(60), "PostgreSQL does not stop");
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            process.end("-QUIT");
             let process = postgres.start();
             (postgres, process)
         };
