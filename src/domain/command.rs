@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comment, Counterpart, Doer, Origin, Person, Property, Reason, Role, TicketId, Title, Uuid, Value,
+    Comment, Counterpart, Doer, Origin, Person, Property, Reason, Role, Shared, TicketId, Title, Uuid,
 };
 
 /// A command for the desk.
@@ -58,7 +58,7 @@ pub struct TicketCommand {
     /// Its id on the desk, where known.
     pub id: Option<TicketId>,
     /// The values to set.
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// The whole set of tags as it should be, where it changes.
     pub tags: Option<BTreeSet<String>>,
     /// What is new in it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, CustomField, MessageId, Person, Property, TicketId, Timestamp, UserId, Uuid, Value};
+use super::{Comment, CustomField, MessageId, Person, Property, Shared, TicketId, Timestamp, UserId, Uuid};
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub struct TicketEvent {
     /// Where the event stands among the ticket's events.
     pub revision: Revision,
     /// The parts that the event speaks of.
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// The whole set of tags, where the event speaks of them.
     pub tags: Option<BTreeSet<String>>,
     /// Who asked.

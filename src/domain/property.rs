@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Any JSON value: partners and desks put anything into a custom field.
 pub type Value = serde_json::Value;
 
+/// A value that stands in many places at once: as the desk told it, as it was agreed, as it goes out.
+pub type Shared = Arc<Value>;
+
 /// A custom field's title. Two titles are the same when they differ in letter case alone, as in Zendesk's ticket sharing.
 ///
 /// ```

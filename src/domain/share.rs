@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Property, Title, Uuid, Value};
+use super::{Property, Shared, Title, Uuid};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +33,9 @@ pub enum ShareState {
 #[serde(from = "ExchangeForm")]
 pub struct Exchange {
     /// As the wire said it.
-    pub wire: Value,
+    pub wire: Shared,
     /// As it reads on this desk.
-    pub here: Value,
+    pub here: Shared,
     /// The number of our message that last told it; zero where the partner told it last.
     pub seq: i64,
     /// The partner's value fits no field of this desk: it is tried again when the desk's fields change.
@@ -45,9 +45,9 @@ pub struct Exchange {
 /// An exchange as it is kept: what reads here as the wire says it stands there once.
 #[derive(Deserialize)]
 struct ExchangeForm {
-    wire: Value,
+    wire: Shared,
     #[serde(default, deserialize_with = "present")]
-    here: Option<Value>,
+    here: Option<Shared>,
     #[serde(default)]
     seq: i64,
     #[serde(default)]
@@ -55,8 +55,8 @@ struct ExchangeForm {
 }
 
 /// A value that is there, be it null.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Shared>, D::Error> {
+    Shared::deserialize(deserializer).map(Some)
 }
 
 impl From<ExchangeForm> for Exchange {
@@ -95,7 +95,14 @@ pub struct Counterpart {
     pub url: Option<String>,
     /// What it tells beside: the assignee, the requester's mail address, who is in copy.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub told: BTreeMap<Property, Value>,
+    pub told: BTreeMap<Property, Shared>,
+}
+
+impl Counterpart {
+    /// Whether it has told nothing.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What the tags last were between the two sides.
@@ -144,7 +151,7 @@ pub struct Agreed {
     pub tags: Option<TagsExchange>,
     /// Custom fields of the partner's that this side has settled not to take, as it last told them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub not_taken: BTreeMap<Title, Value>,
+    pub not_taken: BTreeMap<Title, Shared>,
 }
 
 /// One ticket under one agreement.
@@ -169,7 +176,7 @@ pub struct Share {
     #[serde(default)]
     pub seq: i64,
     /// The number of the partner's last message that was applied, where it numbers them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub partner_seq: i64,
     /// Comments of the ticket up to this number have been sent or came from there.
     #[serde(default)]
@@ -178,7 +185,7 @@ pub struct Share {
     #[serde(default)]
     pub agreed: Agreed,
     /// The partner's own ticket.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Counterpart::is_unknown")]
     pub partner: Counterpart,
     /// The partner knows our number of the ticket.
     #[serde(default)]
@@ -186,6 +193,11 @@ pub struct Share {
     /// Why it is parked or ended, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 fn nobody() -> Uuid {

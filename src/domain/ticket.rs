@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Person, Property, Revision, TicketId, Timestamp, Uuid, Value};
+use super::{Comment, Person, Property, Revision, Shared, TicketId, Timestamp, Uuid};
 
 /// Where a ticket first came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct OpenCommand {
     pub creates: bool,
     /// The values that it sets, as far as they have not come back.
     #[serde(default)]
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// Tags that it adds, as far as they have not come back.
     #[serde(default)]
     pub tags_added: BTreeSet<String>,
@@ -59,7 +59,7 @@ pub struct OpenCommand {
 pub struct Held {
     /// Values, each with the revision that brought it.
     #[serde(default)]
-    pub properties: BTreeMap<Property, (Value, Revision)>,
+    pub properties: BTreeMap<Property, (Shared, Revision)>,
     /// Comments that may be ours coming back.
     #[serde(default)]
     pub comments: Vec<Comment>,
@@ -79,7 +79,7 @@ pub struct Undone {
     pub agreement: Uuid,
     /// Values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// Tags to add.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags_added: BTreeSet<String>,
@@ -143,7 +143,7 @@ pub struct Ticket {
     #[serde(skip)]
     pub due_at: Option<Timestamp>,
     /// A partner's ticket, made here by a command.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub received: bool,
     /// The newest event that was applied.
     #[serde(default)]
@@ -153,9 +153,9 @@ pub struct Ticket {
     pub known: bool,
     /// Its parts as the desk last told them.
     #[serde(default)]
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// Its tags as the desk last told them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
     /// Who asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,7 +173,7 @@ pub struct Ticket {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// How many desks it has crossed to get here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub hops: u32,
     /// Commands that the desk has not answered yet, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -187,6 +187,11 @@ pub struct Ticket {
     /// What the desk could not do, and is asked again when the ticket changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<Undone>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn nobody() -> Uuid {
@@ -225,13 +230,13 @@ impl Ticket {
     }
 
     /// What a property is or is about to be: the newest value that an open command sets, else what the desk last told.
-    pub fn effective(&self, property: &Property) -> Option<&Value> {
+    pub fn effective(&self, property: &Property) -> Option<&Shared> {
         let expected = self.likely().rev().find_map(|command| command.properties.get(property));
         expected.or_else(|| self.properties.get(property))
     }
 
     /// All properties as they are or are about to be.
-    pub fn effective_properties(&self) -> Cow<'_, BTreeMap<Property, Value>> {
+    pub fn effective_properties(&self) -> Cow<'_, BTreeMap<Property, Shared>> {
         let mut all = Cow::Borrowed(&self.properties);
         for command in self.likely().filter(|command| !command.properties.is_empty()) {
             let set = command.properties.iter().map(|(property, value)| (property.clone(), value.clone()));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Origin, Person, Property, Timestamp, Uuid, Value};
+use super::{Comment, Origin, Person, Property, Shared, Timestamp, Uuid};
 
 /// What one crossdesk tells another beside the protocol; others ignore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct TicketUpdate {
     /// The writer's own id of it.
     pub original_id: Option<String>,
     /// Subject, status, custom status and custom fields, as the wire says them.
-    pub properties: BTreeMap<Property, Value>,
+    pub properties: BTreeMap<Property, Shared>,
     /// The whole set of tags.
     pub tags: Option<BTreeSet<String>>,
     /// Who asked.

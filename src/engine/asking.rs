@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, TicketCommand, Timestamp,
-    Value,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, Shared, TicketCommand,
+    Timestamp,
 };
 
 /// What the desk is to do.
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) settles: Vec<String>,
     /// How often it was asked before.
     pub(super) tries: u32,
-    pub(super) properties: BTreeMap<Property, Value>,
+    pub(super) properties: BTreeMap<Property, Shared>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
     pub(super) comments: Vec<Comment>,

@@ -126,6 +126,15 @@ impl Case {
     /// Takes a comment in: it is the ticket's next, and no share but `from` has seen it.
     pub(super) fn add_comment(&mut self, comment: crate::domain::Comment, from: Option<Uuid>) {
         self.ticket.comments += 1;
+        let stored = StoredComment { n: self.ticket.comments, from, comment };
+        self.know_comment(&stored);
+        self.comments.unsent.push(stored.clone());
+        self.comments.added.push(stored);
+    }
+
+    /// Knows a comment that is kept already.
+    pub fn know_comment(&mut self, stored: &StoredComment) {
+        let StoredComment { from, comment, .. } = stored;
         if from.as_ref().is_some_and(|from| !from.as_str().is_empty()) {
             self.comments.foreign.insert(comment.uuid.clone());
         }
@@ -133,9 +142,6 @@ impl Case {
         if let Some(id) = &comment.id {
             self.comments.ids.insert(id.clone(), comment.uuid.clone());
         }
-        let stored = StoredComment { n: self.ticket.comments, from, comment };
-        self.comments.unsent.push(stored.clone());
-        self.comments.added.push(stored);
     }
 
     /// Keeps the desk's id of a known comment.

@@ -1,7 +1,7 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Undone, Uuid, Value,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Undone, Uuid,
 };
 
 use super::{
@@ -95,7 +95,7 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
     for (property, value) in command.properties {
         let held = case.ticket.held.properties.remove(&property);
         // Said again without having changed, and no answer that says when: as good as not said.
-        let unchanged = |said: &Value, at: &Revision| {
+        let unchanged = |said: &Shared, at: &Revision| {
             case.ticket.properties.get(&property) == Some(said)
                 && !matches!((at.number, done_at.number), (Some(_), Some(_)))
         };

@@ -167,7 +167,7 @@ pub struct Decision {
 }
 
 /// A part of a change that does not cross.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HeldBack {
     /// The agreement under which it does not.
     pub agreement: Uuid,

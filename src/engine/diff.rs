@@ -12,6 +12,9 @@ use crate::domain::{
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
 
+/// How many changes of tags are remembered that the partner has not been seen to know.
+const TOLD: usize = 32;
+
 /// Sends every active share what it does not have yet.
 pub(super) fn all_shares(
     decision: &mut Decision,
@@ -83,7 +86,7 @@ fn difference(
         }
         let Ok(name) = mapping::outgoing(property, agreement, share.begun) else { continue };
         nearest(decision, case, last, property, here, agreement, ctx);
-        let wire = mapping::value_out(property, here, agreement);
+        let wire = mapping::shared_out(property, here, agreement);
         let silent = last.is_some_and(|last| last.wire == wire)
             || (wire.is_null() && !matches!(property, Property::Field(_)));
         let told_in = if silent { last.map_or(0, |last| last.seq) } else { seq };
@@ -140,7 +143,7 @@ fn difference(
         share.begun = true;
         update.requester.clone_from(&ticket.requester);
         update.requested_at = ticket.created_at;
-        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
+        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open").into());
         extra.hops = Some(ticket.hops + 1);
     }
     update.actor = actor.cloned();
@@ -191,6 +194,11 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     }
     let mut told = last.told;
     told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
+    // Of a partner who never says what it has seen, only the newest are remembered.
+    while told.len() > TOLD {
+        let oldest = told.iter().min_by_key(|(_, seq)| **seq).map(|(tag, _)| tag.clone());
+        oldest.and_then(|tag| told.remove(&tag));
+    }
     let names = last.names;
     share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told, names });
     update.tags = Some(wire);

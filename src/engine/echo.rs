@@ -5,9 +5,9 @@
 //! nearest status) is from then on how the agreed value reads here. Any other value for such a property waits until the
 //! command is answered. Without this, two quick changes by a partner would go back and forth for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Comment, Namespace, Property, Revision, TicketEvent, Uuid, Value};
+use crate::domain::{Comment, Namespace, Property, Revision, Shared, TicketEvent, Uuid};
 
 use super::{Case, Context, Decision, undone};
 
@@ -21,13 +21,13 @@ pub(super) fn absorb(
     let caused_by = event.command_id.as_ref().filter(|id| id.owner == case.ticket.uuid).map(|id| id.n);
     let mut news = !case.ticket.known;
     for (property, value) in &event.properties {
-        let before = case.ticket.properties.get(property).cloned();
+        let before = (!case.ticket.undone.is_empty()).then(|| case.ticket.properties.get(property).cloned());
         if absorb_property(case, property, value, event.revision, caused_by) {
             news = true;
             decision.changed.push(property.to_string());
         }
         // Somebody on the desk has decided about it meanwhile.
-        if before.as_ref() != case.ticket.properties.get(property) && !case.ticket.undone.is_empty() {
+        if before.is_some_and(|before| before.as_ref() != case.ticket.properties.get(property)) {
             undone::overtaken(decision, case, property, ctx);
         }
     }
@@ -45,19 +45,21 @@ pub(super) fn absorb(
 fn absorb_property(
     case: &mut Case,
     property: &Property,
-    value: &Value,
+    value: &Shared,
     revision: Revision,
     caused_by: Option<i64>,
 ) -> bool {
     let ticket = &mut case.ticket;
+    if ticket.open.is_empty() && ticket.held.properties.is_empty() {
+        return set(&mut ticket.properties, property, value);
+    }
     let expecting: Vec<usize> =
         (0..ticket.open.len()).filter(|&at| expected(ticket.open.get(at), property).is_some()).collect();
-    let current = ticket.properties.get(property).cloned();
     if expecting.is_empty() {
         ticket.held.properties.remove(property);
-        ticket.properties.insert(property.clone(), value.clone());
-        return current.as_ref() != Some(value);
+        return set(&mut ticket.properties, property, value);
     }
+    let current = ticket.properties.get(property).cloned();
     // Commands are done in order, so of several that set the same value the oldest is the one that came back.
     let named = |at: &&usize| ticket.open.get(**at).is_some_and(|command| Some(command.n) == caused_by);
     let same = |at: &&usize| expected(ticket.open.get(**at), property) == Some(value);
@@ -77,12 +79,20 @@ fn absorb_property(
     current.as_ref() != Some(value)
 }
 
-fn expected<'a>(command: Option<&'a crate::domain::OpenCommand>, property: &Property) -> Option<&'a Value> {
+/// Sets a value; returns whether it is another.
+fn set(properties: &mut BTreeMap<Property, Shared>, property: &Property, value: &Shared) -> bool {
+    match properties.get_mut(property) {
+        Some(has) => std::mem::replace(has, value.clone()) != *value,
+        None => properties.insert(property.clone(), value.clone()).is_none(),
+    }
+}
+
+fn expected<'a>(command: Option<&'a crate::domain::OpenCommand>, property: &Property) -> Option<&'a Shared> {
     command.and_then(|command| command.properties.get(property))
 }
 
 /// What we set as `was` reads as `value` on this desk: every agreed value that reads `was` now reads so.
-pub(super) fn reads_here(case: &mut Case, property: &Property, was: &Value, value: &Value) {
+pub(super) fn reads_here(case: &mut Case, property: &Property, was: &Shared, value: &Shared) {
     if was == value {
         return;
     }
@@ -179,7 +189,8 @@ pub(super) fn absorb_comments(case: &mut Case, event: &TicketEvent, ctx: &Contex
         news |= let_go(case, ctx);
         // One that cannot be ours waits all the same behind those that can: they keep their order.
         if case.ticket.held.comments.is_empty() && (*named || !expects_comments(case)) {
-            let origin = origin(comment, ctx);
+            let usual = !*named && renamed.is_none();
+            let origin = if usual { None } else { origin(comment, ctx) };
             case.add_comment(comment.clone(), origin);
             news = true;
         } else if let Some(ours) =

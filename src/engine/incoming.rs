@@ -136,7 +136,7 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     let mut update = update.clone();
     if creates {
         // A ticket without a status is an open one.
-        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open"));
+        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open").into());
     }
     let update = &update;
     let wanted = reading::values(&mut decision, case, agreement, update, ctx);

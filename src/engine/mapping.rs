@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{field::text, status};
-use crate::domain::{Agreement, CommentTerms, FieldRule, Property, Ticket, Title};
+use crate::domain::{Agreement, CommentTerms, FieldRule, Property, Shared, Ticket, Title};
 
 /// Where something that a partner tells belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,16 @@ pub(super) fn value_out(property: &Property, here: &Value, agreement: &Agreement
     }
 }
 
+/// The same of a value that stands in many places: where the words are the same, so is the value.
+pub(super) fn shared_out(property: &Property, here: &Shared, agreement: &Agreement) -> Shared {
+    let translates = match property {
+        Property::Status => here.as_str().is_some_and(|word| status::to_wire(word, agreement) != word),
+        Property::Field(title) => agreement.local.field(title).is_some_and(|rule| !rule.values.is_empty()),
+        _ => false,
+    };
+    if translates { value_out(property, here, agreement).into() } else { here.clone() }
+}
+
 /// A partner's value of a custom field in this desk's words.
 pub(super) fn value_in(title: &Title, wire: &Value, agreement: &Agreement) -> Value {
     let Some(rule) = agreement.local.field(title).filter(|rule| !rule.values.is_empty()) else {
@@ -121,10 +131,10 @@ fn mapped(value: &Value, word: &dyn Fn(&str) -> Option<String>) -> Value {
 }
 
 /// What this side tells a partner whatever its desk has: fixed values, and its own number of the ticket.
-pub(super) fn always_told(ticket: &Ticket, agreement: &Agreement) -> Vec<(Property, Value)> {
+pub(super) fn always_told(ticket: &Ticket, agreement: &Agreement) -> Vec<(Property, Shared)> {
     let local = &agreement.local;
     let fixed = local.fields.iter().filter_map(|rule| Some((rule.title.clone(), rule.fixed.clone()?)));
     let number = ticket.id.as_ref().zip(local.reference_field.clone());
     let number = number.map(|(id, title)| (title, Value::from(id.as_str())));
-    fixed.chain(number).map(|(title, value)| (Property::Field(title), value)).collect()
+    fixed.chain(number).map(|(title, value)| (Property::Field(title), value.into())).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Agreement, Exchange, Extra, FieldNotSynced, Property, Reason, Share, ShareRole, TagsExchange,
+    Agreement, Exchange, Extra, FieldNotSynced, Property, Reason, Share, ShareRole, Shared, TagsExchange,
     TicketUpdate, Title, Value,
 };
 
@@ -16,7 +16,7 @@ use super::{
 /// What an update asks of the desk, while it is being worked out.
 #[derive(Default)]
 pub(super) struct Wanted {
-    pub(super) properties: BTreeMap<Property, Value>,
+    pub(super) properties: BTreeMap<Property, Shared>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,
@@ -76,7 +76,7 @@ pub(super) fn values(
 }
 
 /// Whether a value is the one that we told under this name.
-fn is_ours(share: &Share, name: &Property, wire: &Value, agreement: &Agreement) -> bool {
+fn is_ours(share: &Share, name: &Property, wire: &Shared, agreement: &Agreement) -> bool {
     share.agreed.properties.iter().any(|(property, exchange)| {
         exchange.wire == *wire && mapping::outgoing(property, agreement, true).as_ref() == Ok(name)
     })
@@ -102,7 +102,7 @@ fn told(
     decision: &mut Decision,
     share: &mut Share,
     property: Property,
-    wire: &Value,
+    wire: &Shared,
     agreement: &Agreement,
     wanted: &mut Wanted,
 ) {
@@ -120,7 +120,7 @@ fn not_taken(
     decision: &mut Decision,
     share: &mut Share,
     title: Title,
-    wire: &Value,
+    wire: &Shared,
     agreement: &Agreement,
     wanted: &mut Wanted,
 ) {
@@ -140,7 +140,7 @@ fn value(
     case: &mut Case,
     share: &mut Share,
     property: &Property,
-    wire: &Value,
+    wire: &Shared,
     agreement: &Agreement,
     extra: Option<&Extra>,
     wanted: &mut Wanted,
@@ -183,7 +183,7 @@ fn value(
                 !command.settles.is_empty()
                     && command.properties.get(property).is_some_and(|value| *value != here)
             };
-            let differs = case.ticket.effective(property).unwrap_or(&Value::Null) != &here;
+            let differs = case.ticket.effective(property).map_or(&Value::Null, |value| &**value) != &*here;
             if differs || case.ticket.open.iter().any(may_come) {
                 wanted.properties.insert(property.clone(), here.clone());
             }
@@ -217,7 +217,7 @@ fn crosses_over(case: &Case, share: &Share, property: &Property, extra: Option<&
 
 enum Reading {
     /// It reads so on this desk.
-    Is(Value),
+    Is(Shared),
     /// It may not cross, or says nothing.
     Ignored,
     /// It has no place on this desk: why, as a code and in words.
@@ -226,7 +226,7 @@ enum Reading {
 
 fn reading(
     property: &Property,
-    wire: &Value,
+    wire: &Shared,
     agreement: &Agreement,
     begun: bool,
     ctx: &Context<'_>,
@@ -239,18 +239,18 @@ fn reading(
             );
         }
         return match field::fit(ctx.catalogue, title, &mapping::value_in(title, wire, agreement)) {
-            Ok(here) => Reading::Is(here),
+            Ok(here) => Reading::Is(here.into()),
             Err(unfit) => Reading::Unfit(unfit.reason, unfit.detail),
         };
     }
     if wire.is_null() || !mapping::crosses(property, agreement, begun) {
         return Reading::Ignored;
     }
-    match (property, wire) {
+    match (property, &**wire) {
         (Property::Status, Value::String(word)) => match status::from_wire(word, agreement) {
-            Some(status) => Reading::Is(Value::from(status)),
+            Some(status) => Reading::Is(Value::from(status).into()),
             // A word that no desk here has is an open ticket at least, when it is new; later it changes nothing.
-            None if !begun => Reading::Is(Value::from("open")),
+            None if !begun => Reading::Is(Value::from("open").into()),
             None => {
                 let detail =
                     format!("the partner's status \"{word}\" is none of this desk's: the status stays");

@@ -45,12 +45,14 @@ pub fn first_match<'a>(rules: &'a [Rule], event: &TicketEvent) -> Option<&'a Rul
 }
 
 fn ticket(event: &TicketEvent) -> Value {
-    let get = |property| event.properties.get(&property).cloned().unwrap_or_else(|| Value::from(""));
+    let get = |property| {
+        event.properties.get(&property).map_or_else(|| Value::from(""), |value| Value::clone(value))
+    };
     let fields: serde_json::Map<String, Value> = event
         .properties
         .iter()
         .filter_map(|(property, value)| match property {
-            Property::Field(title) => Some((title.as_str().to_owned(), value.clone())),
+            Property::Field(title) => Some((title.as_str().to_owned(), Value::clone(value))),
             _ => None,
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Agreement, Command, Contents, Direction, Property, Reason, Share, ShareRole, ShareState, TicketEvent,
-    Uuid, Value,
+    Uuid,
 };
 
 use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, diff, outgoing};
@@ -28,7 +28,8 @@ pub fn share(
         return Err(Refusal::new(409, format!("agreement \"{name}\" is {}", agreement.status.as_str())));
     }
     let status = event.and_then(|event| event.properties.get(&Property::Status));
-    if status.or_else(|| case.ticket.effective(&Property::Status)) == Some(&Value::from("closed")) {
+    let status = status.or_else(|| case.ticket.effective(&Property::Status));
+    if status.and_then(|status| status.as_str()) == Some("closed") {
         return Err(Refusal::new(409, "a closed ticket cannot be shared"));
     }
     if let Some(other) = case.outgoing().filter(|share| share.agreement != agreement.uuid) {

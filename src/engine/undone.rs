@@ -1,7 +1,7 @@
 //! What a partner wanted and the desk could not do, or could not take then: it is asked again when that may help.
 
 use super::{Case, Context, Decision, asking, asking::Asked, diff, field::fit, mapping};
-use crate::domain::{OpenCommand, Property, Reason, Undone, Uuid, Value};
+use crate::domain::{OpenCommand, Property, Reason, Shared, Undone, Uuid};
 
 /// How many comments of a ticket are kept for another try.
 const COMMENTS: usize = 50;
@@ -86,7 +86,7 @@ pub(super) fn done(decision: &mut Decision, case: &Case, command: &OpenCommand, 
 
 /// Whether the ticket takes nothing more.
 pub(super) fn is_closed(case: &Case) -> bool {
-    case.ticket.effective(&Property::Status).and_then(Value::as_str) == Some("closed")
+    case.ticket.effective(&Property::Status).and_then(|status| status.as_str()) == Some("closed")
 }
 
 /// The desk's custom fields have changed: values that fitted no field, and that nobody has overtaken, are set now.
@@ -113,6 +113,7 @@ pub fn fields_changed(case: &mut Case, ctx: &Context<'_>) -> Decision {
             }
             match fit(ctx.catalogue, title, &mapping::value_in(title, &exchange.wire, agreement)) {
                 Ok(value) => {
+                    let value = Shared::from(value);
                     exchange.here = value.clone();
                     exchange.unfit = false;
                     if here != value {

@@ -55,15 +55,15 @@ impl Cases {
         self.get(self.young.ids.get(id).or_else(|| self.old.ids.get(id))?)
     }
 
-    /// Keeps what has been written.
-    pub(super) fn keep(&mut self, written: Vec<Changed>) {
-        for Changed { mut ticket, shares, .. } in written {
-            ticket.version += 1;
+    /// Keeps what has been written, or is about to be.
+    pub(super) fn keep(&mut self, written: &[Changed]) {
+        for Changed { stored, .. } in written {
+            let ticket = &stored.ticket;
             if self.young.tickets.len() >= GENERATION {
                 self.old = std::mem::take(&mut self.young);
             }
             self.young.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            self.young.tickets.insert(ticket.uuid.clone(), Arc::new(Stored { ticket, shares }));
+            self.young.tickets.insert(ticket.uuid.clone(), stored.clone());
         }
     }
 

@@ -1,44 +1,93 @@
 //! What happened to a ticket, as a line of its history: for people to read, and for nothing else.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::change::{Attempted, Change, TicketAction};
 use crate::{
-    domain::{DeskEvent, EventBody, Person},
-    engine::{Decision, Refusal},
+    domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid},
+    engine::{Decision, HeldBack, Refusal},
 };
 
 /// Something that came in, to be told in the history of its ticket together with what came of it.
-#[derive(Clone, Debug)]
-pub(super) struct Cause(Map<String, Value>);
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Cause {
+    from: &'static str,
+    what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<Uuid>,
+    /// The agreement that somebody named, as he named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The rule that shares the ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+/// A line of the history: what came in, and what came of it.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    cause: &'a Cause,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    changed: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    held_back: &'a [HeldBack],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<&'a MessageId>,
+}
+
+/// A line about something that was refused.
+#[derive(Serialize)]
+struct Refused<'a> {
+    #[serde(flatten)]
+    cause: &'a Cause,
+    outcome: &'static str,
+    answer: u16,
+    reason: &'a str,
+}
 
 impl Cause {
     /// What a change is, where it is worth a line.
     pub(super) fn of(change: &Change) -> Option<Self> {
-        let line = match change {
-            Change::Event { event, .. } => return Some(Self::of_event(event)),
+        let from = |from, what| Self { from, what, ..Self::default() };
+        Some(match change {
+            Change::Event { event, .. } => Self::of_event(event),
             Change::Ticket { agreement, action, .. } => {
                 let (what, actor) = match action {
                     TicketAction::Create(update) => ("shared", update.actor.as_ref()),
                     TicketAction::Update(update) => ("changed", update.actor.as_ref()),
                     TicketAction::Unshare => ("unshared", None),
                 };
-                json!({"from": "partner", "what": what, "agreement": agreement, "actor": name(actor)})
+                Self { agreement: Some(agreement.clone()), actor: name(actor), ..from("partner", what) }
             }
-            Change::Share(_, agreement) => json!({"from": "admin", "what": "share", "wanted": agreement}),
-            Change::Unshare(_) => json!({"from": "admin", "what": "unshare"}),
-            Change::Due(_) => json!({"from": "clock", "what": "the desk has not answered in time"}),
-            Change::Refit(_) => json!({"from": "desk", "what": "custom fields changed"}),
-            Change::Replay(message) => json!({"from": "admin", "what": "replay", "message": message.id}),
-            Change::Attempt(message, Attempted::Parked(reason)) => {
-                json!({"from": "delivery", "what": "refused", "message": message.id, "agreement": message.agreement, "reason": reason})
-            }
+            Change::Share(_, agreement) => Self { wanted: Some(agreement.clone()), ..from("admin", "share") },
+            Change::Unshare(_) => from("admin", "unshare"),
+            Change::Due(_) => from("clock", "the desk has not answered in time"),
+            Change::Refit(_) => from("desk", "custom fields changed"),
+            Change::Replay(message) => Self { message: Some(message.id.clone()), ..from("admin", "replay") },
+            Change::Attempt(message, Attempted::Parked(reason)) => Self {
+                message: Some(message.id.clone()),
+                agreement: message.agreement.clone(),
+                reason: Some(reason.clone()),
+                ..from("delivery", "refused")
+            },
             _ => return None,
-        };
-        match line {
-            Value::Object(line) => Some(Self(line)),
-            _ => None,
-        }
+        })
     }
 
     fn of_event(event: &DeskEvent) -> Self {
@@ -51,62 +100,51 @@ impl Cause {
             EventBody::Fields(_) => ("custom fields changed", None),
             EventBody::Completed(_) => ("answered", None),
         };
-        let mut line = Map::new();
-        line.insert("from".to_owned(), "desk".into());
-        line.insert("what".to_owned(), what.into());
-        line.insert("event".to_owned(), event.key.as_str().into());
-        if let Some(actor) = actor {
-            line.insert("actor".to_owned(), actor.name.as_str().into());
+        let mut cause = Self {
+            from: "desk",
+            what,
+            event: Some(event.key.clone()),
+            actor: name(actor),
+            ..Self::default()
+        };
+        if let EventBody::Completed(Completion { command_id, status, error, .. }) = &event.body {
+            cause.command = Some(command_id.clone());
+            cause.status = Some(if *status == CompletionStatus::Failed { "failed" } else { "done" });
+            cause.error.clone_from(error);
         }
-        if let EventBody::Completed(completion) = &event.body {
-            line.insert("command".to_owned(), completion.command_id.to_string().into());
-            let failed = completion.status == crate::domain::CompletionStatus::Failed;
-            line.insert("status".to_owned(), if failed { "failed" } else { "done" }.into());
-            line.insert("error".to_owned(), completion.error.clone().into());
-        }
-        Self(line)
+        cause
     }
 
     /// The rule that shares the ticket.
     pub(super) fn by_rule(&mut self, rule: &str) {
-        self.0.insert("rule".to_owned(), rule.into());
+        self.rule = Some(rule.to_owned());
     }
 
     /// The line, with what came of it.
     pub(super) fn with(&self, decision: &Decision) -> String {
-        let mut line = self.0.clone();
-        line.insert("outcome".to_owned(), decision.outcome.as_str().into());
-        if !decision.changed.is_empty() {
-            line.insert("changed".to_owned(), json!(decision.changed));
-        }
-        if !decision.held_back.is_empty() {
-            let held = decision.held_back.iter();
-            let held = held.map(
-                |held| json!({"agreement": held.agreement, "subject": held.subject, "reason": held.reason}),
-            );
-            line.insert("held_back".to_owned(), held.collect());
-        }
-        if !decision.messages.is_empty() {
-            line.insert(
-                "messages".to_owned(),
-                decision.messages.iter().map(|draft| json!(draft.id)).collect(),
-            );
-        }
-        line.retain(|_, value| !value.is_null());
-        Value::Object(line).to_string()
+        let line = Line {
+            cause: self,
+            outcome: decision.outcome.as_str(),
+            changed: &decision.changed,
+            held_back: &decision.held_back,
+            messages: decision.messages.iter().map(|draft| &draft.id).collect(),
+        };
+        serde_json::to_string(&line).unwrap_or_default()
     }
 
     /// The line of something that was refused.
     pub(super) fn refused(&self, refusal: &Refusal) -> String {
-        let mut line = self.0.clone();
-        line.insert("outcome".to_owned(), "refused".into());
-        line.insert("answer".to_owned(), refusal.status.into());
-        line.insert("reason".to_owned(), refusal.reason.as_str().into());
-        line.retain(|_, value| !value.is_null());
-        Value::Object(line).to_string()
+        // Why it is refused stands where a delivery's reason would: nothing has both.
+        let line = Refused {
+            cause: &Self { reason: None, ..self.clone() },
+            outcome: "refused",
+            answer: refusal.status,
+            reason: &refusal.reason,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
     }
 }
 
-fn name(person: Option<&Person>) -> Option<&str> {
-    person.map(|person| person.name.as_str())
+fn name(person: Option<&Person>) -> Option<String> {
+    person.map(|person| person.name.clone())
 }

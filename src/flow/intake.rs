@@ -17,8 +17,8 @@ use crate::{
     wire,
 };
 
-/// How many batches are on their way at once: one is written while the next is read.
-const AHEAD: usize = 2;
+/// How many batches are on their way at once: one is written while the next is decided and a third is read.
+const AHEAD: usize = 3;
 
 /// The desk's events.
 #[derive(Debug)]

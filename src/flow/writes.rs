@@ -1,6 +1,9 @@
 //! A batch while it is folded: the snapshot as the changes have left it, and what is to be written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{cause::Cause, options::Options};
 use crate::{
@@ -288,7 +291,7 @@ impl<'a> Batch<'a> {
         self.writes.relied_on.extend(relied_on);
         self.writes.agreements = self.agreements.into_values().collect();
         Finished {
-            writes: self.writes,
+            writes: Arc::new(self.writes),
             agreements_changed: self.agreements_changed,
             written: self.written,
             mails: self.mails,
@@ -298,7 +301,7 @@ impl<'a> Batch<'a> {
 
 /// A batch that is ready to be written.
 pub(super) struct Finished {
-    pub(super) writes: Writes,
+    pub(super) writes: Arc<Writes>,
     pub(super) agreements_changed: bool,
     written: Vec<Written>,
     /// What is told by e-mail too.

@@ -9,7 +9,7 @@ use super::{
     session::{self, Session},
 };
 use crate::{
-    domain::{Agreement, Direction, Message, Property, ShareState, Value},
+    domain::{Agreement, Direction, Message, Property, ShareState},
     ports::{Counts, MessageFilter, TicketView},
 };
 
@@ -53,8 +53,9 @@ impl Overview {
 }
 
 fn row(view: &TicketView, agreements: &[Agreement]) -> Row {
-    let text =
-        |property| view.ticket.effective(&property).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |property| {
+        view.ticket.effective(&property).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+    };
     let share = view.shares.iter().find(|share| share.state != ShareState::Ended).or(view.shares.first());
     let partner =
         share.and_then(|share| agreements.iter().find(|agreement| agreement.uuid == share.agreement));

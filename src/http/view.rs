@@ -24,7 +24,7 @@ pub(super) fn ticket(view: &TicketView, resolved_too: bool, url: Option<&str>) -
     let mut fields = Map::new();
     for (property, value) in ticket.effective_properties().iter() {
         if let Property::Field(title) = property {
-            fields.insert(title.as_str().to_owned(), value.clone());
+            fields.insert(title.as_str().to_owned(), Value::clone(value));
         }
     }
     let text = |property| ticket.effective(&property).cloned().unwrap_or_default();

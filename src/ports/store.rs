@@ -145,10 +145,8 @@ pub struct Writes {
 /// A ticket with its shares that changed.
 #[derive(Debug)]
 pub struct Changed {
-    /// The ticket, with the version that was read.
-    pub ticket: Ticket,
-    /// All its shares.
-    pub shares: Vec<Share>,
+    /// The ticket with all its shares, as it will be: with the version after the one that was read.
+    pub stored: Arc<Stored>,
     /// Agreements under which it was not shared before.
     pub begun: Vec<Uuid>,
     /// Whether something changed by which it is found: it is new, or its number or when it is due.
@@ -157,14 +155,15 @@ pub struct Changed {
 
 impl Changed {
     /// What changed of a case.
-    pub fn of(stored: Option<&Stored>, ticket: Ticket, shares: Vec<Share>) -> Self {
+    pub fn of(before: Option<&Stored>, mut ticket: Ticket, shares: Vec<Share>) -> Self {
         let had = |share: &Share| {
-            stored.is_some_and(|stored| stored.shares.iter().any(|had| had.agreement == share.agreement))
+            before.is_some_and(|stored| stored.shares.iter().any(|had| had.agreement == share.agreement))
         };
         let begun = shares.iter().filter(|share| !had(share)).map(|share| share.agreement.clone()).collect();
-        let moved = stored
+        let moved = before
             .is_none_or(|stored| stored.ticket.id != ticket.id || stored.ticket.due_at != ticket.due_at);
-        Self { ticket, shares, begun, moved }
+        ticket.version += 1;
+        Self { stored: Arc::new(Stored { ticket, shares }), begun, moved }
     }
 }
 
@@ -230,7 +229,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Reads everything that a batch speaks of.
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError>;
     /// Writes a batch, in one transaction; returns the new messages' places in the store's order.
-    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError>;
+    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError>;
     /// Messages, oldest first.
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError>;
     /// Tickets that something has waited for long enough.

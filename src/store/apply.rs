@@ -86,13 +86,13 @@ const TICKET: &[(&str, Type)] = &[
 ];
 
 fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
-    let ticket = &changed.ticket;
+    let ticket = &changed.stored.ticket;
     let shares: BTreeMap<&str, &Share> =
-        changed.shares.iter().map(|share| (share.agreement.as_str(), share)).collect();
+        changed.stored.shares.iter().map(|share| (share.agreement.as_str(), share)).collect();
     vec![
         (&ticket.uuid).into(),
         ticket.id.as_ref().map(TicketId::as_str).into(),
-        (ticket.version + 1).into(),
+        ticket.version.into(),
         ticket.due_at.into(),
         now.into(),
         json(ticket),
@@ -112,8 +112,11 @@ fn moved_tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp)
 
 /// Tickets by which no index is touched.
 fn tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> Statement {
-    let sql = "update ticket set version = r.version, updated_at = r.updated_at, doc = r.doc, shares = r.shares \
-        from {rows} where ticket.uuid = r.uuid and ticket.version = r.version - 1";
+    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, doc, shares) \
+        select uuid, id, version, due_at, updated_at, doc, shares from {rows} where true \
+        on conflict (uuid) do update set version = excluded.version, \
+        updated_at = excluded.updated_at, doc = excluded.doc, shares = excluded.shares \
+        where ticket.version = excluded.version - 1";
     Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
 }
 
@@ -129,7 +132,7 @@ fn relied_on(tickets: &[(Uuid, i64)]) -> Statement {
 fn shares(tickets: &[Changed]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("agreement", Type::Text)];
     let begun = tickets.iter().flat_map(|changed| {
-        changed.begun.iter().map(|agreement| vec![(&changed.ticket.uuid).into(), agreement.into()])
+        changed.begun.iter().map(|agreement| vec![(&changed.stored.ticket.uuid).into(), agreement.into()])
     });
     let sql = "insert into share (ticket, agreement) select ticket, agreement from {rows} where true \
         on conflict (ticket, agreement) do nothing";

@@ -27,6 +27,9 @@ use crate::{
 /// After so long an invite is forgotten that was declined because all are, or taken back: an hour.
 const UNASKED_MILLIS: i64 = 3_600_000;
 
+/// A batch of so many messages or more is written beside the runtime.
+const MANY: usize = 64;
+
 /// The store on one database.
 #[derive(Debug)]
 pub(super) struct SqlStore {
@@ -98,10 +101,26 @@ impl Store for SqlStore {
         snapshot::read(self.link()?, scope).await
     }
 
-    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
-        let (statements, place) = apply::statements(writes, &self.vault)?;
-        let mut results = self.link()?.transact(statements).await?;
-        let Some(rows) = place.map(|place| results.swap_remove(place)) else { return Ok(Vec::new()) };
+    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
+        self.link()?;
+        let mut results = if writes.messages.len() < MANY {
+            let statements = apply::statements(&writes, &self.vault)?;
+            (self.link.transact(statements.0).await?, statements.1)
+        } else {
+            // Beside whatever else is going on: writing the rows down takes a while, and the database waits after each
+            // statement for the next.
+            let (link, vault, writes) = (self.link.clone(), self.vault.clone(), writes.clone());
+            let runtime = tokio::runtime::Handle::current();
+            let beside = tokio::task::spawn_blocking(move || {
+                let (statements, place) = apply::statements(&writes, &vault)?;
+                drop(writes);
+                Ok((runtime.block_on(link.transact(statements))?, place))
+            });
+            beside
+                .await
+                .map_err(|error| StoreError::Broken(format!("a batch was not written: {error}")))??
+        };
+        let Some(rows) = results.1.map(|place| results.0.swap_remove(place)) else { return Ok(Vec::new()) };
         let places: std::collections::HashMap<_, _> = rows
             .into_iter()
             .map(|row| snapshot::read_id(&mut Reader::new("message", row)).map(|(seq, id)| (id, seq)))

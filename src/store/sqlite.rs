@@ -38,6 +38,8 @@ impl Sqlite {
             .busy_timeout(std::time::Duration::from_secs(5))
             .pragma("wal_autocheckpoint", "10000")
             .pragma("cache_size", "-65536")
+            // What a statement may have to undo stays in memory.
+            .pragma("temp_store", "memory")
             .statement_cache_capacity(200);
         Ok(Self { options, pools: OnceLock::new() })
     }
@@ -86,7 +88,7 @@ impl Link for Sqlite {
 /// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.
 const WIDE: usize = 4;
 /// How many wide rows go at once. A few sizes, so that their statements are prepared once.
-const SIZES: [usize; 4] = [128, 16, 4, 1];
+const SIZES: [usize; 5] = [512, 64, 16, 4, 1];
 
 /// Runs a statement; wide rows in as many pieces as it takes.
 async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<(Vec<Row>, u64), StoreError> {

@@ -14,6 +14,7 @@ use crate::{
 const NONCE: usize = 24;
 
 /// Seals and opens access keys: XChaCha20-Poly1305, bound to the agreement's uuid so that rows cannot be exchanged.
+#[derive(Clone)]
 pub(super) struct Vault(Option<XChaCha20Poly1305>);
 
 impl std::fmt::Debug for Vault {

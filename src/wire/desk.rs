@@ -13,7 +13,8 @@ use super::{
 use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
-        Namespace, Person, Privacy, Property, Revision, Role, TicketEvent, TicketId, Title, UserId, Value,
+        Namespace, Person, Privacy, Property, Revision, Role, Shared, TicketEvent, TicketId, Title, UserId,
+        Value,
     },
     engine::status::STATUSES,
 };
@@ -104,8 +105,9 @@ fn ticket(
     let id = ticket_id(&data)?;
     let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
     let mut properties = BTreeMap::new();
-    let mut put =
-        |property, text: Option<String>| text.map(|text| properties.insert(property, Value::from(text)));
+    let mut put = |property, text: Option<String>| {
+        text.map(|text| properties.insert(property, Shared::from(Value::from(text))))
+    };
     if let Some(status) = &form.status
         && !STATUSES.contains(&status.as_str())
     {
@@ -120,10 +122,10 @@ fn ticket(
     put(Property::Assignee, form.assignee.and_then(|assignee| assignee.name.or(assignee.id)));
     if let Some(ccs) = form.ccs {
         let person = |person: PersonForm| serde_json::json!({"name": person.name, "email": person.email});
-        properties.insert(Property::Ccs, ccs.into_iter().map(person).collect());
+        properties.insert(Property::Ccs, Value::from_iter(ccs.into_iter().map(person)).into());
     }
     for field in form.custom_fields {
-        properties.insert(Property::Field(Title::new(&field.title)), field.value);
+        properties.insert(Property::Field(Title::new(&field.title)), field.value.into());
     }
     let event = TicketEvent {
         id,

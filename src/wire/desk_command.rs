@@ -120,7 +120,7 @@ fn ticket(command: &TicketCommand, creates: bool) -> Value {
         match property {
             Property::Field(title) => fields.push(json!({"title": title, "value": value})),
             other => {
-                ticket.insert(other.to_string(), value.clone());
+                ticket.insert(other.to_string(), Value::clone(value));
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod desk_command;
 mod desk_form;
 pub mod nhd;
 mod nhd_form;
+mod nhd_ticket;
 mod text;
 
 use crate::{
@@ -49,7 +50,7 @@ pub fn encode(
             nhd::agreement_change(agreement, change, desk, fields)
         }
         (Content::Partner(PartnerMessage::Create(update) | PartnerMessage::Update(update)), _) => {
-            nhd::ticket(update)
+            nhd_ticket::ticket(update)
         }
         (Content::Partner(_), _) => {
             format!("{{\"uuid\":{}}}", serde_json::Value::from(draft.id.owner.as_str()))

@@ -1,5 +1,6 @@
 //! What partners say and hear: the Networked Help Desk protocol 1.0, in all dialects that are known of it.
 
+pub use super::nhd_ticket::ticket;
 use super::{
     Error, date,
     nhd_form::{ActorForm, AgreementForm, AttachmentForm, CommentForm, FieldsForm, TicketForm},
@@ -74,14 +75,14 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
     }
     let mut update = TicketUpdate::new(uuid.clone());
     let mut put = |property, text: Option<String>| {
-        text.map(|text| update.properties.insert(property, Value::from(text)))
+        text.map(|text| update.properties.insert(property, Value::from(text).into()))
     };
     put(Property::Subject, form.subject);
     put(Property::Status, form.status);
     put(Property::CustomStatus, form.custom_status);
     if let Some(FieldsForm::ByTitle(fields)) = form.custom_fields {
         for (title, value) in fields {
-            update.properties.insert(Property::Field(Title::new(&title)), value);
+            update.properties.insert(Property::Field(Title::new(&title)), value.into());
         }
     }
     update.original_id = form.original_id;
@@ -101,7 +102,7 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
         update.extra = Some(known);
         for property in Property::EXTRA {
             if let Some(value) = extra.get(property.to_string()).filter(|value| is_told(&property, value)) {
-                update.properties.insert(property, value.clone());
+                update.properties.insert(property, value.clone().into());
             }
         }
     }
@@ -160,72 +161,6 @@ fn is_told(property: &Property, value: &Value) -> bool {
     match property {
         Property::Ccs => value.as_array().is_some_and(|people| people.iter().all(Value::is_object)),
         _ => value.is_string() || value.is_null(),
-    }
-}
-
-/// What only a crossdesk understands.
-fn extra(update: &TicketUpdate) -> Option<Value> {
-    let mut value = serde_json::to_value(update.extra.as_ref()?).ok()?;
-    for property in Property::EXTRA {
-        if let (Some(told), Value::Object(object)) = (update.properties.get(&property), &mut value) {
-            object.insert(property.to_string(), told.clone());
-        }
-    }
-    Some(value)
-}
-
-/// Writes a ticket or a change of one: only what is set.
-pub fn ticket(update: &TicketUpdate) -> String {
-    let word = |property| update.properties.get(&property).and_then(Value::as_str).map(str::to_owned);
-    let fields = update.properties.iter().filter_map(|(property, value)| match property {
-        Property::Field(title) => Some((title.as_str().to_owned(), value.clone())),
-        _ => None,
-    });
-    let fields: std::collections::BTreeMap<_, _> = fields.collect();
-    let form = TicketForm {
-        uuid: Some(update.uuid.clone()),
-        subject: word(Property::Subject),
-        requested_at: update.requested_at.map(|at| Value::from(date::to_wire(at))),
-        status: word(Property::Status),
-        custom_status: word(Property::CustomStatus),
-        requester: update.requester.as_ref().map(actor),
-        current_actor: update.actor.as_ref().map(actor),
-        comments: (!update.comments.is_empty()).then(|| update.comments.iter().map(write_comment).collect()),
-        tags: update.tags.clone(),
-        original_id: update.original_id.clone(),
-        custom_fields: (!fields.is_empty()).then_some(FieldsForm::ByTitle(fields)),
-        crossdesk: extra(update),
-    };
-    serde_json::to_string(&form).unwrap_or_default()
-}
-
-fn actor(person: &Person) -> ActorForm {
-    let role = match person.role {
-        Role::Agent => "agent",
-        Role::EndUser => "end-user",
-    };
-    ActorForm {
-        uuid: Some(person.uuid.clone()),
-        name: Some(person.name.clone()),
-        role: Some(role.to_owned()),
-    }
-}
-
-fn write_comment(comment: &Comment) -> CommentForm {
-    let attachment = |a: &Attachment| AttachmentForm {
-        url: a.url.clone(),
-        filename: a.filename.clone(),
-        content_type: a.content_type.clone(),
-    };
-    let attachments: Vec<_> = comment.attachments.iter().map(attachment).collect();
-    CommentForm {
-        uuid: Some(comment.uuid.clone()),
-        author: Some(actor(&comment.author)),
-        body: Some(comment.body.clone()),
-        html_body: comment.html_body.clone(),
-        authored_at: comment.authored_at.map(|at| Value::from(date::to_wire(at))),
-        public: Some(comment.privacy().is_public()),
-        attachments: (!attachments.is_empty()).then_some(attachments),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A store in memory that does what the databases do: for histories by the thousand. A test holds the two against each other.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use crossdesk::{
@@ -35,11 +35,11 @@ impl Store for Memory {
         Ok(self.0.lock().unwrap().snapshot(scope))
     }
 
-    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
+    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
         let mut rows = self.0.lock().unwrap();
         // A transaction: all of it or nothing.
         let mut next = rows.clone();
-        let places = next.apply(writes)?;
+        let places = next.apply(&writes)?;
         *rows = next;
         Ok(places)
     }

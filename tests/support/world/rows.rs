@@ -143,17 +143,15 @@ impl Rows {
                 return Err(StoreError::Conflict);
             }
         }
-        for Changed { ticket, shares, .. } in &writes.tickets {
+        for Changed { stored, .. } in &writes.tickets {
+            let ticket = &stored.ticket;
             let known = self.tickets.get(&ticket.uuid).map(|known| known.ticket.version);
             let other = ticket.id.as_ref().and_then(|id| self.ids.get(id)).is_some_and(|u| *u != ticket.uuid);
-            if known.is_some_and(|version| version != ticket.version) || other {
+            if known.is_some_and(|version| version + 1 != ticket.version) || other {
                 return Err(StoreError::Conflict);
             }
-            let mut ticket = ticket.clone();
-            ticket.version += 1;
             self.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            let shares = shares.clone();
-            self.tickets.insert(ticket.uuid.clone(), Arc::new(Stored { ticket, shares }));
+            self.tickets.insert(ticket.uuid.clone(), stored.clone());
         }
         for (ticket, comment) in &writes.comments {
             let known = self.comments.entry(ticket.clone()).or_default();

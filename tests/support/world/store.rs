@@ -77,7 +77,7 @@ impl Store for Shaky {
         self.read(self.store.snapshot(scope)).await
     }
 
-    async fn apply(&self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
+    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
         self.life.passes(MILLIS).await;
         let fault = self.life.faults.fault(WRITES);
         if fault == Fault::Before {
