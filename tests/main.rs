@@ -18,6 +18,7 @@ mod arrows; // which module may import which
 mod bad_input; // events and requests that cannot be used
 mod bridges; // bridges on queues
 mod commands; // the program: its output, its exit codes, its signals
+mod company; // several daemons on one broker and one database
 mod configuration; // files, variables, secrets, samples
 mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean

@@ -61,7 +61,7 @@ fn a_database_plays_the_same_history_as_the_simulated_store() {
     for seed in 1..10 {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("world.db").display());
-        let told = play(seed, SIZE, crossdesk::store::open(&url, None).unwrap());
+        let told = play(seed, SIZE, crossdesk::store::open(&url, None, "one").unwrap());
         assert_eq!(told.wrong, Vec::<String>::new(), "seed {seed}");
         assert_eq!(told.trace, on_memory(seed).trace, "seed {seed}");
     }

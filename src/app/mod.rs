@@ -21,8 +21,8 @@ use crate::{
     domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
     flow::{
-        Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay, Roster,
-        Sweep,
+        Crew, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay,
+        Roster, Sweep,
     },
     http,
     mail::SmtpMailer,
@@ -188,7 +188,8 @@ pub fn options(config: &Config) -> Result<Options> {
         config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
-        store: store::open(&config.store.url, key).map_err(|error| anyhow!("store.url: {error}"))?,
+        store: store::open(&config.store.url, key, &config.daemon_name())
+            .map_err(|error| anyhow!("store.url: {error}"))?,
         broker: broker::open(&config.broker.url, authorities, config.broker.topology())
             .map_err(|error| anyhow!("broker.url: {error}"))?,
         partner: Arc::new(partner),
@@ -221,6 +222,7 @@ pub fn options(config: &Config) -> Result<Options> {
             fields: config.limits.fields,
             requests_per_minute: config.limits.requests_per_minute,
         },
+        shards: config.broker.events_shards,
         batch: BATCH,
         linger: LINGER,
         keep: config.store.keep(),
@@ -262,11 +264,18 @@ async fn work(
     options.outages.store.works();
     declared.apply(&options, &pipeline).await;
     options.started.store(true, std::sync::atomic::Ordering::Release);
+    let (crew, sources) = Crew::new(options.clone(), pipeline.clone());
+    let store = options.store.clone();
     tokio::join!(
+        crew.run(stop.clone()),
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
-        Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),
+        Intake::new(options.clone(), pipeline.clone()).run(sources, stop.clone()),
         InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
         Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Sweep::new(options, pipeline).run(stop),
     );
+    if store.is_shared() {
+        // The others need not wait to see that this one is gone. What it has still to publish is theirs.
+        let _away = store.leave().await;
+    }
 }

@@ -97,6 +97,7 @@ impl Link {
     async fn consume(&mut self, topology: &Topology, source: &Source) -> lapin::Result<(Channel, Consumer)> {
         let (queue, prefetch) = match source {
             Source::Events => (topology.events_queue.clone(), PREFETCH),
+            Source::Shard(shard) => (topology.shard(*shard), PREFETCH),
             Source::Inbound => (topology.inbound_queue.clone(), PREFETCH),
             Source::Partner(agreement) => {
                 self.ensure_partner(topology, agreement).await?;

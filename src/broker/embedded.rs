@@ -52,7 +52,7 @@ impl Broker for Embedded {
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
         let queue = match source {
             Source::Partner(agreement) => self.partner(&agreement),
-            Source::Events | Source::Inbound => Arc::default(),
+            Source::Events | Source::Shard(_) | Source::Inbound => Arc::default(),
         };
         Ok(Box::new(Hand { queue, tag: 0, unacknowledged: VecDeque::new() }))
     }

@@ -2,7 +2,7 @@
 
 use lapin::{
     Channel, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -39,6 +39,8 @@ pub struct Topology {
     pub events_exchange: String,
     /// The queue that they are taken from.
     pub events_queue: String,
+    /// Over how many queues they are spread; one: over none but that.
+    pub events_shards: u16,
     /// Topic exchange that commands for the desk are published to.
     pub commands_exchange: String,
     /// The queue that the desk takes them from.
@@ -65,7 +67,10 @@ impl Topology {
     /// Whether a queue is one that this daemon reads or fills.
     pub(super) fn is_ours(&self, queue: &str) -> bool {
         let own = [&self.events_queue, &self.commands_queue, &self.inbound_queue, &self.dead_letter_queue];
-        own.into_iter().any(|own| own == queue) || queue.starts_with(&self.partner_queue_prefix)
+        let shard = |shard| self.shard(shard) == queue;
+        own.into_iter().any(|own| own == queue)
+            || queue.starts_with(&self.partner_queue_prefix)
+            || (0..self.events_shards).any(shard)
     }
 
     /// Declares all that does not belong to one agreement.
@@ -78,14 +83,47 @@ impl Topology {
         ] {
             channel.exchange_declare(name.as_str().into(), kind, durable, FieldTable::default()).await?;
         }
-        self.queue(channel, &self.events_queue, true).await?;
-        bind(channel, &self.events_queue, &self.events_exchange, "#").await?;
+        self.events(channel).await?;
         self.queue(channel, &self.commands_queue, false).await?;
         bind(channel, &self.commands_queue, &self.commands_exchange, "#").await?;
         self.queue(channel, &self.inbound_queue, true).await?;
         let mut keeps_newest = self.arguments(false);
         keeps_newest.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS));
         declare(channel, &self.dead_letter_queue, keeps_newest).await
+    }
+
+    /// Declares where events wait: in one queue, or spread over several by the ticket that they are about.
+    async fn events(&self, channel: &Channel) -> lapin::Result<()> {
+        self.queue(channel, &self.events_queue, true).await?;
+        let (queue, exchange) = (self.events_queue.as_str(), self.events_exchange.as_str());
+        if self.events_shards <= 1 {
+            return bind(channel, queue, exchange, "#").await;
+        }
+        let spread = self.spread();
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let mut by_ticket = FieldTable::default();
+        by_ticket.insert("hash-header".into(), AMQPValue::LongString("ticket".into()));
+        let kind = ExchangeKind::Custom("x-consistent-hash".to_owned());
+        channel.exchange_declare(spread.as_str().into(), kind, durable, by_ticket).await?;
+        for shard in 0..self.events_shards {
+            let queue = self.shard(shard);
+            self.queue(channel, &queue, true).await?;
+            bind(channel, &queue, &spread, "1").await?;
+        }
+        let (binds, none) = (ExchangeBindOptions::default(), FieldTable::default());
+        channel.exchange_bind(spread.as_str().into(), exchange.into(), "#".into(), binds, none).await?;
+        // Only now, so that no event falls between: one that is in both is known by its id.
+        channel.queue_unbind(queue.into(), exchange.into(), "#".into(), FieldTable::default()).await
+    }
+
+    /// The exchange that spreads the events.
+    fn spread(&self) -> String {
+        format!("{}.shards", self.events_queue)
+    }
+
+    /// One of the queues that they are spread over.
+    pub(super) fn shard(&self, shard: u16) -> String {
+        format!("{}.{shard}", self.events_queue)
     }
 
     /// Declares the queue of one agreement.

@@ -9,6 +9,9 @@ use crate::{
     config, telemetry,
 };
 
+/// More threads than this serve nobody.
+const MOST_THREADS: usize = 256;
+
 /// Runs the daemon until it is told to stop.
 pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     let config = config::from_file(global.config.as_deref(), &config::environment())?;
@@ -25,6 +28,14 @@ pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     }
     daemon.stop().await;
     Ok(())
+}
+
+/// How many threads the daemon's runtime has; a configuration that cannot be used is told of by whoever runs it.
+pub(super) fn threads(global: &Global) -> usize {
+    let config = config::from_file(global.config.as_deref(), &config::environment());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let wanted = config.map(|config| config.runtime.threads).unwrap_or_default();
+    if wanted == 0 { cores.div_ceil(2) } else { wanted.min(MOST_THREADS) }
 }
 
 /// Says what is wrong, if anything is.

@@ -85,7 +85,11 @@ enum Command {
 /// Runs what the command line says. 0 done, 1 failed, 2 not understood.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads = match cli.command {
+        Command::Run { .. } => daemon::threads(&cli.global),
+        _ => 1,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => Err(anyhow!("no runtime: {error}")),

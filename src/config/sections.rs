@@ -35,10 +35,21 @@ pub struct Config {
     pub mail: Mail,
     /// Logs.
     pub log: Log,
+    /// The process.
+    pub runtime: Runtime,
     /// Declared agreements, beside those made by API or page.
     pub agreements: Vec<DeclaredAgreement>,
     /// Automatic sharing: the first rule whose condition holds wins.
     pub rules: Vec<Rule>,
+}
+
+/// `[runtime]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runtime {
+    /// How many threads decide, call partners and answer, beside those of the broker's connection and of the database.
+    /// 0: half as many as there are cores. More cost more, since what one thread has made another has to fetch.
+    pub threads: usize,
 }
 
 /// `[desk]`
@@ -85,11 +96,18 @@ pub struct Store {
     pub key: String,
     /// How long messages are kept after they ended.
     pub keep: String,
+    /// What this daemon is called among those that share the database. Empty: the name of its host and the port of its admins.
+    pub daemon: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:crossdesk.db".to_owned(), key: String::new(), keep: "30days".to_owned() }
+        Self {
+            url: "sqlite:crossdesk.db".to_owned(),
+            key: String::new(),
+            keep: "30days".to_owned(),
+            daemon: String::new(),
+        }
     }
 }
 
@@ -107,6 +125,8 @@ pub struct Broker {
     pub events_exchange: String,
     /// The queue that they are taken from.
     pub events_queue: String,
+    /// Over how many queues the events are spread by their header `ticket`, so that as many daemons can share the work.
+    pub events_shards: u16,
     /// Topic exchange that commands are published to.
     pub commands_exchange: String,
     /// The queue that the desk takes them from.
@@ -129,6 +149,7 @@ impl Default for Broker {
             queue_type: QueueType::Quorum,
             events_exchange: "helpdesk.events".to_owned(),
             events_queue: "crossdesk.events".to_owned(),
+            events_shards: 1,
             commands_exchange: "crossdesk.commands".to_owned(),
             commands_queue: "crossdesk.commands".to_owned(),
             partners_exchange: "crossdesk.partners".to_owned(),

@@ -10,6 +10,9 @@ use crate::{
     engine::rules::Rule,
 };
 
+/// Over how many queues the events can be spread: each is a consumer.
+const MOST_SHARDS: u16 = 256;
+
 type Check = Result<(), (String, String)>;
 
 fn wrong(key: impl Into<String>, why: impl Into<String>) -> Check {
@@ -81,6 +84,13 @@ pub(super) fn check(config: &Config) -> Check {
             return wrong(key, format!("must be at least {least}"));
         }
     }
+    let shards = config.broker.events_shards;
+    if !(1..=MOST_SHARDS).contains(&shards) {
+        return wrong("broker.events_shards", format!("must be between 1 and {MOST_SHARDS}"));
+    }
+    if shards > 1 && config.broker.url == "embedded" {
+        return wrong("broker.events_shards", "the embedded broker has one queue; give 1, or a RabbitMQ");
+    }
     if config.http.certificate.is_empty() != config.http.private_key.is_empty() {
         return wrong(
             "http.private_key",
@@ -88,7 +98,7 @@ pub(super) fn check(config: &Config) -> Check {
         );
     }
     mail(config)?;
-    crate::store::open(&config.store.url, None).map(drop).or_else(|why| wrong("store.url", why))?;
+    crate::store::open(&config.store.url, None, "").map(drop).or_else(|why| wrong("store.url", why))?;
     let authorities =
         config.broker.authorities().or_else(|why| wrong("broker.ca_file", why).map(|()| None))?;
     crate::broker::open(&config.broker.url, authorities, config.broker.topology())
@@ -191,6 +201,17 @@ impl super::Invites {
     }
 }
 
+impl Config {
+    /// What this daemon is called among those that share its database.
+    pub fn daemon_name(&self) -> String {
+        if !self.store.daemon.is_empty() {
+            return self.store.daemon.clone();
+        }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}:{}", host.trim(), self.admin.listen.port())
+    }
+}
+
 impl super::Store {
     /// How long messages are kept after they ended.
     pub fn keep(&self) -> Duration {
@@ -217,6 +238,7 @@ impl super::Broker {
             queue_type: self.queue_type,
             events_exchange: self.events_exchange.clone(),
             events_queue: self.events_queue.clone(),
+            events_shards: self.events_shards,
             commands_exchange: self.commands_exchange.clone(),
             commands_queue: self.commands_queue.clone(),
             partners_exchange: self.partners_exchange.clone(),

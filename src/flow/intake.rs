@@ -1,8 +1,16 @@
 //! The desk's events, from its queue: acknowledged when the pipeline has written what they changed.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -33,9 +41,39 @@ impl Intake {
         Self { options, pipeline }
     }
 
-    /// Takes events until it is stopped; what it has taken by then, it finishes.
-    pub async fn run(self, stop: CancellationToken) {
-        consumer::run(&self.options, Source::Events, &self, &stop).await;
+    /// Takes events from the queues that are its own at any time, until it is stopped; what it has taken by then, it finishes.
+    pub async fn run(self, mut sources: watch::Receiver<Vec<Source>>, stop: CancellationToken) {
+        let intake = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<Source, CancellationToken> = HashMap::new();
+        while !stop.is_cancelled() {
+            let ours = sources.borrow_and_update().clone();
+            running.retain(|source, token| {
+                let stays = ours.contains(source);
+                if !stays {
+                    token.cancel();
+                }
+                stays
+            });
+            for source in ours {
+                running.entry(source.clone()).or_insert_with(|| {
+                    let (intake, token) = (intake.clone(), stop.child_token());
+                    let until = token.clone();
+                    tasks
+                        .spawn(async move { consumer::run(&intake.options, source, &*intake, &until).await });
+                    token
+                });
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                Ok(()) = sources.changed() => {}
+                Some(ended) = tasks.join_next() => fails_with(ended),
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            fails_with(ended);
+        }
     }
 
     /// Keeps an event that could not be applied as a dead letter: it is not acknowledged before it is safe.
@@ -56,6 +94,15 @@ impl Intake {
                 Change::Dead { kind: MessageType::DeadEvent, body: raw, reason: error.to_string() }
             }
         }
+    }
+}
+
+/// One that fails brings all down: half an intake would look alive.
+fn fails_with(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
 

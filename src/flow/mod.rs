@@ -18,6 +18,7 @@ mod cases;
 mod cause;
 mod change;
 mod consumer;
+mod crew;
 mod delivery;
 mod flight;
 mod fold;
@@ -43,6 +44,7 @@ mod writes;
 
 pub use agreement_check::{AgreementCheck, PartnerCheck, check};
 pub use change::{AgreementAction, Answer, Attempted, Change, Done, TermsEdit, TicketAction};
+pub use crew::Crew;
 pub use delivery::{Failure, Worker};
 pub use fold::{Preview, preview};
 pub use inbound::{Collection, Inbound, Reply, Request};

@@ -74,6 +74,8 @@ pub struct Options {
     pub notify_after: Duration,
     /// How many tickets of one partner are delivered side by side.
     pub side_by_side: usize,
+    /// Over how many queues the desk's events are spread.
+    pub shards: u16,
     /// How many changes make a full batch.
     pub batch: usize,
     /// How long a busy pipeline waits for a batch to fill.

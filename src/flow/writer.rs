@@ -110,15 +110,13 @@ impl Scribe {
             }
             None => self.decide(&changes).await,
         };
-        match decided {
-            Ok(decided) => Some(Flight::begin(units, decided, self.options.store.clone())),
-            Err(_) => {
-                self.cases.forget();
-                let answers = self.decide_and_write(&changes).await;
-                answer(units, answers);
-                None
-            }
+        if let Ok(decided) = decided {
+            return Some(Flight::begin(units, decided, self.options.store.clone()));
         }
+        self.cases.forget();
+        let answers = self.decide_and_write(&changes).await;
+        answer(units, answers);
+        None
     }
 
     /// Takes in what the store says of a batch, and tells whoever asked; what was not written is decided anew. Returns
@@ -126,19 +124,16 @@ impl Scribe {
     async fn land(&mut self, flight: Flight, applied: Applied) -> bool {
         let Flight { units, decided, applying } = flight;
         drop(applying);
-        let (answers, written) = match self.settle(decided, applied) {
-            Ok(answers) => {
-                self.options.outages.store.works();
-                (answers, true)
-            }
-            Err(_) => {
-                self.cases.forget();
-                let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
-                (self.decide_and_write(&changes).await, false)
-            }
-        };
+        if let Ok(answers) = self.settle(decided, applied) {
+            self.options.outages.store.works();
+            answer(units, answers);
+            return true;
+        }
+        self.cases.forget();
+        let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
+        let answers = self.decide_and_write(&changes).await;
         answer(units, answers);
-        written
+        false
     }
 
     /// Decides and writes, anew as often as it takes: a faster writer or a database that is away only delay it.
@@ -289,9 +284,7 @@ impl Scribe {
 /// Whether a batch can be decided while another is on its way.
 fn follows(changes: &[&Change], scope: &Scope, before: &Writes) -> bool {
     let names_ticket = |change: &&Change| matches!(change, Change::Event { event, .. } if matches!(event.body, EventBody::Completed(_)));
-    flight::is_plain(before)
-        && flight::can_follow(scope)
-        && !changes.iter().any(|change| names_ticket(change))
+    flight::is_plain(before) && flight::can_follow(scope) && !changes.iter().any(names_ticket)
 }
 
 /// Tells whoever brought changes what came of them.

@@ -50,6 +50,8 @@ pub struct Outgoing {
 pub enum Source {
     /// The desk's events.
     Events,
+    /// Those of them that one of several queues is given.
+    Shard(u16),
     /// Bridges' messages.
     Inbound,
     /// What goes to one partner.

@@ -271,6 +271,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn unfit(&self, after: &Uuid, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     /// How much waits.
     async fn counts(&self) -> Result<Counts, StoreError>;
+    /// Says that this daemon is alive; returns all that share the database, each with its last beat, by name.
+    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError>;
+    /// Forgets daemons that are gone, and takes over what they, and any that left, had still to publish; returns how much.
+    async fn inherit(&self, gone: &[String]) -> Result<u64, StoreError>;
+    /// This daemon leaves: what it has still to publish is for the others.
+    async fn leave(&self) -> Result<(), StoreError>;
+    /// What this daemon is called.
+    fn daemon(&self) -> &str;
+    /// Whether other daemons may work on the same database.
+    fn is_shared(&self) -> bool;
     /// Forgets what ended before this time, a limited number at once; returns how many.
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }

@@ -18,6 +18,7 @@ use crate::{
 pub(super) fn statements(
     writes: &Writes,
     vault: &Vault,
+    daemon: &str,
 ) -> Result<(Vec<Statement>, Option<usize>), StoreError> {
     let now = writes.now.millis();
     let mut all: Vec<Statement> = writes.agreements.iter().map(agreement::write).collect();
@@ -49,7 +50,7 @@ pub(super) fn statements(
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
     let again: Vec<_> =
         writes.marks.iter().filter(|mark| mark.state == MessageState::Pending).map(|mark| &mark.id).collect();
-    push(!again.is_empty(), &|| message::again(&again));
+    push(!again.is_empty(), &|| message::again(&again, daemon));
     push(!writes.history.is_empty(), &|| history(&writes.history, writes.now));
     if writes.refit {
         all.push(setting("refitted", json(&Some(""))));
@@ -70,7 +71,7 @@ pub(super) fn statements(
     if writes.messages.is_empty() {
         return Ok((all, None));
     }
-    all.push(message::insert(&writes.messages));
+    all.push(message::insert(&writes.messages, daemon));
     let place = all.len() - 1;
     Ok((all, Some(place)))
 }

@@ -79,6 +79,8 @@ pub(super) type Row = Vec<Cell>;
 /// One database.
 #[async_trait]
 pub(super) trait Link: fmt::Debug + Send + Sync {
+    /// Whether several daemons may work on it.
+    fn is_shared(&self) -> bool;
     /// Connects, and runs the migrations that are missing.
     async fn prepare(&self) -> Result<(), StoreError>;
     /// Runs a statement that only reads.

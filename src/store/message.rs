@@ -23,15 +23,15 @@ macro_rules! select {
 
 pub(super) const ID: &[(&str, Type)] = &[("owner", Type::Text), ("n", Type::Int)];
 
-pub(super) fn select(filter: MessageFilter, limit: i64) -> Statement {
+pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Statement {
     let with = |sql, arg: Cell| Statement::new(sql, vec![arg, limit.into()]);
     match filter {
-        MessageFilter::Pending(after) => with(
+        MessageFilter::Pending(after) => Statement::new(
             select!(
-                "join outbox p on p.seq = m.seq where p.seq > $1 and m.state in ('open', 'asked', 'handed') \
+                "join outbox p on p.seq = m.seq where p.seq > $1 and p.daemon = $3 and m.state in ('open', 'asked', 'handed') \
                  order by p.seq limit $2"
             ),
-            after.into(),
+            vec![after.into(), limit.into(), daemon.into()],
         ),
         MessageFilter::Undelivered(after) => {
             with(select!("where m.state = 'open' and m.seq > $1 order by +m.seq limit $2"), after.into())
@@ -125,7 +125,7 @@ fn stored_as(message: &Message) -> &'static str {
 }
 
 /// Writes new messages; gives back their places in the store's order, owner and number each.
-pub(super) fn insert(messages: &[Message]) -> Statement {
+pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[
         ("ord", Type::Int),
         ("owner", Type::Text),
@@ -139,6 +139,7 @@ pub(super) fn insert(messages: &[Message]) -> Statement {
         ("event_at", Type::Int),
         ("created_at", Type::Int),
         ("cause", Type::Text),
+        ("daemon", Type::Text),
     ];
     let row = |(ord, message): (i64, &Message)| {
         vec![
@@ -154,12 +155,13 @@ pub(super) fn insert(messages: &[Message]) -> Statement {
             message.event_at.into(),
             message.created_at.into(),
             message.cause.as_deref().into(),
+            daemon.into(),
         ]
     };
     let rows = (0..).zip(messages).map(row).collect();
     let sql = "insert into message (owner, n, agreement, kind, state, body, contents, attempts, error, event_at, created_at, \
-        updated_at, cause) select owner, n, agreement, kind, state, body, contents, 0, error, event_at, created_at, \
-        created_at, cause \
+        updated_at, cause, daemon) select owner, n, agreement, kind, state, body, contents, 0, error, event_at, created_at, \
+        created_at, cause, daemon \
         from {rows} where true order by ord returning seq, owner, n";
     Statement::rows(sql, COLUMNS, rows)
 }
@@ -198,11 +200,12 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
 }
 
 /// Messages that are to be published anew.
-pub(super) fn again(ids: &[&MessageId]) -> Statement {
-    let rows = ids.iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
-    let sql = "insert into outbox (seq) select m.seq from message m join {rows} on m.owner = r.owner and m.n = r.n \
+pub(super) fn again(ids: &[&MessageId], daemon: &str) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("owner", Type::Text), ("n", Type::Int), ("daemon", Type::Text)];
+    let rows = ids.iter().map(|id| vec![(&id.owner).into(), id.n.into(), daemon.into()]).collect();
+    let sql = "insert into outbox (seq, daemon) select m.seq, r.daemon from message m join {rows} on m.owner = r.owner and m.n = r.n \
         where true on conflict (seq) do nothing";
-    Statement::rows(sql, ID, rows)
+    Statement::rows(sql, COLUMNS, rows)
 }
 
 /// Notes that the broker has taken messages.

@@ -29,16 +29,19 @@ pub fn check_key(key: &str) -> Result<(), String> {
     vault::Vault::new(Some(key)).map(drop)
 }
 
-/// Opens the store of a URL, `sqlite:PATH` or `postgres://…`, without touching it yet. `key` encrypts access keys: 64 hex digits ([`check_key`]).
+/// Opens the store of a URL, `sqlite:PATH` or `postgres://…`, without touching it yet. `key` encrypts access keys: 64 hex digits ([`check_key`]). `daemon` is
+/// what the daemon is called among those that share the database.
 ///
 /// # Errors
 /// What is wrong with the URL; no part of it that could hold a password is repeated.
-pub fn open(url: &str, key: Option<&str>) -> Result<Arc<dyn Store>, String> {
+pub fn open(url: &str, key: Option<&str>, daemon: &str) -> Result<Arc<dyn Store>, String> {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     let link: Arc<dyn link::Link> = match scheme {
         Some("sqlite") => Arc::new(sqlite::Sqlite::new(url)?),
         Some("postgres" | "postgresql") => Arc::new(postgres::Postgres::new(url)?),
         _ => return Err("the URL of a store begins with sqlite: or postgres:".to_owned()),
     };
-    Ok(Arc::new(sql::SqlStore::new(link, vault::Vault::new(key)?)))
+    // A file has one daemon, whatever it is called.
+    let daemon = if link.is_shared() { daemon } else { "" };
+    Ok(Arc::new(sql::SqlStore::new(link, vault::Vault::new(key)?, daemon)))
 }

@@ -36,6 +36,8 @@ pub(super) struct SqlStore {
     link: Arc<dyn Link>,
     /// Seals access keys.
     vault: Vault,
+    /// What this daemon is called among those that share the database.
+    daemon: Arc<str>,
     /// The tables are there: until then the database is as good as away.
     prepared: AtomicBool,
     /// Why they are not.
@@ -43,10 +45,11 @@ pub(super) struct SqlStore {
 }
 
 impl SqlStore {
-    pub(super) fn new(link: Arc<dyn Link>, vault: Vault) -> Self {
+    pub(super) fn new(link: Arc<dyn Link>, vault: Vault, daemon: &str) -> Self {
         Self {
             link,
             vault,
+            daemon: daemon.into(),
             prepared: AtomicBool::new(false),
             unready: Mutex::new("its tables are not ready yet".to_owned()),
         }
@@ -104,15 +107,16 @@ impl Store for SqlStore {
     async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
         self.link()?;
         let mut results = if writes.messages.len() < MANY {
-            let statements = apply::statements(&writes, &self.vault)?;
+            let statements = apply::statements(&writes, &self.vault, &self.daemon)?;
             (self.link.transact(statements.0).await?, statements.1)
         } else {
             // Beside whatever else is going on: writing the rows down takes a while, and the database waits after each
             // statement for the next.
             let (link, vault, writes) = (self.link.clone(), self.vault.clone(), writes.clone());
+            let daemon = self.daemon.clone();
             let runtime = tokio::runtime::Handle::current();
             let beside = tokio::task::spawn_blocking(move || {
-                let (statements, place) = apply::statements(&writes, &vault)?;
+                let (statements, place) = apply::statements(&writes, &vault, &daemon)?;
                 drop(writes);
                 Ok((runtime.block_on(link.transact(statements))?, place))
             });
@@ -129,7 +133,7 @@ impl Store for SqlStore {
     }
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
-        let rows = self.link()?.query(message::select(filter, limit)).await?;
+        let rows = self.link()?.query(message::select(filter, limit, &self.daemon)).await?;
         let mut messages: Vec<Message> = rows.into_iter().map(message::read).collect::<Result<_, _>>()?;
         // Many ids may go in several pieces.
         messages.sort_by_key(|message| (message.seq, message.id.n));
@@ -240,6 +244,41 @@ impl Store for SqlStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         read::counts(self.link()?).await
+    }
+
+    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let beat = "insert into daemon (name, beat) values ($1, 1) on conflict (name) do update set beat = daemon.beat + 1";
+        let all = "select name, beat from daemon order by name";
+        let beats = vec![Statement::new(beat, vec![(&*self.daemon).into()]), Statement::new(all, Vec::new())];
+        let rows = self.link()?.transact(beats).await?.pop().unwrap_or_default();
+        let read = |row| {
+            let mut row = Reader::new("daemon", row);
+            Ok((row.text()?, row.int()?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn inherit(&self, gone: &[String]) -> Result<u64, StoreError> {
+        let forget =
+            |name: &String| Statement::new("delete from daemon where name = $1", vec![name.as_str().into()]);
+        let mut statements: Vec<Statement> = gone.iter().map(forget).collect();
+        let take = "update outbox set daemon = $1 where daemon <> $1 and daemon not in (select name from daemon) returning seq";
+        statements.push(Statement::new(take, vec![(&*self.daemon).into()]));
+        let taken = self.link()?.transact(statements).await?.pop().unwrap_or_default();
+        Ok(u64::try_from(taken.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn leave(&self) -> Result<(), StoreError> {
+        let leave = Statement::new("delete from daemon where name = $1", vec![(&*self.daemon).into()]);
+        self.link()?.transact(vec![leave]).await.map(drop)
+    }
+
+    fn daemon(&self) -> &str {
+        &self.daemon
+    }
+
+    fn is_shared(&self) -> bool {
+        self.link.is_shared()
     }
 
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError> {

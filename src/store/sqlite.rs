@@ -55,6 +55,10 @@ impl Sqlite {
 
 #[async_trait]
 impl Link for Sqlite {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn prepare(&self) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.map(|(version, name, sql)| {
             let sql = sqlx::SqlSafeStr::into_sql_str(sql);

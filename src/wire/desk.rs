@@ -122,7 +122,7 @@ fn ticket(
     put(Property::Assignee, form.assignee.and_then(|assignee| assignee.name.or(assignee.id)));
     if let Some(ccs) = form.ccs {
         let person = |person: PersonForm| serde_json::json!({"name": person.name, "email": person.email});
-        properties.insert(Property::Ccs, Value::from_iter(ccs.into_iter().map(person)).into());
+        properties.insert(Property::Ccs, ccs.into_iter().map(person).collect::<Value>().into());
     }
     for field in form.custom_fields {
         properties.insert(Property::Field(Title::new(&field.title)), field.value.into());

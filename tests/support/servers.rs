@@ -130,6 +130,7 @@ impl RabbitMq {
         writeln!(file, "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\nlog.file.level = error")
             .unwrap();
         writeln!(file, "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 2GB").unwrap();
+        std::fs::write(folder.join("plugins"), "[rabbitmq_consistent_hash_exchange].\n").unwrap();
         Process::start("epmd", None, move |command| {
             command.args(["-port", &names.to_string(), "-address", "127.0.0.1"]);
         });

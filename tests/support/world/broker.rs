@@ -142,7 +142,7 @@ impl Broker for Shaky {
             return Err(away());
         }
         let queue = match source {
-            Source::Events => "events".to_owned(),
+            Source::Events | Source::Shard(_) => "events".to_owned(),
             Source::Inbound => "inbound".to_owned(),
             Source::Partner(agreement) => format!("partner {agreement}"),
         };

@@ -180,6 +180,7 @@ impl World {
         let options = self.options(&life);
         let (pipeline, writer) = Pipeline::new(options.clone());
         let stop = CancellationToken::new();
+        let (_one, sources) = tokio::sync::watch::channel(vec![crossdesk::ports::Source::Events]);
         tokio::spawn(writer.run());
         let running =
             Running { life, stop: stop.clone(), options: options.clone(), pipeline: pipeline.clone() };
@@ -189,7 +190,7 @@ impl World {
             options.started.store(true, std::sync::atomic::Ordering::Release);
             tokio::join!(
                 Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
-                Intake::new(options.clone(), pipeline.clone()).run(stop.clone()),
+                Intake::new(options.clone(), pipeline.clone()).run(sources, stop.clone()),
                 Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
                 Sweep::new(options, pipeline).run(stop),
             );
@@ -239,6 +240,7 @@ impl World {
             started: Arc::default(),
             retry: calm(200, 20_000),
             reconnect: calm(50, 2_000),
+            shards: 1,
             batch: 16,
             side_by_side: 4,
             ..base.clone()

@@ -92,7 +92,9 @@ create table message (
   created_at bigint not null,
   updated_at bigint not null,
   -- What it came of, for the history of its ticket.
-  cause text
+  cause text,
+  -- The daemon that publishes it.
+  daemon text not null
 );
 create unique index message_owner on message (owner, n);
 create index message_open on message (agreement, owner, n) where state = 'open';
@@ -101,11 +103,12 @@ create index message_parked on message (seq) where state = 'parked';
 -- Messages that the broker has not taken yet. A row here comes and goes with every message, and leaves that of the message
 -- alone.
 create table outbox (
-  seq bigint primary key
+  seq bigint primary key,
+  daemon text not null
 );
 create function message_pending() returns trigger language plpgsql as $$
 begin
-  insert into outbox (seq) select seq from fresh where state in ('open', 'asked', 'handed');
+  insert into outbox (seq, daemon) select seq, daemon from fresh where state in ('open', 'asked', 'handed');
   return null;
 end $$;
 create trigger message_pending after insert on message referencing new table as fresh
@@ -146,3 +149,8 @@ create index history_ticket on history (ticket, n);
 -- Rows that are rewritten with every event leave room on their page, so that no index has to follow.
 alter table ticket set (fillfactor = 70);
 alter table message set (fillfactor = 85);
+-- The daemons that work on this database; one whose beat stands still is gone, and the others publish what it has left.
+create table daemon (
+  name text primary key,
+  beat bigint not null
+);

@@ -92,7 +92,9 @@ create table message (
   created_at bigint not null,
   updated_at bigint not null,
   -- What it came of, for the history of its ticket.
-  cause text
+  cause text,
+  -- The daemon that publishes it.
+  daemon text not null
 );
 create unique index message_owner on message (owner, n);
 create index message_open on message (agreement, owner, n) where state = 'open';
@@ -101,11 +103,12 @@ create index message_parked on message (seq) where state = 'parked';
 -- Messages that the broker has not taken yet. A row here comes and goes with every message, and leaves that of the message
 -- alone.
 create table outbox (
-  seq integer primary key
+  seq integer primary key,
+  daemon text not null
 );
 create trigger message_pending after insert on message when new.state in ('open', 'asked', 'handed')
 begin
-  insert into outbox (seq) values (new.seq);
+  insert into outbox (seq, daemon) values (new.seq, new.daemon);
 end;
 create table issue (
   ticket text not null,
@@ -140,3 +143,8 @@ create table history (
   doc text not null
 );
 create index history_ticket on history (ticket, n);
+-- The daemons that work on this database; one whose beat stands still is gone, and the others publish what it has left.
+create table daemon (
+  name text primary key,
+  beat bigint not null
+);

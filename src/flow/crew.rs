@@ -1,0 +1,131 @@
+//! The daemons that share one database: who is alive, which queues of events are whose, and who publishes what one left.
+//!
+//! Each counts its beats in a row of its own; one whose count stands still is gone. Nobody's clock is compared with another's.
+//! The queues go round by rank in the order of the names. Should two think for a moment that one queue is theirs, the broker
+//! gives it to one of them (single active consumer), and what the other had taken is recognised by its ids.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{options::Options, pipeline::Pipeline};
+use crate::ports::{Source, StoreError};
+
+/// How often a daemon says that it is alive.
+const EVERY: Duration = Duration::from_secs(1);
+/// After how long without a beat it is gone.
+const GONE: Duration = Duration::from_secs(8);
+
+/// One daemon among those that share a database.
+#[derive(Debug)]
+pub struct Crew {
+    options: Options,
+    pipeline: Pipeline,
+    sources: watch::Sender<Vec<Source>>,
+    /// The last beat of each, and since when it stands.
+    beats: HashMap<String, (i64, Instant)>,
+}
+
+impl Crew {
+    /// A daemon that may have company, and the queues of events that are its own at any time.
+    pub fn new(options: Options, pipeline: Pipeline) -> (Self, watch::Receiver<Vec<Source>>) {
+        let alone = !options.store.is_shared();
+        let sources = if alone || options.shards <= 1 { sources(options.shards, 0, 1) } else { Vec::new() };
+        let (sender, receiver) = watch::channel(sources);
+        (Self { options, pipeline, sources: sender, beats: HashMap::new() }, receiver)
+    }
+
+    /// Beats until it is stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        if !self.options.store.is_shared() {
+            return;
+        }
+        while !stop.is_cancelled() {
+            if let Err(error) = self.muster().await {
+                // What is its own stays its own: nobody else can write either.
+                self.options.outages.store.failed(&error);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// Beats once, and looks who else does.
+    async fn muster(&mut self) -> Result<(), StoreError> {
+        let first = self.beats.is_empty();
+        let beats = self.options.store.beat().await?;
+        self.options.outages.store.works();
+        let now = Instant::now();
+        let left = self.beats.len();
+        self.beats.retain(|name, _| beats.iter().any(|(beating, _)| beating == name));
+        let left = self.beats.len() < left;
+        for (name, beat) in &beats {
+            let known = self.beats.entry(name.clone()).or_insert((*beat, now));
+            if known.0 != *beat {
+                *known = (*beat, now);
+            }
+        }
+        let me = self.options.store.daemon();
+        let is_gone =
+            |name: &String| name != me && self.beats.get(name).is_some_and(|(_, at)| now - *at > GONE);
+        let (gone, alive): (Vec<String>, Vec<String>) =
+            beats.into_iter().map(|(name, _)| name).partition(is_gone);
+        for name in &gone {
+            tracing::warn!(daemon = name, "a daemon is not heard of any more; its work is taken over");
+        }
+        if first || left || !gone.is_empty() {
+            let taken = self.options.store.inherit(&gone).await?;
+            if taken > 0 {
+                tracing::info!(messages = taken, "taken over to be published");
+                self.pipeline.outbox.hand_over(Vec::new(), true);
+            }
+        }
+        let rank = alive.iter().position(|name| name == me).unwrap_or_default();
+        let ours = sources(self.options.shards, rank, alive.len());
+        self.sources.send_if_modified(|now| {
+            let other = *now != ours;
+            if other {
+                tracing::info!(
+                    daemons = alive.len(),
+                    queues = ours.len(),
+                    "queues of events are shared out anew"
+                );
+                *now = ours;
+            }
+            other
+        });
+        Ok(())
+    }
+}
+
+/// The queues of the daemon of this rank among so many. What is left in the one queue from before they were spread, the
+/// first takes.
+fn sources(shards: u16, rank: usize, daemons: usize) -> Vec<Source> {
+    if shards <= 1 {
+        // Whoever comes first has it, the others stand by.
+        return vec![Source::Events];
+    }
+    let ours = (0..shards).filter(|shard| usize::from(*shard) % daemons.max(1) == rank).map(Source::Shard);
+    (rank == 0).then_some(Source::Events).into_iter().chain(ours).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_queue_is_somebodys_and_nobody_elses() {
+        for (shards, daemons) in [(1_u16, 1), (4, 1), (4, 2), (4, 3), (3, 5)] {
+            let mut all: Vec<Source> = (0..daemons).flat_map(|rank| sources(shards, rank, daemons)).collect();
+            let count = all.len();
+            all.sort_by_key(|source| format!("{source:?}"));
+            all.dedup();
+            assert_eq!(all.len(), count, "{shards} queues, {daemons} daemons");
+            assert_eq!(count, if shards == 1 { 1 } else { usize::from(shards) + 1 });
+        }
+    }
+}
