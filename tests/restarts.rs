@@ -5,6 +5,7 @@ use crossdesk::{
     domain::{AgreementStatus, Direction, Kind, Uuid},
 };
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::support::{FakePartner, Pair, TestDaemon, forge, say, until};
 
@@ -149,4 +150,18 @@ async fn a_restart_in_any_state_loses_nothing() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_long_over_is_forgotten_faster_than_a_busy_desk_makes_it() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let mut database = sqlx::SqliteConnection::connect(&daemon.config.store.url).await.unwrap();
+    let old = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) \
+        insert into seen (key, at) select 'old ' || i, 0 from n";
+    sqlx::raw_sql(old).execute(&mut database).await.unwrap();
+    until("nothing old is left", async || {
+        let left = sqlx::query_scalar::<_, i64>("select count(*) from seen where at = 0");
+        (left.fetch_one(&mut database).await.unwrap() == 0).then_some(())
+    })
+    .await;
 }

@@ -10,10 +10,10 @@ use futures_util::{FutureExt, StreamExt};
 use lapin::{BasicProperties, Connection, ConnectionProperties, options::*, types::FieldTable};
 
 use crate::{
-    Measured,
     broker::{BARE, BARE_EXCHANGE, Rig, bare_queues},
     daemon::{Usage, end},
     events::{self, PARTNERS, agreement},
+    measured::Measured,
 };
 
 /// How many make a batch.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    Measured,
     broker::{Rig, partner_queues},
     events::{self, PARTNERS, TICKETS, agreement},
+    measured::Measured,
     support::{servers::free_port, until},
 };
 
@@ -46,13 +46,38 @@ pub(crate) fn end(child: &mut Child) {
 /// A daemon with its settings and its store.
 pub(crate) struct Daemon {
     config: PathBuf,
-    admin: u16,
-    events: String,
+    pub(crate) partners: u16,
+    pub(crate) admin: u16,
+    pub(crate) events: String,
     prefix: String,
 }
 
+/// What the agreements of a daemon are.
+#[derive(Clone, Copy)]
+pub(crate) struct Partners<'a> {
+    /// Who shares: `outbound` or `inbound`.
+    pub(crate) direction: &'a str,
+    /// `queue`, or `third_party` with the address of its server.
+    pub(crate) kind: &'a str,
+    pub(crate) url: &'a str,
+}
+
+/// Bridges that take from queues.
+pub(crate) const BRIDGES: Partners<'_> = Partners { direction: "outbound", kind: "queue", url: "" };
+
 impl Daemon {
     pub(crate) fn new(folder: &Path, name: &str, store: &str, broker: &str, queue_type: &str) -> Self {
+        Self::with(folder, name, store, broker, queue_type, BRIDGES)
+    }
+
+    pub(crate) fn with(
+        folder: &Path,
+        name: &str,
+        store: &str,
+        broker: &str,
+        queue_type: &str,
+        partner: Partners<'_>,
+    ) -> Self {
         let (partners, admin) = (free_port(), free_port());
         let (events, prefix) = (format!("{name}.events"), format!("{name}.partner."));
         let mut text = format!(
@@ -62,14 +87,16 @@ impl Daemon {
              partners_exchange = \"{name}.partners\"\npartner_queue_prefix = \"{prefix}\"\n\
              inbound_queue = \"{name}.inbound\"\ndead_letter_queue = \"{name}.dead\"\n\
              [http]\nlisten = \"127.0.0.1:{partners}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"bench\"\n\
-             [log]\nlevel = \"warn\"\n"
+             [log]\nlevel = \"error\"\n[delivery]\nallow_private_partners = true\nside_by_side = 32\n"
         );
-        for partner in 0..PARTNERS {
-            let uuid = agreement(partner);
+        let Partners { direction, kind, url } = partner;
+        let url = if url.is_empty() { String::new() } else { format!("url = \"{url}\"\n") };
+        for number in 0..PARTNERS {
+            let uuid = agreement(number);
             write!(
                 text,
-                "[[agreements]]\nuuid = \"{uuid}\"\nname = \"Partner {partner}\"\ndirection = \"outbound\"\nkind = \"queue\"\n\
-                 access_key = \"{uuid}\"\nstatus = \"accepted\"\n[agreements.terms]\nsync_tags = true\nsync_custom_fields = true\n"
+                "[[agreements]]\nuuid = \"{uuid}\"\nname = \"Partner {number}\"\ndirection = \"{direction}\"\nkind = \"{kind}\"\n\
+                 {url}access_key = \"{uuid}\"\nstatus = \"accepted\"\n[agreements.terms]\nsync_tags = true\nsync_custom_fields = true\n"
             )
             .unwrap();
             for title in ["Cost", "Secret note", "VIP"] {
@@ -79,10 +106,10 @@ impl Daemon {
         }
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, text).unwrap();
-        Self { config, admin, events, prefix }
+        Self { config, partners, admin, events, prefix }
     }
 
-    fn queues(&self) -> Vec<String> {
+    pub(crate) fn queues(&self) -> Vec<String> {
         partner_queues(&self.prefix)
     }
 

@@ -68,10 +68,15 @@ pub(crate) fn shared(number: usize) -> String {
 
 /// A ticket has changed, and somebody has written a comment. `prefix` tells tickets apart that are not shared.
 pub(crate) fn changed(number: usize, prefix: &str) -> String {
+    changed_on(number, &format!("{prefix}{}", ticket_of(number)))
+}
+
+/// The same on a certain ticket.
+pub(crate) fn changed_on(number: usize, ticket_id: &str) -> String {
     let seed = 1 + number as u64;
     let comment = json!({"id": format!("c{number}"), "author": {"id": "9", "name": "Agent Smith", "role": "agent"},
         "body": words(seed * 131, 300), "public": !number.is_multiple_of(5), "created_at": "2026-11-23T10:15:30Z"});
-    let data = json!({"ticket": ticket(&format!("{prefix}{}", ticket_of(number)), seed), "comments": [comment],
+    let data = json!({"ticket": ticket(ticket_id, seed), "comments": [comment],
         "actor": {"id": "9", "name": "Agent Smith", "role": "agent"}});
     envelope(format!("e-{number}"), "helpdesk.ticket.changed", data)
 }

@@ -33,27 +33,18 @@ mod broker;
 mod contender;
 mod daemon;
 mod events;
+mod measured;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
 
 use broker::Rig;
+use measured::{Measured, median};
 use support::servers::{Postgres, RabbitMq};
 
 /// The contenders.
 const NAMES: [&str; 6] = ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"];
-
-/// What one run measured.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    /// Events a second.
-    rate: f64,
-    /// CPU seconds of the process for 100,000 events.
-    cpu: f64,
-    /// Peak memory, MiB.
-    peak: f64,
-}
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -110,12 +101,6 @@ async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: 
         eprintln!("round {} of {rounds}", round + 1);
     }
     report(&results, count, rounds, queue_type);
-}
-
-fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
 }
 
 fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, queue_type: &str) {

@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SELDOM: u32 = 5;
 /// How many rows go at once, so that nobody waits for it.
 const ROWS: i64 = 500;
+/// How often in one look, while there are more: faster than a busy daemon makes them.
+const STEPS: usize = 20;
 
 /// The sweep.
 #[derive(Debug)]
@@ -33,11 +35,14 @@ impl Sweep {
 
     /// Sweeps until it is stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let mut round: u32 = 0;
+        let (mut round, mut more): (u32, bool) = (0, false);
         loop {
             // A store that is away is the writer's to report.
-            if self.settle().await.is_ok() && round.is_multiple_of(SELDOM) {
-                let _away = self.tidy().await;
+            if self.settle().await.is_ok() {
+                if round.is_multiple_of(SELDOM) {
+                    more |= self.tidy().await.is_ok();
+                }
+                more = more && self.prune(&stop).await.unwrap_or_default();
             }
             let _away = self.refit().await;
             round = round.wrapping_add(1);
@@ -89,7 +94,20 @@ impl Sweep {
             let changes = expired.into_iter().map(|uuid| Change::Agreement(uuid, AgreementAction::Expire));
             self.pipeline.submit(changes.collect()).await;
         }
-        self.options.store.prune(now, now.minus(self.options.keep), ROWS).await?;
         Ok(())
+    }
+
+    /// Deletes, some at a time, what ended long enough ago; returns whether there is more. Whatever the pipeline has to write
+    /// comes in between.
+    async fn prune(&self, stop: &CancellationToken) -> Result<bool, StoreError> {
+        for _ in 0..STEPS {
+            let now = self.options.clock.now();
+            let gone = self.options.store.prune(now, now.minus(self.options.keep), ROWS).await?;
+            if gone < ROWS.unsigned_abs() || stop.is_cancelled() {
+                return Ok(false);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(true)
     }
 }

@@ -162,7 +162,7 @@ impl Store for Memory {
         unreachable!("a simulated daemon is alone")
     }
 
-    fn daemon(&self) -> &str {
+    fn daemon(&self) -> &'static str {
         ""
     }
 

@@ -177,7 +177,7 @@ impl Store for Shaky {
         unreachable!("a simulated daemon is alone")
     }
 
-    fn daemon(&self) -> &str {
+    fn daemon(&self) -> &'static str {
         ""
     }
 
