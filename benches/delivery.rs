@@ -70,6 +70,10 @@ async fn main() {
     let store = format!("sqlite:{}", folder.path().join("bench.db").display());
     let partners = Partners { direction: "outbound", kind: "third_party", url: &url };
     let daemon = Daemon::with(folder.path(), "delivery", &store, &rabbit.url, "classic", partners);
+    // It makes its queues.
+    let mut child = daemon.start();
+    daemon.until_ready().await;
+    end(&mut child);
     let mut runs = Vec::new();
     for round in 0..=rounds {
         let first = answered.load(Ordering::Relaxed);

@@ -31,13 +31,13 @@ struct Member {
 }
 
 impl Member {
-    fn start(folder: &Path, name: &str, database: &str, broker: &str) -> Self {
+    fn start(folder: &Path, name: &str, database: &str, broker: &str, shards: u16) -> Self {
         let (partners, admin) = (free_port(), free_port());
         let mut text = String::new();
         write!(
             text,
             "[desk]\nsharing_url = \"http://127.0.0.1:1/sharing\"\n[store]\nurl = \"{database}\"\ndaemon = \"{name}\"\n\
-             [broker]\nurl = \"{broker}\"\nqueue_type = \"classic\"\nevents_shards = 4\n\
+             [broker]\nurl = \"{broker}\"\nqueue_type = \"classic\"\nevents_shards = {shards}\n\
              [http]\nlisten = \"127.0.0.1:{partners}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"t\"\n\
              [log]\nlevel = \"warn\"\n[[agreements]]\nuuid = \"{AGREEMENT}\"\nname = \"Bridge\"\ndirection = \"outbound\"\n\
              kind = \"queue\"\naccess_key = \"{AGREEMENT}\"\nstatus = \"accepted\"\n"
@@ -53,6 +53,14 @@ impl Member {
             .spawn()
             .unwrap();
         Self { child, admin }
+    }
+
+    async fn until_ready(&self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin);
+        until("a daemon is ready", async || {
+            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
+        })
+        .await;
     }
 
     /// How many events it has applied.
@@ -101,14 +109,10 @@ async fn daemons_share_the_work_keep_the_order_and_take_over_from_one_that_is_ki
     let folder = tempfile::tempdir().unwrap();
     let mut crew: Vec<Member> = ["anna", "bert", "carl"]
         .iter()
-        .map(|name| Member::start(folder.path(), name, &database, &rabbit.url))
+        .map(|name| Member::start(folder.path(), name, &database, &rabbit.url, 4))
         .collect();
     for member in &crew {
-        let url = format!("http://127.0.0.1:{}/readyz", member.admin);
-        until("a daemon is ready", async || {
-            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success()).map(drop)
-        })
-        .await;
+        member.until_ready().await;
     }
     let connection = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -175,5 +179,27 @@ async fn daemons_share_the_work_keep_the_order_and_take_over_from_one_that_is_ki
     assert!(in_time, "something never came: {lacking:?}");
     for (ticket, said) in &said {
         assert_eq!(*said, (0..rounds).collect::<Vec<_>>(), "ticket {ticket}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_queues_again_and_no_event_goes_where_nobody_looks() {
+    let rabbit = tokio::task::spawn_blocking(RabbitMq::new).await.unwrap();
+    let (_broker, rabbit) = tokio::task::spawn_blocking(move || (rabbit.start(), rabbit)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("test.db").display());
+    let connection = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let mut told = 0;
+    for shards in [4, 2, 1, 3] {
+        let member = Member::start(folder.path(), "anna", &database, &rabbit.url, shards);
+        member.until_ready().await;
+        let before = member.applied().await.unwrap_or_default();
+        for _ in 0..8 {
+            tell(&channel, told, "helpdesk.ticket.shared", told, &json!([])).await;
+            told += 1;
+        }
+        until("all are applied", async || member.applied().await.filter(|count| *count == before + 8)).await;
     }
 }

@@ -35,6 +35,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(9);
 /// Changes that make a full batch.
 const BATCH: usize = 1000;
+/// How long a daemon takes to say that it leaves.
+const LEAVE: Duration = Duration::from_secs(1);
 /// How long a busy pipeline waits for a batch to fill.
 const LINGER: Duration = Duration::from_millis(2);
 
@@ -51,6 +53,7 @@ pub struct Daemon {
     stop: CancellationToken,
     tasks: TaskTracker,
     writer: JoinHandle<()>,
+    store: Arc<dyn crate::ports::Store>,
 }
 
 impl Daemon {
@@ -116,6 +119,7 @@ impl Daemon {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             writer: tokio::spawn(writer.run()),
+            store: options.store.clone(),
         };
         let doorway = Doorway {
             connections: config.limits.connections,
@@ -164,6 +168,10 @@ impl Daemon {
         });
         if drained.await.is_err() {
             tracing::warn!("not all was finished in time; the rest is taken up at the next start");
+        }
+        if self.store.is_shared() {
+            // The others need not wait to see that this one is gone. What it has still to publish is theirs.
+            let _away = tokio::time::timeout(LEAVE, self.store.leave()).await;
         }
         tracing::info!("stopped");
     }
@@ -265,7 +273,6 @@ async fn work(
     declared.apply(&options, &pipeline).await;
     options.started.store(true, std::sync::atomic::Ordering::Release);
     let (crew, sources) = Crew::new(options.clone(), pipeline.clone());
-    let store = options.store.clone();
     tokio::join!(
         crew.run(stop.clone()),
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
@@ -274,8 +281,4 @@ async fn work(
         Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Sweep::new(options, pipeline).run(stop),
     );
-    if store.is_shared() {
-        // The others need not wait to see that this one is gone. What it has still to publish is theirs.
-        let _away = store.leave().await;
-    }
 }

@@ -22,6 +22,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
 const PREFETCH: u16 = 4000;
+/// The least of it for one of several queues of events.
+const LEAST: u16 = 200;
 /// The same of one partner queue: a few tickets side by side.
 const PARTNER_PREFETCH: u16 = 64;
 
@@ -97,7 +99,10 @@ impl Link {
     async fn consume(&mut self, topology: &Topology, source: &Source) -> lapin::Result<(Channel, Consumer)> {
         let (queue, prefetch) = match source {
             Source::Events => (topology.events_queue.clone(), PREFETCH),
-            Source::Shard(shard) => (topology.shard(*shard), PREFETCH),
+            // Together they hold no more than the one.
+            Source::Shard(shard) => {
+                (topology.shard(*shard), (PREFETCH / topology.events_shards.max(1)).max(LEAST))
+            }
             Source::Inbound => (topology.inbound_queue.clone(), PREFETCH),
             Source::Partner(agreement) => {
                 self.ensure_partner(topology, agreement).await?;

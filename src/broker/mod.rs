@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::ports::{Broker, BrokerError};
 
-pub use topology::{QueueType, Topology};
+pub use topology::{MOST_SHARDS, QueueType, Topology};
 
 /// The broker of a URL: `embedded`, `amqp://…` or `amqps://…`, without touching it yet.
 /// `authorities` are certificates, PEM, that the broker's may be signed by, beside the system's.

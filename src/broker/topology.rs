@@ -2,7 +2,10 @@
 
 use lapin::{
     Channel, ExchangeKind,
-    options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{
+        ExchangeBindOptions, ExchangeDeclareOptions, ExchangeUnbindOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -55,6 +58,9 @@ pub struct Topology {
     pub dead_letter_queue: String,
 }
 
+/// Over how many queues the events can be spread: each is a consumer.
+pub const MOST_SHARDS: u16 = 64;
+
 /// How many dead letters the queue keeps: the newest.
 const DEAD_LETTERS: i32 = 100_000;
 
@@ -70,7 +76,7 @@ impl Topology {
         let shard = |shard| self.shard(shard) == queue;
         own.into_iter().any(|own| own == queue)
             || queue.starts_with(&self.partner_queue_prefix)
-            || (0..self.events_shards).any(shard)
+            || (0..MOST_SHARDS).any(shard)
     }
 
     /// Declares all that does not belong to one agreement.
@@ -96,10 +102,14 @@ impl Topology {
     async fn events(&self, channel: &Channel) -> lapin::Result<()> {
         self.queue(channel, &self.events_queue, true).await?;
         let (queue, exchange) = (self.events_queue.as_str(), self.events_exchange.as_str());
-        if self.events_shards <= 1 {
-            return bind(channel, queue, exchange, "#").await;
-        }
         let spread = self.spread();
+        if self.events_shards <= 1 {
+            bind(channel, queue, exchange, "#").await?;
+            let (unbinds, none) = (ExchangeUnbindOptions::default(), FieldTable::default());
+            return channel
+                .exchange_unbind(spread.as_str().into(), exchange.into(), "#".into(), unbinds, none)
+                .await;
+        }
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let mut by_ticket = FieldTable::default();
         by_ticket.insert("hash-header".into(), AMQPValue::LongString("ticket".into()));
@@ -109,6 +119,18 @@ impl Topology {
             let queue = self.shard(shard);
             self.queue(channel, &queue, true).await?;
             bind(channel, &queue, &spread, "1").await?;
+        }
+        // Queues of an earlier, larger number get nothing new: nobody takes from them.
+        for shard in self.events_shards..MOST_SHARDS {
+            let beyond = self.shard(shard);
+            channel
+                .queue_unbind(
+                    beyond.as_str().into(),
+                    spread.as_str().into(),
+                    "1".into(),
+                    FieldTable::default(),
+                )
+                .await?;
         }
         let (binds, none) = (ExchangeBindOptions::default(), FieldTable::default());
         channel.exchange_bind(spread.as_str().into(), exchange.into(), "#".into(), binds, none).await?;

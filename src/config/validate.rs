@@ -6,12 +6,10 @@ use url::Url;
 
 use super::sections::{Config, DeclaredAgreement};
 use crate::{
+    broker::MOST_SHARDS,
     domain::{Kind, Namespace},
     engine::rules::Rule,
 };
-
-/// Over how many queues the events can be spread: each is a consumer.
-const MOST_SHARDS: u16 = 256;
 
 type Check = Result<(), (String, String)>;
 

@@ -196,8 +196,9 @@ fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, e
     told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
     while told.len() > TOLD {
-        let oldest = told.iter().min_by_key(|(_, seq)| **seq).map(|(tag, _)| tag.clone());
-        oldest.and_then(|tag| told.remove(&tag));
+        let oldest = told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);
+        let Some(tag) = oldest.map(|(tag, _)| tag.clone()) else { break };
+        told.remove(&tag);
     }
     let names = last.names;
     share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told, names });

@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// After how long without a beat it is gone.
 const GONE: Duration = Duration::from_secs(8);
 
+/// After so many looks it takes over what nobody publishes, whoever may have left it.
+const INHERIT: u32 = 10;
+
 /// One daemon among those that share a database.
 #[derive(Debug)]
 pub struct Crew {
@@ -25,6 +28,8 @@ pub struct Crew {
     sources: watch::Sender<Vec<Source>>,
     /// The last beat of each, and since when it stands.
     beats: HashMap<String, (i64, Instant)>,
+    /// How often it has looked since it last took over what nobody publishes.
+    looks: u32,
 }
 
 impl Crew {
@@ -33,7 +38,7 @@ impl Crew {
         let alone = !options.store.is_shared();
         let sources = if alone || options.shards <= 1 { sources(options.shards, 0, 1) } else { Vec::new() };
         let (sender, receiver) = watch::channel(sources);
-        (Self { options, pipeline, sources: sender, beats: HashMap::new() }, receiver)
+        (Self { options, pipeline, sources: sender, beats: HashMap::new(), looks: INHERIT }, receiver)
     }
 
     /// Beats until it is stopped.
@@ -56,20 +61,27 @@ impl Crew {
 
     /// Beats once, and looks who else does.
     async fn muster(&mut self) -> Result<(), StoreError> {
-        let first = self.beats.is_empty();
         let beats = self.options.store.beat().await?;
         self.options.outages.store.works();
         let now = Instant::now();
         let left = self.beats.len();
         self.beats.retain(|name, _| beats.iter().any(|(beating, _)| beating == name));
-        let left = self.beats.len() < left;
+        if self.beats.len() < left {
+            self.looks = INHERIT;
+        }
+        let me = self.options.store.daemon();
         for (name, beat) in &beats {
             let known = self.beats.entry(name.clone()).or_insert((*beat, now));
+            if name == me && *beat > known.0 + 1 {
+                tracing::error!(
+                    daemon = me,
+                    "another daemon has the same name: give each its own store.daemon"
+                );
+            }
             if known.0 != *beat {
                 *known = (*beat, now);
             }
         }
-        let me = self.options.store.daemon();
         let is_gone =
             |name: &String| name != me && self.beats.get(name).is_some_and(|(_, at)| now - *at > GONE);
         let (gone, alive): (Vec<String>, Vec<String>) =
@@ -77,8 +89,10 @@ impl Crew {
         for name in &gone {
             tracing::warn!(daemon = name, "a daemon is not heard of any more; its work is taken over");
         }
-        if first || left || !gone.is_empty() {
+        self.looks += 1;
+        if self.looks > INHERIT || !gone.is_empty() {
             let taken = self.options.store.inherit(&gone).await?;
+            self.looks = 0;
             if taken > 0 {
                 tracing::info!(messages = taken, "taken over to be published");
                 self.pipeline.outbox.hand_over(Vec::new(), true);

@@ -281,6 +281,6 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn daemon(&self) -> &str;
     /// Whether other daemons may work on the same database.
     fn is_shared(&self) -> bool;
-    /// Forgets what ended before this time, a limited number at once; returns how many.
+    /// Forgets what ended before this time, a limited number of each kind at once; returns how many of the most.
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }

@@ -201,7 +201,8 @@ fn users(users: &[User]) -> Statement {
             word(&user.role),
         ]
     };
-    let users = last_of(users, |user| (user.agreement.clone(), user.uuid.clone()));
+    let mut users = last_of(users, |user| (user.agreement.clone(), user.uuid.clone()));
+    users.sort_unstable_by(|one, other| (&one.uuid, &one.agreement).cmp(&(&other.uuid, &other.agreement)));
     let sql = "insert into person (uuid, agreement, id, name, role) select uuid, agreement, id, name, role from {rows} \
         where true on conflict (uuid, agreement) do update set id = coalesce(excluded.id, person.id), name = excluded.name, \
         role = excluded.role";
@@ -246,7 +247,10 @@ fn issues(issues: &[Issue]) -> Statement {
 
 fn seen(keys: &[String], now: Timestamp) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("key", Type::Text), ("at", Type::Int)];
-    let rows = keys.iter().map(|key| vec![key.as_str().into(), now.into()]).collect();
+    let mut keys: Vec<&String> = keys.iter().collect();
+    // In one order, so that two daemons wait for each other in no circle.
+    keys.sort_unstable();
+    let rows = keys.into_iter().map(|key| vec![key.as_str().into(), now.into()]).collect();
     // Two daemons may take the same event at once; the version of the ticket tells them apart.
     let sql = "insert into seen (key, at) select key, at from {rows} where true on conflict (key) do nothing";
     Statement::rows(sql, COLUMNS, rows)

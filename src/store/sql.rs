@@ -308,6 +308,6 @@ impl Store for SqlStore {
         statements.push(Statement::new(fields, Vec::new()));
         statements.push(Statement::new(outbox, Vec::new()));
         let gone = self.link()?.transact(statements).await?;
-        Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).sum())
+        Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).max().unwrap_or(0))
     }
 }
