@@ -64,6 +64,7 @@ impl Grown {
         let daemon = Daemon::new(folder, name, &format!("sqlite:{path}"), &rig.url, "classic");
         let mut child = daemon.start();
         daemon.until_ready().await;
+        rig.until_there(&daemon.queues()).await;
         rig.preload(&daemon.events, (0..BUSY).map(events::shared)).await;
         rig.rate_until(&daemon.queues(), BUSY).await;
         end(&mut child);

@@ -48,7 +48,7 @@
 //! | [`wire`] | bytes and domain, one file a party; pure | domain, engine's types |
 //! | [`clock`], [`retry`], [`ports`] | time; waits; what the flow needs of the world | domain, engine's types |
 //! | [`telemetry`] | the catalogue of metrics, the two forms of logs | domain, engine's types |
-//! | [`flow`] | intake, inbound, pipeline, relay, delivery, roster, sweep | all above |
+//! | [`flow`] | intake, inbound, pipeline, relay, delivery, roster, sweep; the crew of daemons on one database | all above |
 //! | [`store`] | the store on SQLite and PostgreSQL | domain, engine's types, ports |
 //! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
 //! | [`partner`] | partners over HTTP | domain, ports |
@@ -62,7 +62,7 @@
 //! against this table.
 //!
 //! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations),
-//! [security](_security), [how fast it is](_performance).
+//! [security](_security), [how fast it is](_performance), [how far it goes](_scale).
 
 pub mod app;
 pub mod broker;
@@ -88,6 +88,8 @@ pub mod _agreements {}
 pub mod _sync {}
 #[doc = include_str!("docs/performance.md")]
 pub mod _performance {}
+#[doc = include_str!("docs/scale.md")]
+pub mod _scale {}
 #[doc = include_str!("docs/security.md")]
 pub mod _security {}
 #[doc = include_str!("docs/operations.md")]

@@ -19,7 +19,7 @@ pub(crate) const BARE_EXCHANGE: &str = "bench.partners";
 pub(crate) struct Rig {
     pub(crate) url: String,
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Rig {
@@ -54,7 +54,7 @@ impl Rig {
                 .await
                 .unwrap();
         }
-        Self { url: url.to_owned(), channel, _connection: connection }
+        Self { url: url.to_owned(), channel, connection }
     }
 
     /// Fills a queue.
@@ -95,6 +95,25 @@ impl Rig {
             total += queue.message_count() as usize;
         }
         total
+    }
+
+    /// Waits until queues are there: a daemon makes those of its partners soon after it is ready.
+    pub(crate) async fn until_there(&self, queues: &[String]) {
+        for queue in queues {
+            let limit = Instant::now() + Duration::from_secs(60);
+            loop {
+                // A queue that is not there closes the channel.
+                let channel = self.connection.create_channel().await.unwrap();
+                let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+                let asked =
+                    channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
+                if asked.is_ok() {
+                    break;
+                }
+                assert!(Instant::now() < limit, "no queue {queue} after a minute");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 
     pub(crate) async fn purge(&self, queues: &[String]) {

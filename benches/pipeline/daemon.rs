@@ -133,6 +133,7 @@ impl Daemon {
     pub(crate) async fn share_tickets(&self, rig: &Rig) {
         let mut child = self.start();
         self.until_ready().await;
+        rig.until_there(&self.queues()).await;
         rig.preload(&self.events, (0..TICKETS).map(events::shared)).await;
         rig.rate_until(&self.queues(), TICKETS).await;
         end(&mut child);

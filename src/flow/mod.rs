@@ -8,6 +8,10 @@
 //!                    └──────── what came of it ──────────┘
 //! ```
 //!
+//! The pipeline's writer has a batch on its way into the store while it decides about the next, on what is known and what is
+//! about to be written; should that not arrive, both are decided anew. The [`Crew`] shares the queues of events out among the
+//! daemons that work on one database.
+//!
 //! Who owns which acknowledgement: intake and inbound answer only after the pipeline's commit; the relay notes what the
 //! broker has confirmed; a delivery worker acknowledges what its pipeline has noted. Everything here is at-least-once, and
 //! the rows make twice the same as once.
