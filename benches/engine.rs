@@ -9,7 +9,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "a bench that finds what it does not expect ends there and then"
 )]
