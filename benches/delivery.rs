@@ -48,14 +48,13 @@ use axum::{Router, http::StatusCode};
 use broker::Rig;
 use daemon::{Daemon, Partners, Usage, end};
 use measured::{Measured, median};
-use support::servers::RabbitMq;
+use support::servers::running_rabbit;
 
 #[tokio::main]
 async fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let (count, rounds) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(3));
-    let rabbit = tokio::task::spawn_blocking(RabbitMq::new).await.unwrap();
-    let (_rabbit, rabbit) = tokio::task::spawn_blocking(move || (rabbit.start(), rabbit)).await.unwrap();
+    let (rabbit, _running) = running_rabbit().await;
     let rig = Rig::new(&rabbit.url, "classic").await;
     let answered = Arc::new(AtomicUsize::new(0));
     let counting = answered.clone();

@@ -44,7 +44,7 @@ use daemon::{Daemon, Usage, end};
 use events::agreement;
 use measured::{Measured, median};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use support::{servers::RabbitMq, until};
+use support::{servers::running_rabbit, until};
 
 /// The tickets that the events are about.
 const BUSY: usize = 1000;
@@ -179,8 +179,7 @@ async fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let at = |place: usize, usual: usize| numbers.get(place).copied().unwrap_or(usual);
     let (count, rounds, tickets, agreements) = (at(0, 10_000), at(1, 2), at(2, 100_000), at(3, 100));
-    let rabbit = tokio::task::spawn_blocking(RabbitMq::new).await.unwrap();
-    let (_rabbit, rabbit) = tokio::task::spawn_blocking(move || (rabbit.start(), rabbit)).await.unwrap();
+    let (rabbit, _running) = running_rabbit().await;
     let rig = Rig::new(&rabbit.url, "classic").await;
     let folder = tempfile::tempdir().unwrap();
     let mut sizes = vec![(BUSY, 4)];

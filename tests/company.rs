@@ -16,7 +16,7 @@ use lapin::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    servers::{Postgres, RabbitMq, free_port, new_database},
+    servers::{free_port, new_database, running_postgres, running_rabbit},
     until,
     wait::LIMIT,
 };
@@ -101,10 +101,7 @@ async fn tell(channel: &Channel, n: usize, kind: &str, ticket: usize, comment: &
 
 #[tokio::test(flavor = "multi_thread")]
 async fn daemons_share_the_work_keep_the_order_and_take_over_from_one_that_is_killed() {
-    let (rabbit, postgres) =
-        tokio::task::spawn_blocking(|| (RabbitMq::new(), Postgres::new())).await.unwrap();
-    let servers = tokio::task::spawn_blocking(move || (rabbit.start(), postgres.start(), rabbit, postgres));
-    let (_broker, _database, rabbit, postgres) = servers.await.unwrap();
+    let ((rabbit, _broker), (postgres, _database)) = tokio::join!(running_rabbit(), running_postgres());
     let database = new_database(&postgres.url, "company").await;
     let folder = tempfile::tempdir().unwrap();
     let mut crew: Vec<Member> = ["anna", "bert", "carl"]
@@ -184,8 +181,7 @@ async fn daemons_share_the_work_keep_the_order_and_take_over_from_one_that_is_ki
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_queues_again_and_no_event_goes_where_nobody_looks() {
-    let rabbit = tokio::task::spawn_blocking(RabbitMq::new).await.unwrap();
-    let (_broker, rabbit) = tokio::task::spawn_blocking(move || (rabbit.start(), rabbit)).await.unwrap();
+    let (rabbit, _broker) = running_rabbit().await;
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", folder.path().join("test.db").display());
     let connection = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{
     Pair, TestDaemon,
-    servers::{Postgres, RabbitMq, new_database},
+    servers::{new_database, running_postgres, running_rabbit},
     until,
 };
 
@@ -15,20 +15,8 @@ async fn ready(daemon: &TestDaemon) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_and_a_database_that_crash_and_come_back_lose_nothing() {
-    let (rabbit, postgres) =
-        tokio::task::spawn_blocking(|| (RabbitMq::new(), Postgres::new())).await.unwrap();
-    let (rabbit, rabbit_process) = tokio::task::spawn_blocking(move || {
-        let process = rabbit.start();
-        (rabbit, process)
-    })
-    .await
-    .unwrap();
-    let (postgres, postgres_process) = tokio::task::spawn_blocking(move || {
-        let process = postgres.start();
-        (postgres, process)
-    })
-    .await
-    .unwrap();
+    let ((rabbit, rabbit_process), (postgres, postgres_process)) =
+        tokio::join!(running_rabbit(), running_postgres());
     let database = new_database(&postgres.url, "crossdesk").await;
     let acme = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
         config.broker.url = rabbit.url.clone();

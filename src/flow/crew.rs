@@ -48,8 +48,10 @@ impl Crew {
         }
         while !stop.is_cancelled() {
             if let Err(error) = self.muster().await {
-                // What is its own stays its own: nobody else can write either.
+                // What is its own stays its own: nobody else can write either. Nor can anybody be seen to beat, so that
+                // nobody is taken for gone because of it.
                 self.options.outages.store.failed(&error);
+                self.beats.clear();
             }
             tokio::select! {
                 biased;

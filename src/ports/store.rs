@@ -272,15 +272,25 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// How much waits.
     async fn counts(&self) -> Result<Counts, StoreError>;
     /// Says that this daemon is alive; returns all that share the database, each with its last beat, by name.
-    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError>;
+    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Forgets daemons that are gone, and takes over what they, and any that left, had still to publish; returns how much.
-    async fn inherit(&self, gone: &[String]) -> Result<u64, StoreError>;
+    async fn inherit(&self, _gone: &[String]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
     /// This daemon leaves: what it has still to publish is for the others.
-    async fn leave(&self) -> Result<(), StoreError>;
+    async fn leave(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// What this daemon is called.
-    fn daemon(&self) -> &str;
-    /// Whether other daemons may work on the same database.
-    fn is_shared(&self) -> bool;
+    fn daemon(&self) -> &str {
+        Default::default()
+    }
+    /// Whether other daemons may work on the same database; where none may, nobody need beat.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Forgets what ended before this time, a limited number of each kind at once; returns how many of the most.
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }

@@ -179,6 +179,26 @@ impl RabbitMq {
     }
 }
 
+/// A private RabbitMQ that runs, for whoever may not block meanwhile.
+pub(crate) async fn running_rabbit() -> (RabbitMq, Process) {
+    let start = || {
+        let rabbit = RabbitMq::new();
+        let process = rabbit.start();
+        (rabbit, process)
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+/// A private PostgreSQL that runs, likewise.
+pub(crate) async fn running_postgres() -> (Postgres, Process) {
+    let start = || {
+        let postgres = Postgres::new();
+        let process = postgres.start();
+        (postgres, process)
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
 /// A private PostgreSQL.
 #[derive(Debug)]
 pub(crate) struct Postgres {

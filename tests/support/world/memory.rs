@@ -150,26 +150,6 @@ impl Store for Memory {
         Ok(Counts { pending: count(MessageState::Pending), parked: count(MessageState::Parked) })
     }
 
-    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    async fn inherit(&self, _: &[String]) -> Result<u64, StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    async fn leave(&self) -> Result<(), StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    fn daemon(&self) -> &'static str {
-        ""
-    }
-
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     async fn prune(&self, _now: Timestamp, _before: Timestamp, _limit: i64) -> Result<u64, StoreError> {
         Ok(0)
     }

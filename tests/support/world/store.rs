@@ -165,26 +165,6 @@ impl Store for Shaky {
         self.read(self.store.counts()).await
     }
 
-    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    async fn inherit(&self, _: &[String]) -> Result<u64, StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    async fn leave(&self) -> Result<(), StoreError> {
-        unreachable!("a simulated daemon is alone")
-    }
-
-    fn daemon(&self) -> &'static str {
-        ""
-    }
-
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         self.read(self.store.prune(now, before, limit)).await
     }
