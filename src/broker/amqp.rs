@@ -67,7 +67,7 @@ impl Amqp {
             *link = None;
         }
         if link.is_none() {
-            *link = Some(in_time("a connection", self.connect()).await?);
+            *link = Some(in_time("a connection", self.connect()).await.map_err(with_remedy)?);
         }
         link.as_mut().ok_or_else(|| away("not connected"))
     }
@@ -82,6 +82,16 @@ impl Amqp {
         self.topology.declare(&channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Link { connection: Arc::new(connection), channel, partners: HashSet::new() })
+    }
+}
+
+/// What an operator can do about a RabbitMQ that lacks what the configuration wants.
+fn with_remedy(error: BrokerError) -> BrokerError {
+    match error {
+        BrokerError::Away(why) if why.contains("x-consistent-hash") => away(format!(
+            "broker.events_shards needs a plugin of RabbitMQ: rabbitmq-plugins enable rabbitmq_consistent_hash_exchange ({why})"
+        )),
+        other => other,
     }
 }
 
