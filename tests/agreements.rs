@@ -159,6 +159,7 @@ async fn a_declared_agreement_is_there_from_the_start() {
         terms: Default::default(),
         profile: Default::default(),
         local: Default::default(),
+        jira: None,
     };
     let rule = crossdesk::config::Rule {
         name: "Urgent".into(),

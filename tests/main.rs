@@ -27,6 +27,7 @@ mod explaining; // what became of a ticket, in words; what fits which field
 mod fields; // custom fields: rules, and what fits later
 mod histories; // random histories of two desks: equal after quiet
 mod invites; // invites from strangers
+mod jira; // tickets shared with a Jira, both ways
 mod keys; // access keys: changed, sealed
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod limits; // too much, too often, too slow, for too long

@@ -21,6 +21,7 @@ fn declared(uuid: &str, url: &str, status: AgreementStatus) -> DeclaredAgreement
         terms: Default::default(),
         profile: Default::default(),
         local: Default::default(),
+        jira: None,
     }
 }
 

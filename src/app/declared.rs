@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, DeclaredAgreement},
-    domain::{AccessKey, Agreement, AgreementStatus, DeclaredAs, Direction, Timestamp, Uuid},
+    config::{Config, DeclaredAgreement, DeclaredJira},
+    domain::{AccessKey, Agreement, AgreementStatus, DeclaredAs, Direction, Local, Timestamp, Uuid},
     flow::{AgreementAction, Change, Options, Pipeline},
 };
 
@@ -60,6 +60,7 @@ impl Declared {
 /// The agreements of the configuration, each with its key.
 fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
     let agreement = |declared: &DeclaredAgreement| Agreement {
+        jira: declared.jira.as_ref().map(DeclaredJira::settled),
         uuid: declared.uuid.clone(),
         name: declared.name.clone(),
         direction: declared.direction,
@@ -68,16 +69,33 @@ fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
         status: declared.status,
         terms: declared.terms,
         profile: declared.profile,
-        local: declared.local.clone(),
+        local: local(declared),
         own_name: true,
         declared_as: Some(declared_as(declared)),
         declared: true,
         ..Agreement::pending(now)
     };
-    let change = |declared| {
-        Change::Declare(Box::new((agreement(declared), AccessKey::new(declared.access_key.clone()))))
+    let change = |declared: &DeclaredAgreement| {
+        Change::Declare(Box::new((agreement(declared), secret(declared))))
     };
     config.agreements.iter().map(change).collect()
+}
+
+/// What this side settles alone; a Jira's words stand with the Jira.
+fn local(declared: &DeclaredAgreement) -> Local {
+    let mut local = declared.local.clone();
+    if let Some(jira) = &declared.jira {
+        local.settle_jira(jira.status.clone(), jira.fields.clone());
+    }
+    local
+}
+
+/// The secret of an agreement.
+fn secret(declared: &DeclaredAgreement) -> AccessKey {
+    match &declared.jira {
+        Some(jira) => jira.secrets().packed(),
+        None => AccessKey::new(declared.access_key.clone()),
+    }
 }
 
 /// What the file says, as digests: of the key apart, since a key may be changed without the file.
@@ -85,7 +103,8 @@ fn declared_as(declared: &DeclaredAgreement) -> DeclaredAs {
     let digest = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));
     let form = serde_json::json!({
         "name": declared.name, "kind": declared.kind, "url": declared.url, "terms": declared.terms,
-        "profile": declared.profile, "local": declared.local,
+        "profile": declared.profile, "local": local(declared),
+        "jira": declared.jira.as_ref().map(DeclaredJira::settled),
     });
-    DeclaredAs { form: digest(&form.to_string()), key: digest(&declared.access_key) }
+    DeclaredAs { form: digest(&form.to_string()), key: digest(secret(declared).reveal()) }
 }

@@ -21,14 +21,16 @@ use crate::{
     domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
     flow::{
-        Crew, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay,
-        Roster, Sweep,
+        Crew, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay,
+        Roster, Sweep, Worker,
     },
     http,
     mail::SmtpMailer,
-    partner::{Allowed, HttpPartner},
+    partner::{Allowed, HttpPartner, JiraTracker, SignedHook},
+    ports::DeskHook,
     retry::Policy,
     store, telemetry,
+    wire::desk_filter::Filter,
 };
 
 /// How long a daemon that is told to stop may take to finish what it holds.
@@ -104,6 +106,7 @@ impl Daemon {
             options: options.clone(),
             pipeline: pipeline.clone(),
             inbound: inbound.clone(),
+            hooks: Hooks::new(options.clone(), pipeline.clone()),
             intake: Intake::new(options.clone(), pipeline.clone()),
             token: token.clone(),
             body: config.limits.body,
@@ -201,6 +204,14 @@ pub fn options(config: &Config) -> Result<Options> {
         broker: broker::open(&config.broker.url, authorities, config.broker.topology())
             .map_err(|error| anyhow!("broker.url: {error}"))?,
         partner: Arc::new(partner),
+        tracker: Arc::new(
+            JiraTracker::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?,
+        ),
+        desk_hook: desk_hook(config)?,
+        event_filter: match config.desk.event_filter.as_str() {
+            "" => None,
+            code => Some(Arc::new(Filter::new(code).map_err(|error| anyhow!("desk.event_filter: {error}"))?)),
+        },
         clock: Arc::new(SystemClock),
         outages: Arc::default(),
         desk: Arc::new(Desk {
@@ -243,6 +254,17 @@ pub fn options(config: &Config) -> Result<Options> {
     })
 }
 
+/// Who brings the desk its commands, where it takes them over HTTP.
+fn desk_hook(config: &Config) -> Result<Option<Arc<dyn DeskHook>>> {
+    let desk = &config.desk;
+    if desk.command_url.is_empty() {
+        return Ok(None);
+    }
+    let secret = AccessKey::new(desk.command_secret.clone());
+    let hook = SignedHook::new(&desk.command_url, &secret, config.delivery.timeout());
+    Ok(Some(Arc::new(hook.map_err(|error| anyhow!("desk.command_secret: {error}"))?)))
+}
+
 /// The post, where an address is configured.
 fn post(config: &Config) -> Result<Option<(Postbox, Post)>> {
     if config.desk.admin_email.is_empty() {
@@ -279,6 +301,11 @@ async fn work(
         Intake::new(options.clone(), pipeline.clone()).run(sources, stop.clone()),
         InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
         Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
-        Sweep::new(options, pipeline).run(stop),
+        async {
+            if let Some(hook) = options.desk_hook.clone() {
+                Worker::of_desk(options.clone(), pipeline.clone(), hook).run(stop.clone()).await;
+            }
+        },
+        Sweep::new(options.clone(), pipeline.clone()).run(stop.clone()),
     );
 }

@@ -114,6 +114,7 @@ impl Link {
                 (topology.shard(*shard), (PREFETCH / topology.events_shards.max(1)).max(LEAST))
             }
             Source::Inbound => (topology.inbound_queue.clone(), PREFETCH),
+            Source::Commands => (topology.commands_queue.clone(), PARTNER_PREFETCH),
             Source::Partner(agreement) => {
                 self.ensure_partner(topology, agreement).await?;
                 (topology.partner_queue(agreement), PARTNER_PREFETCH)
@@ -121,7 +122,11 @@ impl Link {
         };
         let channel = self.connection.create_channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
+        // asks again.
+        let exclusive = *source == Source::Commands;
+        let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
+        let arguments = FieldTable::default();
         let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
         Ok((channel, consumer))
     }

@@ -26,6 +26,8 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct Embedded {
     partners: Mutex<HashMap<Uuid, Arc<Queue>>>,
+    /// What is for the desk, once somebody brings it.
+    commands: Mutex<Option<Arc<Queue>>>,
 }
 
 impl Embedded {
@@ -39,8 +41,14 @@ impl Embedded {
 impl Broker for Embedded {
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
         let take = |outgoing: Outgoing| {
-            if let Destination::Partner(agreement) = &outgoing.destination {
-                let queue = self.partner(agreement);
+            let queue = match &outgoing.destination {
+                Destination::Partner(agreement) => Some(self.partner(agreement)),
+                Destination::Commands => {
+                    self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone()
+                }
+                _ => None,
+            };
+            if let Some(queue) = queue {
                 queue.ids.lock().unwrap_or_else(PoisonError::into_inner).push_back(outgoing.id);
                 queue.arrived.notify_one();
             }
@@ -52,6 +60,10 @@ impl Broker for Embedded {
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
         let queue = match source {
             Source::Partner(agreement) => self.partner(&agreement),
+            Source::Commands => {
+                let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+                commands.get_or_insert_default().clone()
+            }
             Source::Events | Source::Shard(_) | Source::Inbound => Arc::default(),
         };
         Ok(Box::new(Hand { queue, tag: 0, unacknowledged: VecDeque::new() }))

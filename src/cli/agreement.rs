@@ -152,7 +152,7 @@ pub(super) struct Invite {
     /// What the partner is
     #[arg(long, default_value = "third_party")]
     kind: Kind,
-    /// Its sharing URL; for a Zendesk, its domain
+    /// Its sharing URL; for a Zendesk, its domain; for a Jira, its address
     #[arg(long = "partner-url", value_name = "URL")]
     partner_url: Option<String>,
     /// What this desk calls it
@@ -176,6 +176,45 @@ pub(super) struct Invite {
     /// Who invites, for the partner to read
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+    /// Of a Jira: the key of the project
+    #[arg(long, value_name = "KEY")]
+    project: Option<String>,
+    /// Of a Jira: the type of issue that tickets become
+    #[arg(long, value_name = "NAME", requires = "project")]
+    issue_type: Option<String>,
+    /// Of a Jira: the account's e-mail address, for an API token of Jira Cloud
+    #[arg(long, requires = "project")]
+    email: Option<String>,
+    /// Of a Jira: the file with its token; `-` reads it from the input
+    #[arg(long, value_name = "FILE", requires = "project")]
+    token_file: Option<std::path::PathBuf>,
+    /// Of a Jira: the role that may read private comments
+    #[arg(long, value_name = "NAME", requires = "project")]
+    private_role: Option<String>,
+}
+
+impl Invite {
+    /// What is settled about a Jira; the token stands in no command line, where others could read it.
+    fn jira(&self) -> Result<Value> {
+        let Some(project) = &self.project else { return Ok(Value::Null) };
+        let token = match self.token_file.as_deref() {
+            None => return Err(anyhow!("--token-file is missing: the file with the Jira's token, or - for the input")),
+            Some(path) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin())?,
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("--token-file {} cannot be read", path.display()))?,
+        };
+        let mut jira = json!({"project": project, "token": token.trim()});
+        let role = self.private_role.as_ref().map(|role| json!({"role": role}));
+        let rest = [
+            ("issue_type", self.issue_type.clone().map(Value::from)),
+            ("email", self.email.clone().map(Value::from)),
+            ("visibility", role),
+        ];
+        if let Value::Object(jira) = &mut jira {
+            jira.extend(rest.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        }
+        Ok(jira)
+    }
 }
 
 fn word(value: impl ValueEnum) -> Value {
@@ -193,6 +232,11 @@ fn show_check(checked: &Value) -> Result<()> {
         print::text(checked, "partner.state"),
         print::text(checked, "partner.detail")
     ))?;
+    for found in checked["points"].as_array().into_iter().flatten() {
+        let sign = if found["ok"] == true { "ok" } else { "!!" };
+        let (what, detail) = (print::text(found, "what"), print::text(found, "detail"));
+        print::line(&format!("{sign}       {what}: {detail}"))?;
+    }
     if checked["sync_custom_fields"] == false {
         print::line("fields   the terms do not let custom fields cross")?;
     } else if checked["partner_fields_known"] == false {
@@ -255,7 +299,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
             }
             let profile = invite.profile.map_or_else(|| Value::from("standard"), word);
             let body = json!({"kind": word(invite.kind), "url": invite.partner_url, "name": invite.name, "terms": terms,
-                "profile": profile, "by": invite.by});
+                "profile": profile, "by": invite.by, "jira": invite.jira()?});
             client.post("agreements", Some(body)).await?
         }
         Command::Accept(which) => act(&client, which, "accept").await?,

@@ -11,8 +11,9 @@ use super::{sections::Config, validate};
 #[error("{0}")]
 pub struct Error(pub(super) String);
 
-/// The secrets that can be given as `KEY_file`.
-const SECRETS: [&str; 4] = ["url", "token", "access_key", "key"];
+/// What can be given as `KEY_file`: the secrets, and a program that is too long for a line.
+const SECRETS: [&str; 7] =
+    ["url", "token", "access_key", "key", "webhook_secret", "command_secret", "event_filter"];
 
 /// The JSON Schema of the configuration.
 pub fn schema() -> serde_json::Value {

@@ -5,11 +5,13 @@
 
 mod environment;
 mod guard;
+mod jira;
 mod load;
 mod sections;
 mod validate;
 
 pub use environment::environment;
 pub use guard::{Invites, Limits, Mail};
+pub use jira::DeclaredJira;
 pub use load::{Error, from_file, load, schema};
 pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Log, Retry, Rule, Store};

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::guard::{Invites, Limits, Mail};
+use super::{
+    guard::{Invites, Limits, Mail},
+    jira::DeclaredJira,
+};
 use crate::{
     broker::QueueType,
     domain::{AgreementStatus, CustomField, Direction, Kind, Local, Profile, Terms, Uuid},
@@ -53,7 +56,7 @@ pub struct Runtime {
 }
 
 /// `[desk]`
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Desk {
     /// What partners see on an invite.
@@ -68,6 +71,12 @@ pub struct Desk {
     pub admin_email: String,
     /// After how long a command that the desk has not answered is taken as done.
     pub command_timeout: String,
+    /// Where the desk takes its commands over HTTP. Empty: it takes them from the commands queue, or asks for them.
+    pub command_url: String,
+    /// What commands are signed with: `whsec_` and base64.
+    pub command_secret: String,
+    /// A jq program that makes our events of what the desk emits. Empty: it emits them as they are.
+    pub event_filter: String,
     /// The desk's custom fields, until it sends them itself.
     pub fields: Vec<CustomField>,
 }
@@ -81,6 +90,9 @@ impl Default for Desk {
             decline_all_invites: false,
             admin_email: String::new(),
             command_timeout: "1m".to_owned(),
+            command_url: String::new(),
+            command_secret: String::new(),
+            event_filter: String::new(),
             fields: Vec::new(),
         }
     }
@@ -275,7 +287,8 @@ pub struct DeclaredAgreement {
     /// Its sharing URL; none for kind `queue`.
     #[serde(default)]
     pub url: Option<String>,
-    /// The secret, the same on both sides.
+    /// The secret, the same on both sides; a Jira has its own in `jira`.
+    #[serde(default)]
     pub access_key: String,
     /// Where it stands when it is first seen.
     pub status: AgreementStatus,
@@ -288,6 +301,9 @@ pub struct DeclaredAgreement {
     /// What this side alone settles.
     #[serde(default)]
     pub local: Local,
+    /// Where tickets go in a Jira; for kind `jira`, and for that alone.
+    #[serde(default)]
+    pub jira: Option<DeclaredJira>,
 }
 
 /// `[[rules]]`
@@ -312,4 +328,4 @@ macro_rules! hides_secrets {
     )*};
 }
 
-hides_secrets!(Store, Broker, Admin, DeclaredAgreement);
+hides_secrets!(Desk, Store, Broker, Admin, DeclaredAgreement);

@@ -7,8 +7,9 @@ use url::Url;
 use super::sections::{Config, DeclaredAgreement};
 use crate::{
     broker::MOST_SHARDS,
-    domain::{Kind, Namespace},
-    engine::rules::Rule,
+    domain::{Direction, Kind, Namespace},
+    engine::{rules::Rule, status::STATUSES},
+    wire::desk_filter::Filter,
 };
 
 type Check = Result<(), (String, String)>;
@@ -96,6 +97,7 @@ pub(super) fn check(config: &Config) -> Check {
         );
     }
     mail(config)?;
+    desk(config)?;
     crate::store::open(&config.store.url, None, "").map(drop).or_else(|why| wrong("store.url", why))?;
     let authorities =
         config.broker.authorities().or_else(|why| wrong("broker.ca_file", why).map(|()| None))?;
@@ -129,17 +131,68 @@ fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
         let example = Namespace::of("desk.example/sharing").agreement("1");
         return wrong(key("uuid"), format!("must be 40 hex digits, such as {example}"));
     }
+    if agreement.kind == Kind::Jira {
+        return jira(at, agreement);
+    }
+    if agreement.jira.is_some() {
+        return wrong(key("jira"), "is for kind jira alone");
+    }
     if !hex40(&agreement.access_key) {
         return wrong(key("access_key"), "must be 40 hex digits; make one with: openssl rand -hex 20");
     }
     match (agreement.kind, &agreement.url) {
-        (Kind::Jira, _) => wrong(key("kind"), "jira is not built yet; use a bridge of kind queue"),
         (Kind::Queue, Some(_)) => {
             wrong(key("url"), "a partner of kind queue has none: its bridge takes the queue")
         }
         (Kind::Queue, None) => Ok(()),
         (_, Some(url)) if Url::parse(url).is_ok_and(|url| url.host().is_some()) => Ok(()),
         _ => wrong(key("url"), "must be the partner's sharing URL"),
+    }
+}
+
+fn jira(at: usize, agreement: &DeclaredAgreement) -> Check {
+    let key = |name: &str| format!("agreements[{at}].{name}");
+    if agreement.direction != Direction::Outbound {
+        return wrong(key("direction"), "must be outbound: tickets are shared with a Jira, which shares none itself");
+    }
+    if !agreement.url.as_ref().is_some_and(|url| Url::parse(url).is_ok_and(|url| url.host().is_some())) {
+        return wrong(key("url"), "must be the Jira's address, such as https://acme.atlassian.net");
+    }
+    let Some(jira) = &agreement.jira else {
+        return wrong(key("jira"), "is missing: its project and its token, in a section [agreements.jira]");
+    };
+    for (name, text) in [("jira.project", &jira.project), ("jira.token", &jira.token), ("jira.issue_type", &jira.issue_type)] {
+        if text.trim().is_empty() {
+            return wrong(key(name), "is empty");
+        }
+    }
+    match jira.status.keys().find(|status| !STATUSES.contains(&status.as_str())) {
+        Some(status) => {
+            wrong(key("jira.status"), format!("\"{status}\" is none of this desk's: {}", STATUSES.join(" ")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// How the desk speaks and is spoken to, where that is not over its queues.
+fn desk(config: &Config) -> Check {
+    let desk = &config.desk;
+    if !desk.event_filter.is_empty() {
+        Filter::new(&desk.event_filter).map(drop).or_else(|why| wrong("desk.event_filter", why))?;
+    }
+    if desk.command_url.is_empty() {
+        return Ok(());
+    }
+    match Url::parse(&desk.command_url) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+        _ => return wrong("desk.command_url", "must be a URL such as https://desk.example/crossdesk"),
+    }
+    match &desk.command_secret {
+        secret if secret.is_empty() => wrong(
+            "desk.command_secret",
+            "is missing: commands are signed with it; make one with: echo whsec_$(openssl rand -base64 32)",
+        ),
+        _ => Ok(()),
     }
 }
 

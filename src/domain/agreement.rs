@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doer, Local, Timestamp, Uuid};
+use super::{Doer, Jira, Local, Timestamp, Uuid};
 
 /// Which side of an agreement this desk is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -179,6 +179,8 @@ pub struct Agreement {
     pub changed_by: Option<Doer>,
     /// What this side alone settles.
     pub local: Local,
+    /// Where its tickets go in a Jira; of kind `jira` alone.
+    pub jira: Option<Jira>,
     /// This side has given it a name of its own.
     pub own_name: bool,
     /// Since when its partner fails, if it does.
@@ -259,6 +261,7 @@ impl Agreement {
             accepting: false,
             changed_by: None,
             local: Local::default(),
+            jira: None,
             own_name: false,
             failing: None,
             declared_as: None,

@@ -97,6 +97,24 @@ impl Local {
         is_default(self)
     }
 
+    /// Takes a Jira's words in: transitions or statuses by this desk's statuses, names of fields by this desk's titles.
+    pub fn settle_jira(&mut self, status: BTreeMap<String, String>, fields: BTreeMap<String, String>) {
+        self.status.to_partner.extend(status);
+        for (title, name) in fields {
+            let (title, name) = (Title::new(&title), Some(Title::new(&name)));
+            match self.fields.iter_mut().find(|rule| rule.title == title) {
+                Some(rule) => rule.partner_title = name,
+                None => self.fields.push(FieldRule {
+                    title,
+                    partner_title: name,
+                    direction: FieldDirection::default(),
+                    values: BTreeMap::new(),
+                    fixed: None,
+                }),
+            }
+        }
+    }
+
     /// What is special about a field of this desk.
     pub fn field(&self, title: &Title) -> Option<&FieldRule> {
         self.fields.iter().find(|rule| rule.title == *title)

@@ -13,6 +13,7 @@ mod event;
 mod field;
 mod id;
 mod issue;
+mod jira;
 mod local;
 mod message;
 mod person;
@@ -34,6 +35,7 @@ pub use event::{Completion, CompletionStatus, DeskEvent, EventBody, Revision, Ti
 pub use field::{Catalogue, CustomField, FieldType};
 pub use id::{MessageId, Namespace, TicketId, UserId, Uuid};
 pub use issue::{Issue, Reason};
+pub use jira::{Carried, Jira, JiraIssue, JiraSecrets, Obstacle, Visibility};
 pub use local::{FieldDirection, FieldRule, Local, StatusMap};
 pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use person::{Person, Role, User};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Agreement, CommentTerms, Contents, Exchange, Extra, Origin, Person, Privacy, Property, Reason, Share,
+    Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason, Share,
     ShareRole, TagsExchange, TicketUpdate, Value,
 };
 
@@ -100,6 +100,9 @@ fn difference(
 
     let mut extra = Extra { seq: Some(seq), seen: Some(share.partner_seq), ..Extra::default() };
     if agreement.terms.sync_tags {
+        if agreement.kind == Kind::Jira {
+            as_labels(&ticket.effective_tags(), share);
+        }
         tags(&ticket.effective_tags(), share, &mut update, &mut extra);
         contents.tags_added.clone_from(&extra.tags_added);
         contents.tags_removed.clone_from(&extra.tags_removed);
@@ -171,6 +174,14 @@ fn nearest(
         decision.issue(case, &agreement.uuid, property, Reason::NearestStatus, detail, ctx);
     } else if last.is_some_and(|last| is_nearest(&last.here)) {
         decision.resolved(case, &agreement.uuid, property, Reason::NearestStatus, ctx);
+    }
+}
+
+/// A label of a Jira holds no white space.
+fn as_labels(here: &BTreeSet<String>, share: &mut Share) {
+    for tag in here.iter().filter(|tag| tag.contains(char::is_whitespace)) {
+        let label = tag.split_whitespace().collect::<Vec<_>>().join("_");
+        share.agreed.tags.get_or_insert_default().names.entry(tag.clone()).or_insert(label);
     }
 }
 

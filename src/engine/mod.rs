@@ -11,11 +11,13 @@
 //! | the desk answers a command, or never does | [`completion`] |
 //! | somebody starts or ends a share | [`sharing`] |
 //! | a partner refuses a message | [`refusal`] |
+//! | a partner that is no desk has taken one | [`carried`] |
 //! | the desk could not do something, or could not then | [`undone`] |
 //! | an agreement is made, answered or ended | [`agreement`] |
 
 pub mod agreement;
 mod asking;
+mod carried;
 mod case;
 pub mod completion;
 mod decision;
@@ -36,6 +38,7 @@ mod snapshot;
 pub mod status;
 pub mod undone;
 
+pub use carried::carried;
 pub use case::{Case, Comments, Stored};
 pub use decision::{Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal};
 pub use snapshot::Snapshot;

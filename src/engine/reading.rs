@@ -154,7 +154,8 @@ fn value(
         let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
         decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
         decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
-        if extra.is_none() {
+        // Whoever does not say what it has seen is told our value again.
+        if extra.and_then(|extra| extra.seen).is_none() {
             share.agreed.properties.remove(property);
         }
         return;
@@ -266,7 +267,9 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
     let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
     let mut last = share.agreed.tags.clone().unwrap_or_default();
     let (mut added, mut removed): (BTreeSet<String>, BTreeSet<String>) = match &update.extra {
-        Some(extra) if extra.seq.is_some() => (extra.tags_added.clone(), extra.tags_removed.clone()),
+        Some(extra) if extra.seq.is_some() && extra.seen.is_some() => {
+            (extra.tags_added.clone(), extra.tags_removed.clone())
+        }
         _ => (
             incoming.difference(&last.wire).cloned().collect(),
             last.wire.difference(incoming).cloned().collect(),

@@ -8,30 +8,33 @@ pub const STATUSES: [&str; 6] = ["new", "open", "pending", "hold", "solved", "cl
 /// The partner's word for a status of ours: the agreement's own map first; then, a status that the partner does not know
 /// becomes its nearest.
 ///
-/// Zendesk transmits on-hold as open; Request Tracker knows open, pending and solved alone (protocol: status vocabulary).
+/// Of a Jira, whose statuses are each project's own, only done and not done are told apart without a map; Zendesk transmits on-hold as open; Request Tracker knows open, pending and solved alone (protocol: status vocabulary).
 pub fn to_wire<'a>(status: &'a str, agreement: &'a Agreement) -> &'a str {
     if let Some(mapped) = agreement.local.status.to_partner.get(status) {
         return mapped;
     }
     match (agreement.kind, agreement.profile, status) {
         (_, Profile::RequestTracker, "new" | "hold") | (Kind::Zendesk, _, "hold") => "open",
-        (_, Profile::RequestTracker, "closed") => "solved",
+        (_, Profile::RequestTracker, "closed") | (Kind::Jira, _, "closed") => "solved",
+        (Kind::Jira, _, "new" | "pending" | "hold") => "open",
         _ => status,
     }
 }
 
 /// Whether a status of ours reaches the partner as its nearest only, and not because this side has settled so.
 pub(super) fn is_nearest(status: &str, agreement: &Agreement) -> bool {
-    !agreement.local.status.to_partner.contains_key(status) && to_wire(status, agreement) != status
+    // A Jira has no new issue that is not open, and no done one that is not closed.
+    let as_good = agreement.kind == Kind::Jira && matches!(status, "new" | "closed");
+    !as_good
+        && !agreement.local.status.to_partner.contains_key(status)
+        && to_wire(status, agreement) != status
 }
 
 /// Our word for a partner's: the agreement's own map first; letter case does not count, and Request Tracker's `closed` is
 /// what it calls solved. `None` for a word that no desk here has.
 pub fn from_wire(status: &str, agreement: &Agreement) -> Option<&'static str> {
     let word = status.trim().to_lowercase();
-    let map = &agreement.local.status.from_partner;
-    let mapped =
-        map.iter().find(|(theirs, _)| theirs.trim().to_lowercase() == word).map(|(_, ours)| ours.as_str());
+    let mapped = mapped_from(&word, agreement);
     let word = match (agreement.profile, word.as_str()) {
         _ if mapped.is_some() => mapped.unwrap_or_default(),
         (Profile::RequestTracker, "closed") | (_, "resolved") => "solved",
@@ -39,4 +42,22 @@ pub fn from_wire(status: &str, agreement: &Agreement) -> Option<&'static str> {
         (_, word) => word,
     };
     STATUSES.into_iter().find(|known| *known == word)
+}
+
+/// What the agreement's own map says that a partner's word means; a Jira's may be read backwards, since its words name
+/// statuses in both.
+fn mapped_from<'a>(word: &str, agreement: &'a Agreement) -> Option<&'a str> {
+    let map = &agreement.local.status;
+    let is_it = |theirs: &str| theirs.trim().to_lowercase() == word;
+    let said = map.from_partner.iter().find(|(theirs, _)| is_it(theirs)).map(|(_, ours)| ours.as_str());
+    let backwards = || {
+        let found = map.to_partner.iter().find(|(_, theirs)| is_it(theirs));
+        found.map(|(ours, _)| ours.as_str()).filter(|_| agreement.kind == Kind::Jira)
+    };
+    said.or_else(backwards)
+}
+
+/// Whether the agreement's own map says what a partner's word means.
+pub fn is_mapped(status: &str, agreement: &Agreement) -> bool {
+    mapped_from(&status.trim().to_lowercase(), agreement).is_some()
 }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::options::Options;
+use super::{errand, options::Options};
 use crate::{
-    domain::{Agreement, AgreementStatus, Catalogue, Direction, Kind, Title},
+    domain::{Agreement, AgreementStatus, Catalogue, CustomField, Direction, Kind, Title},
     engine::field_check::{self, FieldCheck},
-    ports::{Call, Method, Scope, StoreError},
+    ports::{Call, Method, Point, Scope, Setback, StoreError},
     wire::nhd,
 };
 
@@ -18,6 +18,9 @@ const WORDS: usize = 300;
 pub struct AgreementCheck {
     /// Whether the partner answered, and how.
     pub partner: PartnerCheck,
+    /// What was looked at in a Jira, point by point.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<Point>,
     /// Whether the terms let custom fields cross.
     pub sync_custom_fields: bool,
     /// Whether the partner's custom fields are known; only a crossdesk tells them.
@@ -44,7 +47,11 @@ pub struct PartnerCheck {
 /// # Errors
 /// The store is away.
 pub async fn check(options: &Options, agreement: &Agreement) -> Result<AgreementCheck, StoreError> {
-    let (partner, told) = ask(options, agreement).await?;
+    let mut points = Vec::new();
+    let (partner, told) = match agreement.kind {
+        Kind::Jira => look(options, agreement, &mut points).await?,
+        _ => ask(options, agreement).await?,
+    };
     let there = match told {
         Some(fields) => Some(fields),
         None => options.store.partner_fields(&agreement.uuid).await?,
@@ -56,11 +63,51 @@ pub async fn check(options: &Options, agreement: &Agreement) -> Result<Agreement
         fields.iter().filter(|field| field.here.is_none()).map(|field| field.title.clone()).collect();
     Ok(AgreementCheck {
         partner,
+        points,
         sync_custom_fields: agreement.terms.sync_custom_fields,
         partner_fields_known: there.is_some(),
         fields,
         lacking_here,
     })
+}
+
+/// Looks at a Jira: whether credentials, project, type of issue, statuses and fields are as the agreement needs them.
+async fn look(
+    options: &Options,
+    agreement: &Agreement,
+    points: &mut Vec<Point>,
+) -> Result<(PartnerCheck, Option<Catalogue>), StoreError> {
+    let Some(errand) = errand::checking(options, agreement).await? else {
+        let detail = "the agreement has no project or no token".to_owned();
+        return Ok((PartnerCheck { state: "not_asked", detail, status: None }, None));
+    };
+    let mut words: Vec<String> = agreement.local.status.to_partner.values().cloned().collect();
+    words.dedup();
+    let looked = match options.tracker.look(&errand, &words).await {
+        Ok(looked) => looked,
+        Err(setback) => {
+            let state = if matches!(setback, Setback::Later { .. }) { "unreachable" } else { "refused" };
+            let detail = errand::hidden(setback.to_string(), &errand);
+            return Ok((PartnerCheck { state, detail, status: None }, None));
+        }
+    };
+    let wrong: Vec<&str> =
+        looked.points.iter().filter(|point| !point.ok).map(|point| point.what.as_str()).collect();
+    let detail = match wrong.as_slice() {
+        [] => "everything that tickets need is there".to_owned(),
+        wrong => format!("look at: {}", wrong.join(", ")),
+    };
+    *points = looked.points;
+    // A Jira has hundreds of fields: those count that tickets here have.
+    let snapshot = options.store.snapshot(&Scope::default()).await?;
+    let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
+    let ours = |field: &&CustomField| {
+        let renamed = agreement.local.fields.iter().any(|rule| rule.partner_title.as_ref() == Some(&field.title));
+        renamed || here.find(&field.title).is_some()
+    };
+    let fields = looked.fields.fields().iter().filter(ours).cloned().collect();
+    let status = Some(agreement.status);
+    Ok((PartnerCheck { state: "ok", detail, status }, Some(Catalogue::new(fields))))
 }
 
 async fn ask(

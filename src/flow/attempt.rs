@@ -4,12 +4,14 @@ use std::sync::PoisonError;
 
 use super::{
     change::{self, AgreementAction, Attempted, Change, Done},
+    errand,
+    hooks::Hooks,
     options::Options,
     pipeline::Pipeline,
     verdict::{Verdict, verdict},
 };
 use crate::{
-    domain::{AccessKey, Agreement, Keys, Message, MessageType, Profile, Timestamp},
+    domain::{AccessKey, Agreement, Keys, Kind, Message, MessageType, Profile, Timestamp},
     ports::{Answer, Call, CallError, MessageFilter, Method},
     telemetry::metric,
     wire::nhd,
@@ -58,25 +60,21 @@ pub(super) async fn make(
         return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
     }
     let begun = options.clock.now();
-    let mut judged = call(options, &mut who, &message).await;
-    if let Verdict::Speak(profile) = judged {
-        who.agreement.profile = profile;
-        judged = call(options, &mut who, &message).await;
-        if judged == Verdict::Done {
-            let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
-            // Without the note it is found out again the next time.
-            let _noted = pipeline.submit_one(speak).await;
-        }
-    }
-    if let Verdict::Ask(why) = judged {
-        judged = ask(options, &who, &message, why).await;
-    }
+    let (judged, carried) = match who.agreement.kind {
+        Kind::Jira => errand::run(options, pipeline, &who, &message).await,
+        _ => (speak(options, pipeline, &mut who, &message).await, None),
+    };
     let now = options.clock.now();
     message.attempts += 1;
     let answered = !matches!(judged, Verdict::Later { .. });
     let (mut attempted, came_of_it) = conclude(options, &mut message, judged, now);
-    if matches!(attempted, Attempted::Delivered) && new_key(&who, &message).is_some() {
-        attempted = Attempted::Rekeyed;
+    let issue = carried.as_ref().and_then(|carried| carried.issue.clone());
+    if matches!(attempted, Attempted::Delivered) {
+        attempted = match carried {
+            Some(carried) => Attempted::Carried(Box::new(carried)),
+            None if new_key(&who, &message).is_some() => Attempted::Rekeyed,
+            None => Attempted::Delivered,
+        };
     }
     let outcome = match came_of_it {
         CameOfIt::Done => "delivered",
@@ -88,11 +86,32 @@ pub(super) async fn make(
     tell(&who, &message, outcome, &attempted);
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
+    if let Some(issue) = issue.filter(|_| written.is_ok()) {
+        Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue.id).await;
+    }
     Tried { message, came_of_it, answered, written }
 }
 
+/// Speaks the protocol, in the other dialect where the partner asks for it.
+async fn speak(options: &Options, pipeline: &Pipeline, who: &mut Who, message: &Message) -> Verdict {
+    let mut judged = call(options, who, message).await;
+    if let Verdict::Speak(profile) = judged {
+        who.agreement.profile = profile;
+        judged = call(options, who, message).await;
+        if judged == Verdict::Done {
+            let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
+            // Without the note it is found out again the next time.
+            let _noted = pipeline.submit_one(speak).await;
+        }
+    }
+    match judged {
+        Verdict::Ask(why) => ask(options, who, message, why).await,
+        judged => judged,
+    }
+}
+
 /// Whether the row of a message says that it need no longer be sent. A row that cannot be read says nothing.
-async fn is_over(options: &Options, message: &Message) -> bool {
+pub(super) async fn is_over(options: &Options, message: &Message) -> bool {
     let row = options.store.messages(MessageFilter::Ids(vec![message.id.clone()]), 1).await;
     row.is_ok_and(|rows| rows.first().is_none_or(|row| row.state.is_final()))
 }
@@ -124,7 +143,7 @@ fn conclude(
 
 fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempted) {
     let error = match attempted {
-        Attempted::Delivered | Attempted::Rekeyed => {
+        Attempted::Delivered | Attempted::Rekeyed | Attempted::Carried(_) | Attempted::Taken => {
             tracing::debug!(
                 agreement.uuid = %who.agreement.uuid, ticket.uuid = %message.id.owner, message.id = %message.id,
                 kind = message.kind.as_str(), attempts = message.attempts, "delivered"

@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, CommentTerms, DeskEvent, Message, MessageId, MessageType,
-        Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, Carried, CommentTerms, DeskEvent, Jira, JiraIssue, Message,
+        MessageId, MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -53,6 +53,10 @@ pub enum AgreementAction {
     },
     /// Its partner turned out to speak this dialect.
     Speak(Profile),
+    /// Its credentials are not accepted, for this reason; or are again.
+    Trouble(Option<String>),
+    /// What is settled about a Jira, and its secrets where they are new.
+    Jira(Box<Jira>, Option<AccessKey>),
 }
 
 /// What changes of an agreement's terms; the rest stays.
@@ -95,6 +99,10 @@ impl TermsEdit {
 pub enum Attempted {
     /// The partner has it.
     Delivered,
+    /// A partner that is no desk has it, and tells what came of it there.
+    Carried(Box<Carried>),
+    /// The desk has it, and will say when it is done.
+    Taken,
     /// The partner has it, and with it the agreement's new key.
     Rekeyed,
     /// To be tried again then.
@@ -164,6 +172,21 @@ pub enum Change {
     Unshare(TicketId),
     /// A message was tried.
     Attempt(Box<Message>, Attempted),
+    /// The issue that stands for a ticket is known, though not all is done there.
+    Found {
+        /// The agreement.
+        agreement: Uuid,
+        /// The ticket.
+        ticket: Uuid,
+        /// The issue.
+        issue: JiraIssue,
+    },
+    /// A change that may come twice: it is applied once under this key.
+    Once(String, Box<Change>),
+    /// Something that came waits in a row of this name.
+    Hold(TicketId, String),
+    /// What waited in rows of this name has been looked at.
+    Release(TicketId),
     /// The broker has taken messages: by their place in the store's order.
     Published(Vec<i64>),
     /// Dead letters are in their queue, and wait for a person.
@@ -201,7 +224,9 @@ impl Change {
             Self::Share(..) => "share",
             Self::Unshare(_) => "unshare",
             Self::Attempt(..) => "attempt",
-            Self::Published(_) | Self::Buried(_) => "note",
+            Self::Once(_, change) => change.name(),
+            Self::Found { .. } => "issue",
+            Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(_) => "note",
             Self::Due(_) | Self::Unnamed(..) => "time-out",
             Self::Refit(_) | Self::Refitted(..) | Self::RefitAll => "fields",
             Self::Replay(_) => "replay",

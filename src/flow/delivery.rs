@@ -1,4 +1,5 @@
-//! The worker of one partner queue: takes messages, calls the partner, and notes what came of it before it acknowledges.
+//! The worker of one queue, a partner's or the desk's: takes messages, calls the receiver, and notes what came of it before it
+//! acknowledges.
 //!
 //! What it has in hand and could not deliver is noted in the rows (with the time of the next try) and acknowledged, so
 //! nothing stays unacknowledged in the broker while a partner is down, and the rest waits there, in order. Tickets go side
@@ -6,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,26 +15,27 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt::{self, CameOfIt, Tried, Who},
-    change::{AgreementAction, Attempted, Change},
+    attempt::{CameOfIt, Tried},
+    change::{Attempted, Change},
     options::Options,
     pipeline::Pipeline,
+    receiver::Receiver,
 };
 use crate::{
     domain::{Message, MessageId, MessageType, Timestamp, Uuid},
-    ports::{BrokerError, Deliveries, MessageFilter, Scope, Source, StoreError},
+    ports::{BrokerError, Deliveries, DeskHook, MessageFilter, StoreError},
     telemetry::Outages,
 };
 
 /// How many messages are taken at once.
 const TAKE: usize = 64;
 
-/// The worker of one partner.
+/// The worker of one receiver.
 #[derive(Debug)]
 pub struct Worker {
     options: Options,
     pipeline: Pipeline,
-    agreement: Uuid,
+    receiver: Receiver,
     /// What was taken and is not done, by ticket, in order.
     hand: BTreeMap<Uuid, VecDeque<Message>>,
     deliveries: Option<Box<dyn Deliveries>>,
@@ -43,12 +46,21 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The worker of an agreement.
+    /// The worker of an agreement's partner.
     pub fn new(options: Options, pipeline: Pipeline, agreement: Uuid) -> Self {
+        Self::of(options, pipeline, Receiver::Partner(agreement))
+    }
+
+    /// The worker of a desk that is brought its commands.
+    pub fn of_desk(options: Options, pipeline: Pipeline, hook: Arc<dyn DeskHook>) -> Self {
+        Self::of(options, pipeline, Receiver::Desk(hook))
+    }
+
+    fn of(options: Options, pipeline: Pipeline, receiver: Receiver) -> Self {
         Self {
             options,
             pipeline,
-            agreement,
+            receiver,
             hand: BTreeMap::new(),
             deliveries: None,
             leave_alone_until: None,
@@ -59,6 +71,10 @@ impl Worker {
     /// Delivers until it is stopped; what is being tried then, it finishes.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waits = self.options.reconnect.waits();
+        if matches!(self.receiver, Receiver::Desk(_)) && !self.options.broker.is_durable() {
+            // From now on an embedded broker keeps what is published; what was before is in the rows.
+            let _queue = self.options.broker.consume(self.receiver.source()).await;
+        }
         while !stop.is_cancelled() {
             match self.step(&stop).await {
                 Ok(()) => waits = self.options.reconnect.waits(),
@@ -111,7 +127,7 @@ impl Worker {
 
     /// Takes up what an earlier round, or an earlier process, left for later.
     async fn resume(&mut self) -> Result<(), Failure> {
-        let left = self.messages(MessageFilter::Retrying(self.agreement.clone())).await?;
+        let left = self.messages(self.receiver.left()).await?;
         self.leave_alone_until = left.iter().filter_map(|message| message.due_at).max();
         self.put(left);
         Ok(())
@@ -130,7 +146,7 @@ impl Worker {
 
     async fn take(&mut self, stop: &CancellationToken) -> Result<Option<u64>, Failure> {
         if self.deliveries.is_none() {
-            let consume = self.options.broker.consume(Source::Partner(self.agreement.clone())).await;
+            let consume = self.options.broker.consume(self.receiver.source()).await;
             self.deliveries = Some(consume.map_err(Failure::Broker)?);
         }
         let Some(deliveries) = self.deliveries.as_mut() else { return Ok(None) };
@@ -155,8 +171,7 @@ impl Worker {
     /// Takes in hand all that waits for these tickets: the rows say what comes first, whatever order the queue gives, be it
     /// that it hands messages over again or that one was refused and published later.
     async fn put_waiting(&mut self, owners: BTreeSet<Uuid>) -> Result<(), Failure> {
-        let filter = MessageFilter::Waiting(self.agreement.clone(), owners.into_iter().collect());
-        let messages = self.messages(filter).await?;
+        let messages = self.messages(self.receiver.waiting(owners)).await?;
         self.put(messages);
         Ok(())
     }
@@ -174,20 +189,13 @@ impl Worker {
         }
     }
 
-    async fn who(&self) -> Result<Option<Who>, Failure> {
-        let scope = Scope { agreements: vec![self.agreement.to_string()], ..Scope::default() };
-        let snapshot = self.options.store.snapshot(&scope).await.map_err(Failure::Store)?;
-        let keys = self.options.store.access_keys(&self.agreement).await.map_err(Failure::Store)?;
-        Ok(snapshot.agreements.get(&self.agreement).cloned().map(|agreement| Who { agreement, keys }))
-    }
-
     /// Tries everything in hand, a few tickets at a time, until all is done or the partner fails.
     async fn deliver(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
-        let Some(who) = self.who().await? else {
+        let Some(present) = self.receiver.present(&self.options).await.map_err(Failure::Store)? else {
             self.hand.clear();
             return Ok(());
         };
-        self.failing = who.agreement.failing.is_some();
+        self.failing = present.is_failing();
         let mut flying = FuturesUnordered::new();
         let mut busy: HashSet<Uuid> = HashSet::new();
         let mut waited: HashSet<Uuid> = HashSet::new();
@@ -202,7 +210,7 @@ impl Worker {
                 busy.insert(owner.clone());
                 // What waited behind another one of its ticket may have been withdrawn meanwhile.
                 let fresh = waited.insert(owner.clone());
-                flying.push(attempt::make(&self.options, &self.pipeline, who.clone(), message, fresh));
+                flying.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
             }
             let Some(Tried { message, came_of_it, answered, written }) = flying.next().await else { break };
             busy.remove(&message.id.owner);
@@ -212,7 +220,7 @@ impl Worker {
             match came_of_it {
                 CameOfIt::Later(due) => {
                     let why = message.error.clone().unwrap_or_default();
-                    note_health(&self.pipeline, &self.agreement, Some(why)).await;
+                    self.receiver.note_health(&self.pipeline, Some(why)).await;
                     self.failing = true;
                     self.leave_alone_until = Some(self.leave_alone_until.map_or(due, |known| known.max(due)));
                     self.hand.entry(message.id.owner.clone()).or_default().push_front(message);
@@ -224,7 +232,7 @@ impl Worker {
                 CameOfIt::Done | CameOfIt::Parked => {}
             }
             if answered && self.failing && self.leave_alone_until.is_none() {
-                note_health(&self.pipeline, &self.agreement, None).await;
+                self.receiver.note_health(&self.pipeline, None).await;
                 self.failing = false;
             }
         }
@@ -251,12 +259,6 @@ impl Worker {
         let written: Result<Vec<_>, _> = self.pipeline.submit(changes).await.into_iter().collect();
         written.map(drop).map_err(|refusal| Failure::Store(StoreError::Away(refusal.reason)))
     }
-}
-
-/// Notes that the partner fails, or answers again. Without the note it is found out again with the next attempt.
-async fn note_health(pipeline: &Pipeline, agreement: &Uuid, failure: Option<String>) {
-    let health = Change::Agreement(agreement.clone(), AgreementAction::Health(failure));
-    let _noted = pipeline.submit_one(health).await;
 }
 
 /// Why a round could not be finished.

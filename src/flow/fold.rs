@@ -9,8 +9,8 @@ use super::{
     writes::Batch,
 };
 use crate::{
-    domain::{Channel, DeskEvent, MessageId, MessageState, MessageType, Uuid},
-    engine::{Case, Context, Outcome, Refusal, completion, incoming, refusal, sharing, undone},
+    domain::{Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Timestamp, Uuid},
+    engine::{self, Case, Context, Outcome, Refusal, completion, incoming, refusal, sharing, undone},
     ports::{Mark, StoreError},
 };
 
@@ -72,6 +72,28 @@ impl Batch<'_> {
                 self.writes.refitted.push((from.clone(), to.clone()));
                 Ok(Done::default())
             }
+            Change::Once(key, change) => {
+                if self.snapshot.seen.contains(key) {
+                    return Ok(Done::default());
+                }
+                let done = self.fold(change)?;
+                self.snapshot.seen.insert(key.clone());
+                self.writes.seen.push(key.clone());
+                Ok(done)
+            }
+            Change::Found { agreement, ticket, issue } => {
+                let carried = Carried { issue: Some(issue.clone()), ..Carried::default() };
+                self.carried(agreement, ticket, None, &carried);
+                Ok(Done::default())
+            }
+            Change::Hold(row, what) => {
+                self.writes.waiting.push((row.clone(), what.clone()));
+                Ok(Done::default())
+            }
+            Change::Release(row) => {
+                self.writes.released.push(row.clone());
+                Ok(Done::default())
+            }
             Change::Replay(message) => self.replay(message),
             Change::Drop(message) => {
                 self.mark(message, MessageState::Withdrawn, message.error.clone());
@@ -115,7 +137,10 @@ impl Batch<'_> {
 
     fn attempt(&mut self, message: &crate::domain::Message, attempted: &Attempted) -> Answer {
         match attempted {
-            Attempted::Delivered | Attempted::Rekeyed => self.mark(message, MessageState::Delivered, None),
+            Attempted::Delivered | Attempted::Rekeyed | Attempted::Carried(_) => {
+                self.mark(message, MessageState::Delivered, None);
+            }
+            Attempted::Taken => self.mark(message, MessageState::Published, None),
             Attempted::Later { due_at, error } => self.writes.marks.push(Mark {
                 id: message.id.clone(),
                 command: false,
@@ -129,11 +154,15 @@ impl Batch<'_> {
         if message.kind.is_about_agreement() {
             return self.attempted_agreement(message, attempted);
         }
-        if let (Attempted::Delivered, Some(agreement)) = (attempted, &message.agreement)
+        if let (Attempted::Delivered | Attempted::Carried(_), Some(agreement)) =
+            (attempted, &message.agreement)
             && let Some(case) = self.snapshot.cases.get_mut(&message.id.owner)
         {
             // What the partner says later in this batch, it says having answered.
             case.unanswered.retain(|(to, open)| to != agreement || open.seq != message.contents.seq);
+        }
+        if let (Attempted::Carried(carried), Some(agreement)) = (attempted, &message.agreement) {
+            self.carried(agreement, &message.id.owner, message.event_at, carried);
         }
         if let (Attempted::Parked(reason), Some(agreement)) = (attempted, &message.agreement)
             && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
@@ -144,6 +173,18 @@ impl Batch<'_> {
             self.bury(message, reason);
         }
         Ok(Done::default())
+    }
+
+    /// What came of bringing a ticket to a partner that is no desk.
+    fn carried(&mut self, agreement: &Uuid, ticket: &Uuid, at: Option<Timestamp>, carried: &Carried) {
+        self.learn(agreement, carried);
+        let Some(known) = self.snapshot.agreements.get(agreement).cloned() else { return };
+        if let Some(issue) = &carried.issue {
+            self.writes.counterparts.push((agreement.clone(), issue.id.clone(), ticket.clone()));
+        }
+        if let Some(case) = self.snapshot.cases.remove(ticket) {
+            self.decide(case, at, |case, ctx| engine::carried(case, &known, carried, ctx));
+        }
     }
 
     /// Something that came in and cannot be processed, as a dead letter of nobody's.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Direction, Doer, Kind, Local, Message, MessageId,
+        AccessKey, Agreement, AgreementStatus, Carried, Direction, Doer, Kind, Local, Message, MessageId,
         MessageState, MessageType, Uuid,
     },
     engine::{
@@ -100,6 +100,21 @@ impl Batch<'_> {
                     None => Ok(agreement::unchanged(agreement)),
                 }
             }
+            AgreementAction::Trouble(reason) => {
+                agreement.reason.clone_from(reason);
+                agreement.updated_at = self.now;
+                Ok(agreement::unchanged(agreement))
+            }
+            AgreementAction::Jira(jira, secrets) => {
+                if agreement.kind != Kind::Jira {
+                    return Err(Refusal::new(422, "jira: the agreement's partner is none"));
+                }
+                agreement.jira = Some(jira.as_ref().clone());
+                agreement.updated_at = self.now;
+                let mut ruling = agreement::check_again(agreement);
+                ruling.access_key = secrets.clone().map(NewKey::Set);
+                Ok(ruling)
+            }
             AgreementAction::Speak(profile) => {
                 agreement.profile = *profile;
                 Ok(agreement::unchanged(agreement))
@@ -118,6 +133,10 @@ impl Batch<'_> {
     fn declare(&mut self, wanted: &Agreement, key: &AccessKey) -> Done {
         let Some(before) = self.snapshot.agreements.get(&wanted.uuid).cloned() else {
             let mut ruling = agreement::unchanged(wanted.clone());
+            if wanted.kind == Kind::Jira {
+                // Who we are there, and whether the credentials hold, is found out at once.
+                ruling = agreement::check_again(ruling.agreement);
+            }
             ruling.access_key = Some(NewKey::Set(key.clone()));
             return Done { agreement: Some(self.ruling(ruling)), ..Done::default() };
         };
@@ -125,16 +144,22 @@ impl Batch<'_> {
         if before.declared && said(&before) == said(wanted) {
             return Done { agreement: Some(before), ..Done::default() };
         }
-        if (before.kind == Kind::Queue) != (wanted.kind == Kind::Queue) {
-            // What is on its way would go nowhere.
+        let apart = |kind: Kind| (kind == Kind::Queue, kind == Kind::Jira);
+        if apart(before.kind) != apart(wanted.kind) {
+            // What is on its way would go nowhere, or be read by nobody.
             tracing::error!(
                 agreement.uuid = %before.uuid, from = ?before.kind, to = ?wanted.kind,
-                "a declared agreement cannot turn into a bridge or from one: end it, and declare a new one"
+                "a declared agreement cannot turn into a bridge or a Jira, or from one: end it, and declare a new one"
             );
             return Done { agreement: Some(before), ..Done::default() };
         }
         let new_key = said(&before).map(|as_| as_.key) != said(wanted).map(|as_| as_.key);
+        let mut jira = wanted.jira.clone();
+        if let (Some(wanted), Some(before)) = (&mut jira, &before.jira) {
+            (wanted.account, wanted.fields) = (before.account.clone(), before.fields.clone());
+        }
         let agreement = Agreement {
+            jira,
             name: wanted.name.clone(),
             kind: wanted.kind,
             url: wanted.url.clone(),
@@ -150,14 +175,33 @@ impl Batch<'_> {
         if terms && let Ok(told) = agreement::set_terms(agreement, wanted.terms, self.now) {
             ruling = told;
         }
+        if ruling.agreement.kind == Kind::Jira {
+            ruling = agreement::check_again(ruling.agreement);
+        }
         ruling.access_key = new_key.then(|| NewKey::Set(key.clone()));
         Done { agreement: Some(self.ruling(ruling)), ..Done::default() }
+    }
+
+    /// Keeps what was learnt about a Jira: whose account does it, and which ids fields have.
+    pub(super) fn learn(&mut self, agreement: &Uuid, carried: &Carried) {
+        let Some(mut known) = self.snapshot.agreements.get(agreement).cloned() else { return };
+        let Some(jira) = &mut known.jira else { return };
+        let before = jira.clone();
+        jira.account = carried.account.clone().or(jira.account.take());
+        jira.fields.extend(carried.fields.clone());
+        if *jira != before {
+            self.ruling(agreement::unchanged(known));
+        }
     }
 
     pub(super) fn attempted_agreement(&mut self, message: &Message, attempted: &Attempted) -> Answer {
         let Ok(before) = self.agreement(&message.id.owner) else { return Ok(Done::default()) };
         let ruling = match attempted {
-            Attempted::Delivered => agreement::delivered(before.clone(), self.now),
+            Attempted::Delivered | Attempted::Taken => agreement::delivered(before.clone(), self.now),
+            Attempted::Carried(carried) => {
+                self.learn(&before.uuid, carried);
+                agreement::delivered(self.agreement(&before.uuid)?, self.now)
+            }
             Attempted::Rekeyed => {
                 let mut ruling = agreement::delivered(before.clone(), self.now);
                 ruling.access_key = Some(NewKey::Promoted);

@@ -13,7 +13,7 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, Direction, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, Direction, Kind, Uuid},
     engine::{Case, Refusal, incoming},
     ports::{Method, Scope, StoreError},
     telemetry::metric,
@@ -76,7 +76,7 @@ impl From<Refusal> for Reply {
     }
 }
 
-fn away(error: StoreError) -> Refusal {
+pub(super) fn away(error: StoreError) -> Refusal {
     if error.is_transient() {
         return Refusal::new(503, "the database is away; try again later");
     }
@@ -190,7 +190,9 @@ impl Inbound {
         let key = known.filter(|_| matches && right_place).ok_or_else(stranger)?;
         let scope = Scope { agreements: vec![uuid.to_string()], ..Scope::default() };
         let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
-        let agreement = snapshot.agreements.get(&uuid).cloned().ok_or_else(stranger)?;
+        // A Jira does not speak the protocol: its token is no key of an agreement.
+        let agreement = snapshot.agreements.get(&uuid).filter(|agreement| agreement.kind != Kind::Jira);
+        let agreement = agreement.cloned().ok_or_else(stranger)?;
         Ok((agreement, key))
     }
 
@@ -297,6 +299,6 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Compares secrets in a time that depends on neither their contents nor their lengths.
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     Sha256::digest(one.as_bytes()).ct_eq(&Sha256::digest(other.as_bytes())).into()
 }

@@ -84,17 +84,30 @@ impl Intake {
         kept.map(drop).map_err(|refusal| BrokerError::Away(refusal.reason))
     }
 
-    /// An event as a change; one that cannot be read is a dead letter.
-    pub fn read(&self, body: &[u8]) -> Change {
-        let raw = String::from_utf8_lossy(body).into_owned();
-        match wire::desk::decode(body, &self.options.desk.namespace) {
-            Ok(event) => Change::Event { event: Box::new(event), raw },
-            Err(error) => {
-                tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
-                Change::Dead { kind: MessageType::DeadEvent, body: raw, reason: error.to_string() }
-            }
+    /// What came as changes: one event, or as many as the desk's filter makes of it. What cannot be read is a dead letter.
+    pub fn read(&self, body: &[u8]) -> Vec<Change> {
+        let Some(filter) = &self.options.event_filter else { return vec![self.read_event(body, body)] };
+        match filter.run(body) {
+            Ok(events) => events.iter().map(|event| self.read_event(event.as_bytes(), body)).collect(),
+            Err(error) => vec![dead(body, &error)],
         }
     }
+
+    /// An event as a change; `came` is what it was before the desk's filter.
+    fn read_event(&self, event: &[u8], came: &[u8]) -> Change {
+        match wire::desk::decode(event, &self.options.desk.namespace) {
+            Ok(read) => {
+                Change::Event { event: Box::new(read), raw: String::from_utf8_lossy(event).into_owned() }
+            }
+            Err(error) => dead(came, &error),
+        }
+    }
+}
+
+fn dead(came: &[u8], error: &wire::Error) -> Change {
+    tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
+    let body = String::from_utf8_lossy(came).into_owned();
+    Change::Dead { kind: MessageType::DeadEvent, body, reason: error.to_string() }
 }
 
 /// One that fails brings all down: half an intake would look alive.
@@ -114,7 +127,7 @@ impl Consumer for Intake {
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let mut last = 0;
-        let mut ahead: VecDeque<(Vec<Incoming>, Brought)> = VecDeque::with_capacity(AHEAD);
+        let mut ahead: VecDeque<(Vec<Incoming>, Vec<usize>, Brought)> = VecDeque::with_capacity(AHEAD);
         loop {
             let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };
             let batch = if ahead.is_empty() {
@@ -130,17 +143,23 @@ impl Consumer for Intake {
             };
             if !batch.is_empty() {
                 last = batch.len();
-                let changes = batch.iter().map(|incoming| self.read(&incoming.body)).collect();
-                ahead.push_back((batch, self.pipeline.bring(changes).await));
+                let (mut changes, mut counts) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+                for incoming in &batch {
+                    let before = changes.len();
+                    changes.extend(self.read(&incoming.body));
+                    counts.push(changes.len() - before);
+                }
+                ahead.push_back((batch, counts, self.pipeline.bring(changes).await));
                 // While one is being written, the next is read.
                 if ahead.len() < AHEAD && !stop.is_cancelled() {
                     continue;
                 }
             }
-            let Some((batch, brought)) = ahead.pop_front() else { continue };
+            let Some((batch, counts, brought)) = ahead.pop_front() else { continue };
             let through = batch.last().map_or(0, |incoming| incoming.tag);
-            for (incoming, answer) in batch.iter().zip(brought.answers().await) {
-                match answer {
+            let mut answers = brought.answers().await.into_iter();
+            for (incoming, count) in batch.iter().zip(counts) {
+                match answers.by_ref().take(count).collect::<Result<Vec<_>, _>>() {
                     Ok(_) => {}
                     Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
                     Err(refusal) => self.keep(&incoming.body, refusal.reason).await?,

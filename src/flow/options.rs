@@ -10,9 +10,10 @@ use crate::{
     clock::Clock,
     domain::Catalogue,
     engine::{Desk, rules::Rule},
-    ports::{Broker, Partner, Store},
+    ports::{Broker, DeskHook, Partner, Store, Tracker},
     retry::Policy,
     telemetry::Outages,
+    wire::desk_filter::Filter,
 };
 
 /// How many invites are let in: anybody can send one.
@@ -50,6 +51,12 @@ pub struct Options {
     pub broker: Arc<dyn Broker>,
     /// Who calls partners.
     pub partner: Arc<dyn Partner>,
+    /// Who brings tickets to Jira.
+    pub tracker: Arc<dyn Tracker>,
+    /// Who brings the desk its commands, where it takes them over HTTP.
+    pub desk_hook: Option<Arc<dyn DeskHook>>,
+    /// What makes our events of what the desk emits, where it speaks in its own way.
+    pub event_filter: Option<Arc<Filter>>,
     /// The agreements of the configuration have been applied: until then partners are told to come back.
     pub started: Arc<AtomicBool>,
     /// Who tells the time.

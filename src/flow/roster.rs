@@ -54,7 +54,7 @@ impl Roster {
     async fn align(&mut self, stop: &CancellationToken) -> Result<(), String> {
         let agreements = self.options.store.agreements().await.map_err(|error| error.to_string())?;
         for agreement in agreements {
-            let drained = matches!(agreement.kind, Kind::ThirdParty | Kind::Zendesk);
+            let drained = agreement.kind != Kind::Queue;
             let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
             if self.closed.get(&agreement.uuid) == Some(&agreement.version) {
                 continue;

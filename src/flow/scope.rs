@@ -62,13 +62,23 @@ fn add(scope: &mut Scope, change: &Change) {
                 scope.agreements.push(message.id.owner.to_string());
             } else {
                 scope.tickets.push(message.id.owner.clone());
-                if !matches!(change, Change::Attempt(_, Attempted::Delivered | Attempted::Later { .. })) {
+                if !matches!(change, Change::Attempt(_, Attempted::Delivered | Attempted::Taken | Attempted::Later { .. })) {
                     scope.all_comments.push(TicketRef::Network(message.id.owner.clone()));
                 }
             }
         }
         Change::Due(ticket) | Change::Refit(ticket) => scope.tickets.push(ticket.clone()),
-        Change::Dead { .. }
+        Change::Once(key, change) => {
+            scope.events.push(key.clone());
+            add(scope, change);
+        }
+        Change::Found { agreement, ticket, .. } => {
+            scope.agreements.push(agreement.to_string());
+            scope.tickets.push(ticket.clone());
+        }
+        Change::Hold(..)
+        | Change::Release(_)
+        | Change::Dead { .. }
         | Change::Unnamed(..)
         | Change::Published(_)
         | Change::Buried(_)

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     change::{AgreementAction, Change},
+    hooks::Hooks,
     options::Options,
     pipeline::Pipeline,
 };
@@ -85,8 +86,14 @@ impl Sweep {
         let vain = self.options.clock.now().minus(self.options.give_up_after);
         let unnamed = self.options.store.waiting_since(vain, ROWS).await?;
         if !unnamed.is_empty() {
-            let changes = unnamed.into_iter().map(|(ticket, raw)| Change::Unnamed(ticket, raw));
-            self.pipeline.submit(changes.collect()).await;
+            let hooks = Hooks::new(self.options.clone(), self.pipeline.clone());
+            let mut changes = Vec::new();
+            for (ticket, raw) in unnamed {
+                if !hooks.take_up(&ticket).await {
+                    changes.push(Change::Unnamed(ticket, raw));
+                }
+            }
+            self.pipeline.submit(changes).await;
         }
         let now = self.options.clock.now();
         let expired = self.options.store.invites(now.minus(self.options.invites.expire_after), ROWS).await?;

@@ -35,19 +35,20 @@ pub(super) fn routes(body: usize) -> Router<Shared> {
         .layer(DefaultBodyLimit::max(body))
 }
 
-/// The event in a request.
-fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<(Box<DeskEvent>, String)> {
+/// The event in a request; as many as the desk's filter makes of it, where it has one.
+fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Box<DeskEvent>, String)>> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !matches!(kind, "application/cloudevents+json" | "application/json") {
         let wanted = "send the event as application/cloudevents+json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wanted));
     }
-    match context.intake.read(bytes) {
+    let event = |change| match change {
         Change::Event { event, raw } => Ok((event, raw)),
         Change::Dead { reason, .. } => Err(Problem::unusable(reason)),
         _ => Err(Problem::unusable("not an event")),
-    }
+    };
+    context.intake.read(bytes).into_iter().map(event).collect()
 }
 
 async fn event(
@@ -57,14 +58,26 @@ async fn event(
 ) -> Result<(StatusCode, Json<Value>)> {
     let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
-    let (event, raw) = read(&context, &headers, &bytes).inspect_err(|_| metric::event(Outcome::Rejected))?;
-    let done = context.pipeline.submit_one(Change::Event { event, raw }).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({"outcome": done.outcome.as_str()}))))
+    let events = read(&context, &headers, &bytes).inspect_err(|_| metric::event(Outcome::Rejected))?;
+    let changes = events.into_iter().map(|(event, raw)| Change::Event { event, raw }).collect();
+    let mut outcome = Outcome::Unshared;
+    for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {
+        let done = answer?;
+        // Of several, what became of the one that changed something.
+        if at == 0 || done.outcome == Outcome::Applied {
+            outcome = done.outcome;
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"outcome": outcome.as_str()}))))
 }
 
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
-    let (event, _) = read(&context, &headers, &bytes)?;
-    let preview = preview(&context.options, &event).await?;
+    let events = read(&context, &headers, &bytes)?;
+    let Some((event, _)) = events.first() else {
+        return Ok(Json(json!({"outcome": Outcome::Unshared.as_str(), "reason": "desk.event_filter makes no event of it",
+            "decided": [], "would_send": []})));
+    };
+    let preview = preview(&context.options, event).await?;
     let would_send: Vec<Value> = preview.messages.iter().map(view::message).collect();
     let decided: Vec<Value> =
         preview.decided.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();

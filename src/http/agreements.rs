@@ -13,11 +13,14 @@ use serde_json::Value;
 
 use super::{
     Shared,
+    jira_form::{self, JiraForm},
     problem::{Problem, Result},
     view,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, Doer, Kind, Party, Profile, Terms, Uuid},
+    domain::{
+        AccessKey, Agreement, AgreementStatus, Doer, JiraSecrets, Kind, Party, Profile, Terms, Uuid,
+    },
     engine::agreement::Invite,
     flow::{self, AgreementAction, Change, TermsEdit},
     ports::Scope,
@@ -48,6 +51,8 @@ struct InviteForm {
     profile: Profile,
     #[serde(default)]
     by: Option<String>,
+    #[serde(default)]
+    jira: Option<JiraForm>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +66,8 @@ struct EditForm {
     profile: Option<Profile>,
     #[serde(default)]
     local: Option<serde_json::Map<String, Value>>,
+    #[serde(default)]
+    jira: Option<JiraForm>,
 }
 
 /// A JSON body, or a problem that says what is wrong with it.
@@ -94,7 +101,20 @@ async fn invite(
     }
     let name = form.name.filter(|name| !name.trim().is_empty()).or_else(|| url.clone());
     let name = name.ok_or_else(|| Problem::unusable("name is missing"))?;
-    let access_key = random()?;
+    let mut access_key = AccessKey::new(random()?);
+    let mut settled = None;
+    match (form.kind, form.jira) {
+        (Kind::Jira, Some(mut jira)) => {
+            // Its webhooks get a secret of ours, which the answer shows once, like a bridge's key.
+            jira.webhook_secret.get_or_insert(random()?);
+            let (jira, local, secrets) = jira.settled()?;
+            access_key = secrets.packed();
+            settled = Some((jira, local));
+        }
+        (Kind::Jira, None) => return Err(Problem::unusable("jira is missing: its project and its token")),
+        (_, Some(_)) => return Err(Problem::unusable("jira is for kind jira alone")),
+        (_, None) => {}
+    }
     let uuid = context.options.desk.namespace.agreement(&random()?);
     let new = Invite {
         uuid,
@@ -104,11 +124,12 @@ async fn invite(
         terms: form.terms,
         profile: form.profile,
         by: Doer { party: Party::Sender, desk: context.options.desk.name.clone(), person: form.by },
-        access_key: AccessKey::new(access_key.clone()),
+        access_key: access_key.clone(),
+        jira: settled,
     };
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
-    Ok((StatusCode::CREATED, Json(with_key(&agreement, access_key))).into_response())
+    Ok((StatusCode::CREATED, Json(with_key(&agreement, &access_key))).into_response())
 }
 
 /// The sharing URL of a partner of this kind, from the one address that fits it.
@@ -119,9 +140,8 @@ fn sharing_url(kind: Kind, url: Option<&str>) -> Result<Option<String>> {
         (Kind::Queue, Some(_)) => {
             Err(Problem::unusable("a partner of kind queue has no url: its bridge takes the queue"))
         }
-        (Kind::Jira, _) => Err(Problem::unusable("kind jira is not built yet: use a bridge of kind queue")),
         (_, None) => Err(Problem::unusable("url is missing")),
-        (Kind::ThirdParty, Some(url)) => Ok(Some(url.trim_end_matches('/').to_owned())),
+        (Kind::ThirdParty | Kind::Jira, Some(url)) => Ok(Some(url.trim_end_matches('/').to_owned())),
         (Kind::Zendesk, Some(url)) => {
             let domain =
                 url.trim_start_matches("https://").trim_end_matches('/').trim_end_matches("/sharing");
@@ -196,14 +216,20 @@ async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> 
     let action = AgreementAction::Rotate { key: AccessKey::new(key.clone()), on_its_way };
     let agreement = act(&context, uuid, action).await?;
     let status = if agreement.kind == Kind::Queue { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(with_key(&agreement, key))).into_response())
+    Ok((status, Json(with_key(&agreement, &AccessKey::new(key)))).into_response())
 }
 
-/// An agreement with its key, where the key has to be given to somebody by hand: to a bridge's makers. It shows this once.
-fn with_key(agreement: &Agreement, key: String) -> Value {
+/// An agreement with its secret, where that has to be given to somebody by hand: a bridge's makers get the key, and a Jira's
+/// administrators what its webhooks show. It shows this once.
+fn with_key(agreement: &Agreement, key: &AccessKey) -> Value {
     let mut shown = view::agreement(agreement);
-    if let (Kind::Queue, Value::Object(object)) = (agreement.kind, &mut shown) {
-        object.insert("access_key".to_owned(), Value::from(key));
+    let secret = match agreement.kind {
+        Kind::Queue => Some(("access_key", key.reveal().to_owned())),
+        Kind::Jira => JiraSecrets::unpacked(key).webhook.map(|secret| ("webhook_secret", secret.reveal().to_owned())),
+        _ => None,
+    };
+    if let (Some((name, secret)), Value::Object(object)) = (secret, &mut shown) {
+        object.insert(name.to_owned(), Value::from(secret));
     }
     shown
 }
@@ -224,6 +250,10 @@ async fn edit(
     form: std::result::Result<Json<EditForm>, JsonRejection>,
 ) -> Result<Json<Value>> {
     let form = body(form)?;
+    if let Some(jira) = form.jira {
+        let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira).await?;
+        act(&context, uuid.clone(), edit).await?;
+    }
     let edit = AgreementAction::Edit {
         terms: form.terms,
         name: form.name,

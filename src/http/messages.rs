@@ -131,16 +131,21 @@ async fn replay_one(context: &Shared, message: Message) -> Result<()> {
         context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
         return Ok(());
     }
-    match context.intake.read(message.body.as_bytes()) {
-        Change::Dead { reason, .. } => Err(Problem::unusable(format!(
+    let changes = context.intake.read(message.body.as_bytes());
+    let unusable = changes.iter().find_map(|change| match change {
+        Change::Dead { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    if let Some(reason) = unusable {
+        return Err(Problem::unusable(format!(
             "it still cannot be processed: {reason}; drop it, or send it corrected"
-        ))),
-        event => {
-            context.pipeline.submit_one(event).await?;
-            context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;
-            Ok(())
-        }
+        )));
     }
+    for answer in context.pipeline.submit(changes).await {
+        answer?;
+    }
+    context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;
+    Ok(())
 }
 
 async fn drop_one(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {

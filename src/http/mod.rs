@@ -4,6 +4,8 @@ mod admin;
 mod agreements;
 mod auth;
 mod health;
+mod hooks;
+mod jira_form;
 mod messages;
 mod overview;
 mod problem;
@@ -20,7 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     domain::AccessKey,
-    flow::{Inbound, Intake, Options, Pipeline},
+    flow::{Hooks, Inbound, Intake, Options, Pipeline},
     telemetry::Recorder,
 };
 
@@ -36,6 +38,8 @@ pub struct Context {
     pub pipeline: Pipeline,
     /// Answers partners.
     pub inbound: Inbound,
+    /// Takes webhooks.
+    pub hooks: Hooks,
     /// Reads events.
     pub intake: Intake,
     /// The admins' token.
@@ -54,9 +58,9 @@ pub use session::Sessions;
 
 type Shared = Arc<Context>;
 
-/// What partners can reach: the sharing endpoints, and whether the daemon is alive.
+/// What partners can reach: the sharing endpoints, webhooks, and whether the daemon is alive.
 pub fn partners(context: Arc<Context>) -> Router {
-    sharing::routes().merge(health::alive()).with_state(context)
+    sharing::routes().merge(hooks::routes()).merge(health::alive()).with_state(context)
 }
 
 /// What admins can reach.

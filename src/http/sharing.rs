@@ -70,11 +70,11 @@ async fn serve(
     }
 }
 
-fn refusal(status: u16, reason: &str) -> Reply {
+pub(super) fn refusal(status: u16, reason: &str) -> Reply {
     Reply { status, body: json!({"error": reason}).to_string() }
 }
 
-fn answer(reply: Reply) -> Response {
+pub(super) fn answer(reply: Reply) -> Response {
     // A common client raises on 429 (protocol: how each client takes answers).
     let code = if reply.status == 429 { 503 } else { reply.status };
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

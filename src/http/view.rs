@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    domain::{Agreement, Issue, Message, MessageState, Property, Share, ShareState, Ticket},
+    domain::{Agreement, Issue, Jira, Message, MessageState, Property, Share, ShareState, Ticket},
     ports::TicketView,
     wire::date::to_rfc3339,
 };
@@ -13,8 +13,16 @@ pub(super) fn agreement(agreement: &Agreement) -> Value {
         "uuid": agreement.uuid, "name": agreement.name, "direction": agreement.direction, "kind": agreement.kind,
         "url": agreement.url, "status": agreement.status, "deactivated_by": agreement.deactivated_by,
         "reason": agreement.reason, "terms": agreement.terms, "profile": agreement.profile, "declared": agreement.declared,
-        "accepting": agreement.accepting, "changed_by": agreement.changed_by, "failing_since": agreement.failing.map(|failing| to_rfc3339(failing.since)), "local": agreement.local,
+        "accepting": agreement.accepting, "changed_by": agreement.changed_by, "failing_since": agreement.failing.map(|failing| to_rfc3339(failing.since)), "local": agreement.local, "jira": agreement.jira.as_ref().map(jira),
         "created_at": to_rfc3339(agreement.created_at), "updated_at": to_rfc3339(agreement.updated_at),
+    })
+}
+
+/// What is settled about a Jira; what was learnt of it is nobody's to settle.
+fn jira(jira: &Jira) -> Value {
+    json!({
+        "project": jira.project, "issue_type": jira.issue_type, "email": jira.email, "link_type": jira.link_type,
+        "visibility": jira.visibility, "account": jira.account,
     })
 }
 

@@ -1,16 +1,15 @@
 //! One request to a partner, in its dialect.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{
     Client, Response,
     header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
-    redirect,
 };
 use url::Url;
 
-use super::address::{Allowed, CheckedResolver};
+use super::{address::Allowed, client};
 use crate::{
     domain::Profile,
     ports::{Answer, Call, CallError, Method, Partner},
@@ -37,15 +36,7 @@ impl HttpPartner {
     /// # Errors
     /// Where the system's certificates cannot be read.
     pub fn new(timeout: Duration, allowed: Allowed) -> Result<Self, String> {
-        let client = Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(CheckedResolver(allowed)))
-            .user_agent(concat!("crossdesk/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string())?;
+        let client = client::build(timeout, allowed)?;
         Ok(Self { client, allowed })
     }
 
@@ -60,20 +51,8 @@ impl HttpPartner {
         if let Some(body) = &call.body {
             request = request.body(body.clone());
         }
-        // The URL is taken out of the words: they may end in a log.
-        request.send().await.map_err(|error| CallError::Unreachable(chain(&error.without_url())))
+        request.send().await.map_err(|error| CallError::Unreachable(client::words(error)))
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn headers(call: &Call) -> Result<HeaderMap, CallError> {
@@ -113,18 +92,29 @@ fn follow(from: &Url, response: &Response) -> Option<Url> {
     (same_host && (same_place || upgrade)).then_some(to)
 }
 
-async fn answer(mut response: Response, limit: usize) -> Answer {
+pub(super) async fn answer(response: Response, limit: usize) -> Answer {
     let status = response.status().as_u16();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let at = |name| header(name).and_then(date::parse);
-    // Seconds, or a date: then the partner's own clock says how far off it is.
-    let retry_after = header(RETRY_AFTER)
-        .and_then(|text| text.trim().parse().ok())
-        .map(Duration::from_secs)
-        .or_else(|| Some(at(RETRY_AFTER)?.since(at(DATE)?)));
-    let is_page = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+    let retry_after = retry_after(response.headers());
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_page = kind.is_some_and(|kind| kind.starts_with("text/html"));
+    let bytes = body(response, limit).await;
+    // It may end in a log line: one line it stays.
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = String::from_utf8_lossy(&bytes).chars().map(plain).collect();
+    Answer { status, is_page: is_page && !text.trim().is_empty(), text, retry_after }
+}
+
+/// How long a server wants to be left alone: seconds, or a date; then its own clock says how far off that is.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let at = |name| text(name).and_then(date::parse);
+    let seconds = text(RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    seconds.or_else(|| Some(at(RETRY_AFTER)?.since(at(DATE)?)))
+}
+
+/// As much of a body as is wanted. One that breaks off is one all the same: its status has come.
+pub(super) async fn body(mut response: Response, limit: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // An answer that breaks off is an answer all the same: its status has come.
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
         if bytes.len() >= limit {
@@ -132,10 +122,7 @@ async fn answer(mut response: Response, limit: usize) -> Answer {
             break;
         }
     }
-    // It may end in a log line: one line it stays.
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = String::from_utf8_lossy(&bytes).chars().map(plain).collect();
-    Answer { status, is_page: is_page && !text.trim().is_empty(), text, retry_after }
+    bytes
 }
 
 #[async_trait]

@@ -54,6 +54,8 @@ pub enum Source {
     Shard(u16),
     /// Bridges' messages.
     Inbound,
+    /// The desk's commands, where this daemon brings them to it.
+    Commands,
     /// What goes to one partner.
     Partner(Uuid),
 }

@@ -6,14 +6,18 @@
 //! - Errors say whether trying again can help, and never carry a secret.
 
 mod broker;
+mod desk_hook;
 mod mailer;
 mod partner;
 mod store;
+mod tracker;
 
 pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source};
+pub use desk_hook::DeskHook;
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use store::{
     Changed, Counts, Happened, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView,
     Withdraw, Writes,
 };
+pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};

@@ -108,6 +108,8 @@ pub struct Writes {
     pub tickets: Vec<Changed>,
     /// Tickets that were known already and have not changed: they must still have this version.
     pub relied_on: Vec<(Uuid, i64)>,
+    /// What stands for tickets at partners: agreement, the partner's id, ticket.
+    pub counterparts: Vec<(Uuid, String, Uuid)>,
     /// New comments, each with its ticket.
     pub comments: Vec<(Uuid, StoredComment)>,
     /// The desk's ids of known comments: ticket, comment, id.
@@ -202,6 +204,10 @@ pub enum MessageFilter {
     Commands,
     /// Parked, after this order; those under one agreement, where it is named.
     Parked(i64, Option<Uuid>),
+    /// For the desk, and not taken by it, where it is brought its commands.
+    Untaken,
+    /// The same about these tickets or agreements: all of each, oldest first.
+    UntakenOf(Vec<Uuid>),
     /// Of one ticket or agreement.
     Of(Uuid),
     /// On their way to one partner about these tickets or agreements: all of each, oldest first.
@@ -259,6 +265,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<Vec<TicketView>, StoreError>;
     /// One ticket, by uuid or by the desk's id.
     async fn ticket(&self, id: &str) -> Result<Option<TicketView>, StoreError>;
+    /// The ticket that something of a partner's stands for, by the partner's id.
+    async fn counterpart(&self, _agreement: &Uuid, _id: &str) -> Result<Option<Uuid>, StoreError> {
+        Ok(None)
+    }
     /// All comments of a ticket, in order.
     async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError>;
     /// Invites that wait for an answer of this desk, or whose answer is still on its way; no more than this many.

@@ -8,7 +8,7 @@ use super::{
     vault::{Kept, Vault},
 };
 use crate::{
-    domain::{Agreement, Catalogue, DeclaredAs, Doer, Failing, Keys, Local, Uuid},
+    domain::{Agreement, Catalogue, DeclaredAs, Doer, Failing, Jira, Keys, Local, Uuid},
     engine::agreement::NewKey,
     ports::StoreError,
 };
@@ -37,6 +37,8 @@ struct Doc {
     changed_by: Option<Doer>,
     #[serde(default, skip_serializing_if = "Local::is_usual")]
     local: Local,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jira: Option<Jira>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own_name: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,7 @@ pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
         updated_at: row.time()?,
         changed_by: doc.changed_by,
         local: doc.local,
+        jira: doc.jira,
         own_name: doc.own_name,
         failing: doc.failing,
         declared_as: doc.declared_as,
@@ -110,6 +113,7 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
         json(&Doc {
             changed_by: agreement.changed_by.clone(),
             local: agreement.local.clone(),
+            jira: agreement.jira.clone(),
             own_name: agreement.own_name,
             failing: agreement.failing,
             declared_as: agreement.declared_as.clone(),

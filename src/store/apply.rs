@@ -39,6 +39,7 @@ pub(super) fn statements(
     push(moved().next().is_some(), &|| moved_tickets(moved(), writes.now));
     push(stayed().next().is_some(), &|| tickets(stayed(), writes.now));
     push(writes.tickets.iter().any(|changed| !changed.begun.is_empty()), &|| shares(&writes.tickets));
+    push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
     push(!writes.comments.is_empty(), &|| comments(&writes.comments));
     push(!writes.learnt.is_empty(), &|| learnt(&writes.learnt));
     push(!writes.users.is_empty(), &|| users(&writes.users));
@@ -138,6 +139,19 @@ fn shares(tickets: &[Changed]) -> Statement {
     let sql = "insert into share (ticket, agreement) select ticket, agreement from {rows} where true \
         on conflict (ticket, agreement) do nothing";
     Statement::rows(sql, COLUMNS, begun.collect())
+}
+
+/// What stands for tickets at partners.
+fn counterparts(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
+    const COLUMNS: &[(&str, Type)] =
+        &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];
+    let row = |(agreement, id, ticket): &&(Uuid, String, Uuid)| -> Vec<Cell> {
+        vec![agreement.into(), id.as_str().into(), ticket.into()]
+    };
+    let rows = last_of(counterparts, |(agreement, id, _)| (agreement.clone(), id.clone()));
+    let sql = "insert into counterpart (agreement, id, ticket) select agreement, id, ticket from {rows} where true \
+        on conflict (agreement, id) do update set ticket = excluded.ticket";
+    Statement::rows(sql, COLUMNS, rows.iter().map(row).collect())
 }
 
 fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {

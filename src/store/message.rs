@@ -77,6 +77,24 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
                 rows,
             )
         }
+        MessageFilter::Untaken => with(
+            select!(
+                "where m.state = 'asked' and (m.attempts = 0 or m.due_at is not null) and m.seq > $1 order by m.seq limit $2"
+            ),
+            0.into(),
+        ),
+        MessageFilter::UntakenOf(owners) => {
+            const OWNERS: &[(&str, Type)] = &[("owner", Type::Text)];
+            let rows = owners.iter().map(|owner| vec![owner.into()]).collect();
+            Statement::rows(
+                select!(
+                    "join {rows} on m.owner = r.owner where m.state = 'asked' and (m.attempts = 0 or m.due_at is not null) \
+                     order by m.seq"
+                ),
+                OWNERS,
+                rows,
+            )
+        }
         MessageFilter::Ids(ids) => {
             let rows = ids.into_iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
             Statement::rows(

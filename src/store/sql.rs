@@ -203,6 +203,12 @@ impl Store for SqlStore {
         read::ticket(self.link()?, id).await
     }
 
+    async fn counterpart(&self, agreement: &Uuid, id: &str) -> Result<Option<Uuid>, StoreError> {
+        let sql = "select ticket from counterpart where agreement = $1 and id = $2";
+        let mut rows = self.link()?.query(Statement::new(sql, vec![agreement.into(), id.into()])).await?;
+        rows.pop().map(|row| Reader::new("counterpart", row).uuid()).transpose()
+    }
+
     async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
         snapshot::all_comments(self.link()?, ticket).await
     }

@@ -3,10 +3,14 @@
 //! Reading is tolerant where implementations in the world differ, and strict where a guess could lose or leak something;
 //! writing says only what is set.
 
+pub mod adf;
 pub mod date;
 pub mod desk;
 pub mod desk_command;
+pub mod desk_filter;
 mod desk_form;
+pub mod jira;
+pub mod jira_hook;
 pub mod nhd;
 mod nhd_form;
 mod nhd_ticket;

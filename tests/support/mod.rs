@@ -4,6 +4,7 @@ pub(crate) mod amqp_desk;
 pub(crate) mod books;
 pub(crate) mod crash;
 pub(crate) mod daemon;
+pub(crate) mod jira;
 pub(crate) mod mail;
 pub(crate) mod partner;
 pub(crate) mod sender;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Ruling;
-use crate::domain::{Agreement, AgreementStatus, Failing, Timestamp};
+use crate::domain::{Agreement, AgreementStatus, Failing, Kind, Timestamp};
 
 /// How the reason begins that is only for the time being.
 const UNREACHABLE: &str = "the partner cannot be reached";
@@ -17,6 +17,15 @@ pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
             let text = format!("the agreement with {} is in force", ruling.agreement.name);
             let by = ruling.agreement.changed_by.clone();
             ruling.notice("agreement_accepted", text, by);
+            return ruling;
+        }
+    }
+    if agreement.kind == Kind::Jira && agreement.status == AgreementStatus::Pending {
+        // It speaks of no agreements: that its credentials and its project check out is its yes.
+        if agreement.advance(AgreementStatus::Accepted, agreement.direction.theirs(), now) == Ok(true) {
+            let mut ruling = Ruling::of(agreement);
+            let text = format!("the agreement with {} is in force", ruling.agreement.name);
+            ruling.notice("agreement_accepted", text, None);
             return ruling;
         }
     }

@@ -3,8 +3,8 @@
 use super::{NewKey, Ruling};
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Kind, Profile, Terms,
-        Timestamp, Uuid,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Jira, Kind, Local,
+        Profile, Terms, Timestamp, Uuid,
     },
     engine::{Content, PartnerMessage, Refusal},
 };
@@ -26,12 +26,15 @@ pub struct Invite {
     pub url: Option<String>,
     /// What is offered.
     pub terms: Terms,
-    /// The new secret.
+    /// The new secret; of a Jira, its two.
     pub access_key: AccessKey,
+    /// Where its tickets go, in a Jira, and which words mean what there.
+    pub jira: Option<(Jira, Local)>,
 }
 
 /// This desk invites a partner.
 pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
+    let (jira, local) = invite.jira.map_or_else(Default::default, |(jira, local)| (Some(jira), local));
     let mut ruling = Ruling::of(Agreement {
         uuid: invite.uuid,
         name: invite.name,
@@ -41,10 +44,22 @@ pub fn invite(invite: Invite, now: Timestamp) -> Ruling {
         terms: invite.terms,
         profile: invite.profile,
         changed_by: Some(invite.by),
+        jira,
+        local,
         ..Agreement::pending(now)
     });
     ruling.access_key = Some(NewKey::Set(invite.access_key));
     ruling.say(Content::Partner(PartnerMessage::Invite));
+    ruling
+}
+
+/// What this desk settles about a Jira has changed: it is looked at anew, and an agreement that waits for that is in force
+/// once it checks out.
+pub fn check_again(agreement: Agreement) -> Ruling {
+    let mut ruling = Ruling::of(agreement);
+    if !ruling.agreement.status.is_final() {
+        ruling.say(Content::Partner(PartnerMessage::Invite));
+    }
     ruling
 }
 

@@ -144,6 +144,7 @@ impl Broker for Shaky {
         let queue = match source {
             Source::Events | Source::Shard(_) => "events".to_owned(),
             Source::Inbound => "inbound".to_owned(),
+            Source::Commands => "commands".to_owned(),
             Source::Partner(agreement) => format!("partner {agreement}"),
         };
         let mut state = self.queues.state.lock().unwrap();

@@ -45,7 +45,13 @@ impl Store for Memory {
     }
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
-        use MessageFilter::{Commands, Ids, Of, Open, Parked, Pending, Retrying, Undelivered, Waiting};
+        use MessageFilter::{
+            Commands, Ids, Of, Open, Parked, Pending, Retrying, Undelivered, Untaken, UntakenOf, Waiting,
+        };
+        let untaken = |row: &Message| {
+            let asked = is_open(row) && row.kind.channel() == Channel::Command;
+            asked && (row.attempts == 0 || row.due_at.is_some())
+        };
         let wanted = |row: &Message| match &filter {
             Pending(after) => row.state == MessageState::Pending && row.seq > *after,
             Undelivered(after) => is_open(row) && to_partner(row) && row.seq > *after,
@@ -57,6 +63,8 @@ impl Store for Memory {
                     && row.seq > *after
                     && (of.is_none() || row.agreement == *of)
             }
+            Untaken => untaken(row),
+            UntakenOf(owners) => untaken(row) && owners.contains(&row.id.owner),
             Of(owner) => row.id.owner == *owner,
             Waiting(to, owners) => is_to(row, to) && owners.contains(&row.id.owner),
             Ids(ids) => ids.contains(&row.id),

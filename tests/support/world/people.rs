@@ -37,10 +37,11 @@ impl World {
     /// An event over the API; whether the daemon has taken it.
     async fn over_http(&self, body: &[u8]) -> bool {
         let Some(Running { options, pipeline, .. }) = self.daemon() else { return false };
-        let change = Intake::new(options, pipeline.clone()).read(body);
-        let Ok(answer) = tokio::time::timeout(PATIENCE, pipeline.submit_one(change)).await else {
+        let changes = Intake::new(options, pipeline.clone()).read(body);
+        let Ok(answers) = tokio::time::timeout(PATIENCE, pipeline.submit(changes)).await else {
             return false;
         };
+        let answer = answers.into_iter().collect::<Result<Vec<_>, _>>();
         if let Err(refusal) = &answer {
             self.faults.note(format!("the desk is refused: {refusal:?}"));
         }

@@ -53,6 +53,13 @@ create table share (
   ticket text not null,
   primary key (agreement, ticket)
 ) without rowid;
+-- What stands for a ticket at a partner that names it otherwise, so that what the partner says of it finds the ticket.
+create table counterpart (
+  agreement text not null,
+  id text not null,
+  ticket text not null,
+  primary key (agreement, id)
+);
 -- Comments stand in the order in which they came, so that new ones share few pages; the index finds them.
 create table comment (
   seq integer primary key,

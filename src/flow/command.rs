@@ -1,0 +1,104 @@
+//! One command brought to a desk that takes them over HTTP, and what its answer means.
+//!
+//! Taken is not done: that the desk says with `helpdesk.command.completed`, as it does on a queue.
+
+use super::{
+    attempt::{CameOfIt, Tried, is_over},
+    change::{Attempted, Change, Done},
+    options::Options,
+    pipeline::Pipeline,
+};
+use crate::{
+    domain::{Completion, CompletionStatus, DeskEvent, EventBody, Message, Revision, Timestamp},
+    ports::{Answer, CallError, DeskHook},
+};
+
+/// How many words of an answer are kept.
+const WORDS: usize = 300;
+
+/// Brings a command, and has what came of it written.
+pub(super) async fn bring(
+    options: &Options,
+    pipeline: &Pipeline,
+    hook: &dyn DeskHook,
+    mut message: Message,
+    fresh: bool,
+) -> Tried {
+    if !fresh && is_over(options, &message).await {
+        return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
+    }
+    let result = hook.send(&message.id.to_string(), &message.body).await;
+    let now = options.clock.now();
+    message.attempts += 1;
+    let answered = result.is_ok();
+    let (change, came_of_it) = match judge(&result) {
+        Judged::Taken => {
+            (Change::Attempt(Box::new(message.clone()), Attempted::Taken), CameOfIt::Done)
+        }
+        Judged::Refused(why) => (refused(&message, why, now), CameOfIt::Done),
+        Judged::Later(why) if now.since(message.created_at) > options.give_up_after => {
+            let hours = options.give_up_after.as_secs() / 3600;
+            (refused(&message, format!("given up after {hours} hours: {why}"), now), CameOfIt::Done)
+        }
+        Judged::Later(why) => {
+            let after = result.as_ref().ok().and_then(|answer| answer.retry_after);
+            let due_at = now.plus(options.retry.wait_after(message.attempts, after));
+            tracing::warn!(
+                ticket.uuid = %message.id.owner, command.id = %message.id, kind = message.kind.as_str(),
+                attempts = message.attempts, error = why, "the desk did not take a command; it is brought again"
+            );
+            message.due_at = Some(due_at);
+            message.error = Some(why.clone());
+            let later = Attempted::Later { due_at, error: Some(why) };
+            (Change::Attempt(Box::new(message.clone()), later), CameOfIt::Later(due_at))
+        }
+    };
+    let written = pipeline.submit_one(change).await;
+    Tried { message, came_of_it, answered, written }
+}
+
+enum Judged {
+    Taken,
+    Refused(String),
+    Later(String),
+}
+
+/// A desk refuses a command by saying that it is unusable; whatever else it answers may be a matter of its address, its doors or
+/// its day, and is tried again.
+fn judge(result: &Result<Answer, CallError>) -> Judged {
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(error) => return Judged::Later(error.to_string()),
+    };
+    let said: String = answer.text.trim().chars().take(WORDS).collect();
+    let dots = if said.is_empty() { "" } else { ": " };
+    let words = format!("the desk answered {}{dots}{said}", answer.status);
+    match answer.status {
+        200..=299 => Judged::Taken,
+        400 | 409 | 422 => Judged::Refused(words),
+        _ => Judged::Later(words),
+    }
+}
+
+/// The desk's refusal, as it would tell it in an event.
+fn refused(message: &Message, why: String, now: Timestamp) -> Change {
+    tracing::warn!(
+        ticket.uuid = %message.id.owner, command.id = %message.id, kind = message.kind.as_str(),
+        attempts = message.attempts, error = why, "the desk refused a command"
+    );
+    let completion = Completion {
+        command_id: message.id.clone(),
+        status: CompletionStatus::Failed,
+        error: Some(why),
+        revision: Revision::default(),
+        ticket_id: None,
+        users: Default::default(),
+        comments: Default::default(),
+    };
+    let event = DeskEvent {
+        key: format!("crossdesk {} refused", message.id),
+        time: Some(now),
+        body: EventBody::Completed(completion),
+    };
+    Change::Event { event: Box::new(event), raw: String::new() }
+}

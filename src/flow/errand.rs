@@ -1,0 +1,129 @@
+//! A message for a partner that is a Jira: what its tracker is asked to do, and what its answer means.
+
+use super::{
+    attempt::Who,
+    change::{AgreementAction, Change},
+    options::Options,
+    pipeline::Pipeline,
+    verdict::Verdict,
+};
+use crate::{
+    domain::{Agreement, Carried, JiraSecrets, Keys, Message, MessageType, Privacy, Uuid},
+    ports::{Errand, Scope, Setback, StoreError, Task},
+    wire::nhd,
+};
+
+/// Brings a message to a Jira.
+pub(super) async fn run(
+    options: &Options,
+    pipeline: &Pipeline,
+    who: &Who,
+    message: &Message,
+) -> (Verdict, Option<Carried>) {
+    let task = match task(message) {
+        Ok(Some(task)) => task,
+        // A Jira speaks of no agreements: there is nobody to tell.
+        Ok(None) => return (Verdict::Done, None),
+        Err(why) => return (Verdict::Park(why), None),
+    };
+    let Some(mut errand) = of(options, &who.agreement, who.keys.as_ref()) else {
+        return (Verdict::Park("the agreement has no project or no token".to_owned()), None);
+    };
+    errand.ticket = message.id.owner.clone();
+    errand.since = message.created_at;
+    errand.task = task;
+    errand.issue = match known_issue(options, &errand.ticket, &errand.agreement).await {
+        Ok(issue) => issue,
+        Err(why) => return (Verdict::Later { why, after: None }, None),
+    };
+    let (carried, result) = options.tracker.carry(&errand).await;
+    let invited = message.kind == MessageType::AgreementInvite;
+    let Err(setback) = result else {
+        settle_trouble(pipeline, who, None).await;
+        return (Verdict::Done, Some(carried));
+    };
+    if let Some(made) = carried.issue.filter(|_| errand.issue.is_none()) {
+        // Whatever comes next begins with the issue that was made.
+        let found = Change::Found { agreement: errand.agreement.clone(), ticket: errand.ticket.clone(), issue: made };
+        let _found_again_otherwise = pipeline.submit_one(found).await;
+    }
+    let hide = |text: String| hidden(text, &errand);
+    let verdict = match setback {
+        Setback::Refused(why) => Verdict::Park(hide(why)),
+        Setback::Later { why, after } => Verdict::Later { why: hide(why), after },
+        Setback::Credentials(why) if invited => Verdict::Park(hide(why)),
+        Setback::Credentials(why) => {
+            let why = hide(why);
+            settle_trouble(pipeline, who, Some(&why)).await;
+            Verdict::Later { why, after: None }
+        }
+    };
+    (verdict, None)
+}
+
+/// A check of an agreement with a Jira; `None` where it has no project or no token.
+///
+/// # Errors
+/// The store is away.
+pub(super) async fn checking(
+    options: &Options,
+    agreement: &Agreement,
+) -> Result<Option<Errand>, StoreError> {
+    let keys = options.store.access_keys(&agreement.uuid).await?;
+    Ok(of(options, agreement, keys.as_ref()))
+}
+
+/// An errand under an agreement: a check, as long as nothing else is said.
+fn of(options: &Options, agreement: &Agreement, keys: Option<&Keys>) -> Option<Errand> {
+    Some(Errand {
+        agreement: agreement.uuid.clone(),
+        desk: options.desk.name.clone(),
+        base: agreement.url.clone()?,
+        jira: agreement.jira.clone()?,
+        token: JiraSecrets::unpacked(&keys?.current).token,
+        ticket: agreement.uuid.clone(),
+        issue: None,
+        since: agreement.created_at,
+        task: Task::Check,
+    })
+}
+
+/// Words in which the token does not stand, though the Jira may have repeated what it was sent.
+pub(super) fn hidden(text: String, errand: &Errand) -> String {
+    match errand.token.reveal() {
+        "" => text,
+        token => text.replace(token, "…"),
+    }
+}
+
+/// What a message asks for; `None` for what a Jira need not know.
+fn task(message: &Message) -> Result<Option<Task>, String> {
+    let update = || {
+        let read = nhd::read_ticket(message.body.as_bytes(), &message.id.owner, Privacy::Private);
+        read.map(Box::new).map_err(|error| error.to_string())
+    };
+    Ok(match message.kind {
+        MessageType::AgreementInvite => Some(Task::Check),
+        MessageType::TicketCreate => Some(Task::Create(update()?)),
+        MessageType::TicketUpdate => Some(Task::Update(update()?)),
+        MessageType::TicketUnshare => Some(Task::Unshare),
+        _ => None,
+    })
+}
+
+/// The key of the issue that stands for a ticket, where it is known.
+async fn known_issue(options: &Options, ticket: &Uuid, agreement: &Uuid) -> Result<Option<String>, String> {
+    let scope = Scope { tickets: vec![ticket.clone()], ..Scope::default() };
+    let snapshot = options.store.snapshot(&scope).await.map_err(|error| error.to_string())?;
+    let share = snapshot.cases.get(ticket).and_then(|case| case.share(agreement));
+    Ok(share.and_then(|share| share.partner.ticket_id.clone()))
+}
+
+/// Keeps with the agreement that its credentials are not accepted, or that they are again.
+async fn settle_trouble(pipeline: &Pipeline, who: &Who, why: Option<&str>) {
+    let known = who.agreement.reason.as_deref();
+    if known != why && who.agreement.is_accepted() {
+        let trouble = AgreementAction::Trouble(why.map(str::to_owned));
+        let _next_time = pipeline.submit_one(Change::Agreement(who.agreement.uuid.clone(), trouble)).await;
+    }
+}

@@ -1,0 +1,236 @@
+//! What a Jira tells by webhook: who it is, which ticket it is about, and the change that it becomes, written before it is
+//! answered.
+//!
+//! A webhook may come before it is written which issue stands for a ticket that is just being shared. Then it waits in a row of
+//! its own until that is known.
+
+use std::sync::atomic::Ordering;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{
+    change::{Change, TicketAction},
+    inbound::{Reply, away, same},
+    options::Options,
+    pipeline::Pipeline,
+};
+use crate::{
+    domain::{Agreement, AgreementStatus, JiraSecrets, Kind, MessageType, Namespace, TicketId, Uuid},
+    engine::Refusal,
+    ports::{MessageFilter, Scope, TicketRef},
+    telemetry::metric,
+    wire::jira_hook::{self, Hook, Hooked},
+};
+
+/// How rows of webhooks are called that wait for their issue.
+const WAITING: &str = "jira ";
+/// How many messages on their way are looked through for one that makes an issue.
+const OPEN: i64 = 1000;
+
+/// A webhook of a Jira.
+#[derive(Clone, Debug, Default)]
+pub struct Webhook {
+    /// The agreement that its address names.
+    pub agreement: String,
+    /// The secret, where its address carries it.
+    pub secret: Option<String>,
+    /// `X-Hub-Signature`: `sha256=` and the HMAC of the body.
+    pub signature: Option<String>,
+    /// `X-Atlassian-Webhook-Identifier`: the same on every retry.
+    pub id: Option<String>,
+    /// The JSON.
+    pub body: Vec<u8>,
+}
+
+/// Takes webhooks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    options: Options,
+    pipeline: Pipeline,
+}
+
+impl Hooks {
+    /// Takes them for a pipeline.
+    pub fn new(options: Options, pipeline: Pipeline) -> Self {
+        Self { options, pipeline }
+    }
+
+    /// Takes a webhook, and answers it.
+    pub async fn take(&self, webhook: &Webhook) -> Reply {
+        let (agreement, result) = match self.authenticate(webhook).await {
+            Ok(agreement) => (Some(agreement.uuid.clone()), self.read(&agreement, webhook).await),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let done = |()| Reply { status: 200, body: "{}".to_owned() };
+        let reply = result.map_or_else(Reply::from, done);
+        metric::inbound(agreement.as_ref(), reply.status);
+        tracing::debug!(agreement.uuid = webhook.agreement, status = reply.status, "webhook of a Jira");
+        reply
+    }
+
+    /// Who tells it: somebody who knows the agreement's webhook secret.
+    async fn authenticate(&self, webhook: &Webhook) -> Result<Agreement, Refusal> {
+        if !self.options.started.load(Ordering::Acquire) {
+            return Err(Refusal::new(503, "this desk is starting; try again"));
+        }
+        if webhook.secret.is_none() && webhook.signature.is_none() {
+            let reason = "the secret is missing: in the address as ?secret=…, or as the webhook's own, for X-Hub-Signature";
+            return Err(Refusal::new(401, reason));
+        }
+        let uuid = Uuid::new(webhook.agreement.as_str());
+        let stranger = || Refusal::new(403, "the secret is not that of an agreement with a Jira here");
+        let keys = self.options.store.access_keys(&uuid).await.map_err(away)?;
+        let secret = keys.and_then(|keys| JiraSecrets::unpacked(&keys.current).webhook);
+        // All is compared whatever is known, so that time tells nothing.
+        let known = secret.as_ref().map_or("", |secret| secret.reveal());
+        let by_secret = webhook.secret.as_deref().is_some_and(|given| same(given, known));
+        let by_signature =
+            webhook.signature.as_deref().is_some_and(|given| is_signed(given, known, &webhook.body));
+        if secret.is_none() || !(by_secret || by_signature) {
+            return Err(stranger());
+        }
+        let scope = Scope { agreements: vec![uuid.to_string()], ..Scope::default() };
+        let mut snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
+        let agreement = snapshot.agreements.remove(&uuid).filter(|agreement| agreement.kind == Kind::Jira);
+        let agreement = agreement.ok_or_else(stranger)?;
+        if agreement.status != AgreementStatus::Accepted {
+            let reason = format!("agreement {uuid} is {}", agreement.status.as_str());
+            return Err(Refusal::new(403, reason));
+        }
+        Ok(agreement)
+    }
+
+    async fn read(&self, agreement: &Agreement, webhook: &Webhook) -> Result<(), Refusal> {
+        let hook = jira_hook::read(&webhook.body).map_err(|error| Refusal::new(422, error.reason))?;
+        let Some(hook) = hook else { return Ok(()) };
+        let key = webhook.id.as_ref().map(|id| format!("jira {} {id}", agreement.uuid));
+        let ticket = self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?;
+        if let Some(ticket) = ticket {
+            return self.apply(agreement, &ticket, &hook, key).await;
+        }
+        if !self.shares_something(agreement).await? {
+            return Ok(()); // Not about a shared ticket.
+        }
+        let body = String::from_utf8_lossy(&webhook.body);
+        let row = format!("{}\n{body}", key.unwrap_or_default());
+        self.pipeline.submit_one(Change::Hold(waiting(&agreement.uuid, &hook.issue), row)).await?;
+        // It may have been written just before the row was.
+        if self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?.is_some() {
+            self.release(agreement, &hook.issue).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a ticket is on its way to becoming an issue.
+    async fn shares_something(&self, agreement: &Agreement) -> Result<bool, Refusal> {
+        let open = MessageFilter::Open(agreement.uuid.clone());
+        let open = self.options.store.messages(open, OPEN).await.map_err(away)?;
+        Ok(open.iter().any(|message| message.kind == MessageType::TicketCreate))
+    }
+
+    async fn apply(
+        &self,
+        agreement: &Agreement,
+        ticket: &Uuid,
+        hook: &Hook,
+        key: Option<String>,
+    ) -> Result<(), Refusal> {
+        let names = Namespace::of(agreement.url.as_deref().unwrap_or_default());
+        let named = hook.comments().into_iter().map(|id| names.comment(&id));
+        let comments = named.map(|uuid| (TicketRef::Network(ticket.clone()), uuid, None)).collect();
+        let scope = Scope { tickets: vec![ticket.clone()], comments, ..Scope::default() };
+        let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
+        let catalogue = snapshot.catalogue.as_ref().unwrap_or(&self.options.catalogue);
+        let case = snapshot.cases.get(ticket);
+        let local = &agreement.local;
+        let action = hook.about(
+            ticket,
+            agreement,
+            |title| {
+                // By the partner's name for it, where it has one of its own.
+                let ours = local.fields.iter().find(|rule| rule.partner_title.as_ref() == Some(title));
+                catalogue.find(ours.map_or(title, |rule| &rule.title)).is_some()
+                    || [&local.priority_field, &local.reference_field].into_iter().flatten().any(|own| own == title)
+            },
+            |uuid| case.is_some_and(|case| case.comments.known.contains_key(uuid)),
+        );
+        let action = match action {
+            Hooked::Nothing => return Ok(()),
+            Hooked::Deleted => TicketAction::Unshare,
+            Hooked::Changed(update) => {
+                self.options.limits.admit(&update)?;
+                TicketAction::Update(update)
+            }
+        };
+        let change = Change::Ticket { agreement: agreement.uuid.clone(), ticket: ticket.clone(), action };
+        let change = match key {
+            Some(key) => Change::Once(key, Box::new(change)),
+            None => change,
+        };
+        match self.pipeline.submit_one(change).await {
+            // Unshared meanwhile: nothing that is told of it matters any more.
+            Err(refusal) if matches!(refusal.status, 404 | 410) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Takes up what waited until it was known which issue stands for a ticket.
+    pub(super) async fn release(&self, agreement: &Agreement, issue: &str) {
+        let row = waiting(&agreement.uuid, issue);
+        let (Ok(rows), Ok(Some(ticket))) = (
+            self.options.store.waiting(&row).await,
+            self.options.store.counterpart(&agreement.uuid, issue).await,
+        ) else {
+            return; // It is looked at again when rows that wait too long are.
+        };
+        if rows.is_empty() {
+            return;
+        }
+        for held in rows {
+            let (key, body) = held.split_once('\n').unwrap_or(("", &held));
+            let key = Some(key.to_owned()).filter(|key| !key.is_empty());
+            let Ok(Some(hook)) = jira_hook::read(body.as_bytes()) else { continue };
+            if let Err(refusal) = self.apply(agreement, &ticket, &hook, key).await {
+                tracing::warn!(
+                    agreement.uuid = %agreement.uuid, ticket.uuid = %ticket, reason = refusal.reason,
+                    "a webhook that waited could not be applied"
+                );
+                if refusal.status == 503 {
+                    return;
+                }
+            }
+        }
+        let _again_otherwise = self.pipeline.submit_one(Change::Release(row)).await;
+    }
+
+    /// Takes up rows that have waited too long; returns whether this is one of them.
+    pub(super) async fn take_up(&self, row: &TicketId) -> bool {
+        let Some(rest) = row.as_str().strip_prefix(WAITING) else { return false };
+        if let Some((agreement, issue)) = rest.split_once(' ') {
+            let scope = Scope { agreements: vec![agreement.to_owned()], ..Scope::default() };
+            let snapshot = self.options.store.snapshot(&scope).await;
+            if let Some(agreement) =
+                snapshot.ok().and_then(|mut snapshot| snapshot.agreements.remove(&Uuid::new(agreement)))
+            {
+                self.release(&agreement, issue).await;
+            }
+        }
+        // Of an issue that never stood for a ticket.
+        let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone())).await;
+        true
+    }
+}
+
+/// The name of rows that wait for an issue.
+fn waiting(agreement: &Uuid, issue: &str) -> TicketId {
+    TicketId::new(format!("{WAITING}{agreement} {issue}"))
+}
+
+/// Whether a signature is that of a body.
+fn is_signed(signature: &str, secret: &str, body: &[u8]) -> bool {
+    let given = signature.strip_prefix("sha256=").and_then(|hex| hex::decode(hex).ok());
+    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()) else { return false };
+    mac.update(body);
+    given.is_some_and(|given| mac.verify_slice(&given).is_ok())
+}

@@ -1,0 +1,57 @@
+//! Webhooks of partners that speak no protocol of ours: `/hooks/jira/{agreement}`.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::HeaderMap,
+    response::Response,
+    routing::post,
+};
+use serde::Deserialize;
+
+use super::{
+    PATIENCE, Shared,
+    sharing::{answer, refusal},
+};
+use crate::flow::Webhook;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/hooks/jira/{agreement}", post(jira))
+}
+
+/// What a webhook's address carries beside what the sender adds.
+#[derive(Default, Deserialize)]
+struct Asked {
+    secret: Option<String>,
+}
+
+async fn jira(
+    State(context): State<Shared>,
+    Path(agreement): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let read = tokio::time::timeout(context.body_timeout, to_bytes(body, context.body)).await;
+    let body = match read {
+        Ok(Ok(body)) => body.to_vec(),
+        Ok(Err(_)) => {
+            let limit = context.body;
+            return answer(refusal(422, &format!("the body breaks off, or is larger than {limit} bytes")));
+        }
+        Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
+    };
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let webhook = Webhook {
+        agreement,
+        secret: asked.ok().and_then(|Query(asked)| asked.secret),
+        signature: header("x-hub-signature-256").or_else(|| header("x-hub-signature")),
+        id: header("x-atlassian-webhook-identifier"),
+        body,
+    };
+    match tokio::time::timeout(PATIENCE, context.hooks.take(&webhook)).await {
+        Ok(reply) => answer(reply),
+        Err(_) => answer(refusal(503, "this desk is busy; try again later")),
+    }
+}

@@ -1,0 +1,242 @@
+//! The issue of a ticket: found or made, changed, parted from it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    comments, errors,
+    facts::Facts,
+    fields::{self, Setting},
+    session::{Answered, Session},
+    transition,
+};
+use crate::{
+    domain::{Carried, Comment, JiraIssue, Property, TicketUpdate},
+    ports::Setback,
+    wire::jira::{self, PROPERTY},
+};
+
+/// How often a request is made anew without what Jira does not take.
+const ROUNDS: usize = 3;
+/// How long Jira's index takes to know a new issue: an attempt whose answer was lost is not repeated before.
+const INDEXED: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Makes the issue of a ticket, or finds the one that an earlier try has made; then everything that belongs to it.
+pub(super) async fn create(
+    session: &Session<'_>,
+    facts: &Facts,
+    update: &TicketUpdate,
+    carried: &mut Carried,
+) -> Result<(), Setback> {
+    let first = jira::first_public(update);
+    let found = match &session.errand.issue {
+        Some(key) => shown(session, facts, key).await?,
+        None => find(session, facts).await?,
+    };
+    let issue = match found {
+        Some(issue) => issue,
+        None => make(session, facts, update, first, carried).await?,
+    };
+    carried.issue = Some(issue.clone());
+    link(session, facts, update, &issue.key).await?;
+    mark(session, facts, &issue.key).await?;
+    let rest: Vec<&Comment> =
+        update.comments.iter().filter(|comment| first.is_none_or(|first| first.uuid != comment.uuid)).collect();
+    comments::write(session, facts, &issue.key, &rest, &mut carried.obstacles).await?;
+    status(session, facts, &issue.key, update, carried).await
+}
+
+/// The issue of a key; `None` where it is gone.
+async fn shown(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Option<JiraIssue>, Setback> {
+    let path = [facts.version, "issue", key];
+    let answered = session.ask(Method::GET, &path, &[("fields", "status")], None).await?;
+    if answered.status == 404 {
+        return Ok(None);
+    }
+    Ok(jira::issue(&answered.done("Jira does not show the issue")?, &session.errand.base))
+}
+
+/// Changes the issue of a ticket as the ticket has changed.
+pub(super) async fn update(
+    session: &Session<'_>,
+    facts: &Facts,
+    update: &TicketUpdate,
+    carried: &mut Carried,
+) -> Result<(), Setback> {
+    let issue = known(session, facts).await?;
+    let mut setting = fields::of(update, facts, carried);
+    let labels = labels(update);
+    let mut round = 0;
+    while !setting.fields.is_empty() || !labels.is_empty() {
+        let mut body = json!({});
+        if !setting.fields.is_empty() {
+            body["fields"] = Value::Object(setting.fields.clone());
+        }
+        if !labels.is_empty() {
+            body["update"] = json!({"labels": labels});
+        }
+        let answered = session.ask(Method::PUT, &[facts.version, "issue", &issue], &[], Some(&body)).await?;
+        if answered.is_done() {
+            break;
+        }
+        round += 1;
+        if answered.status != 400 || round > ROUNDS || !setting.leave_out(&answered, carried) {
+            return Err(errors::refused(&format!("Jira does not change {issue}"), &answered));
+        }
+    }
+    setting.settle(carried);
+    let comments: Vec<&Comment> = update.comments.iter().collect();
+    comments::write(session, facts, &issue, &comments, &mut carried.obstacles).await?;
+    status(session, facts, &issue, update, carried).await
+}
+
+/// Parts the issue from its ticket: link and property go, the issue stays.
+pub(super) async fn unshare(session: &Session<'_>, facts: &Facts) -> Result<(), Setback> {
+    let issue = match &session.errand.issue {
+        Some(issue) => issue.clone(),
+        None => match find(session, facts).await? {
+            Some(issue) => issue.key,
+            None => return Ok(()),
+        },
+    };
+    let ticket = session.errand.ticket.as_str();
+    let gone = |answered: Answered, what: &str| match answered.status {
+        // Jira Cloud answers 404 where no link has the id.
+        404 => Ok(()),
+        _ => answered.done(what).map(drop),
+    };
+    let path = [facts.version, "issue", &issue, "remotelink"];
+    let link = session.ask(Method::DELETE, &path, &[("globalId", ticket)], None).await?;
+    gone(link, "Jira does not remove the link")?;
+    let path = [facts.version, "issue", &issue, "properties", PROPERTY];
+    let property = session.ask(Method::DELETE, &path, &[], None).await?;
+    gone(property, "Jira does not remove the property")
+}
+
+/// The issue that stands for the ticket: as it is known, or found.
+async fn known(session: &Session<'_>, facts: &Facts) -> Result<String, Setback> {
+    if let Some(issue) = &session.errand.issue {
+        return Ok(issue.clone());
+    }
+    let found = find(session, facts).await?;
+    let gone = || Setback::Refused(format!("no issue in Jira stands for ticket {}", session.errand.ticket));
+    found.map(|issue| issue.key).ok_or_else(gone)
+}
+
+/// Finds the issue that an earlier try has made: by its link; or, where that try ended before the link, among those that we have
+/// made since, by the property that it was made with.
+async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<JiraIssue>, Setback> {
+    let errand = session.errand;
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let (ticket, project) = (quoted(errand.ticket.as_str()), quoted(&errand.jira.project));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let age = i64::try_from(now.as_millis()).unwrap_or_default() - errand.since.millis();
+    let minutes = (age / 60_000).max(0) + 10;
+    let jql = format!(
+        "issue in issuesWithRemoteLinksByGlobalId(\"{ticket}\") OR (project = \"{project}\" AND creator = currentUser() \
+         AND created >= \"-{minutes}m\") ORDER BY created DESC"
+    );
+    let mut body = json!({"jql": jql, "fields": ["summary"], "maxResults": 100});
+    if facts.cloud {
+        body["properties"] = json!([PROPERTY]);
+    }
+    let mut answered = session.ask(Method::POST, &[facts.version, "search"], &[], Some(&body)).await?;
+    if matches!(answered.status, 404 | 410) {
+        // Newer Clouds have it elsewhere.
+        answered = session.ask(Method::POST, &[facts.version, "search", "jql"], &[], Some(&body)).await?;
+    }
+    let found = answered.done("Jira does not search")?;
+    for issue in found["issues"].as_array().into_iter().flatten() {
+        let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
+        let mut property = issue["properties"][PROPERTY].clone();
+        if property.is_null() {
+            let path = [facts.version, "issue", &candidate.key, "properties", PROPERTY];
+            property = session.ask(Method::GET, &path, &[], None).await?.body["value"].clone();
+        }
+        if property["uuid"] == errand.ticket.as_str() && property["agreement"] == errand.agreement.as_str() {
+            return Ok(Some(candidate));
+        }
+    }
+    Ok(None)
+}
+
+async fn make(
+    session: &Session<'_>,
+    facts: &Facts,
+    update: &TicketUpdate,
+    first: Option<&Comment>,
+    carried: &mut Carried,
+) -> Result<JiraIssue, Setback> {
+    let errand = session.errand;
+    let mut setting: Setting = fields::of(update, facts, carried);
+    setting.put_plain("project", json!({"key": errand.jira.project}));
+    setting.put_plain("issuetype", json!({"name": errand.jira.issue_type}));
+    setting.put_plain("description", jira::description(update, first, facts.cloud));
+    if let Some(tags) = update.tags.as_ref().filter(|tags| !tags.is_empty()) {
+        setting.put_plain("labels", json!(tags));
+    }
+    if !setting.fields.contains_key("summary") {
+        setting.put_plain("summary", Value::from("(no subject)"));
+    }
+    let property = json!([{"key": PROPERTY, "value": {"uuid": errand.ticket, "agreement": errand.agreement}}]);
+    for round in 0.. {
+        let body = json!({"fields": setting.fields, "properties": property});
+        let asked = session.ask(Method::POST, &[facts.version, "issue"], &[], Some(&body)).await;
+        let answered = asked.map_err(|setback| match setback {
+            // It may have been made: then it has to be found.
+            Setback::Later { why, after } => Setback::Later { why, after: after.or(Some(INDEXED)) },
+            other => other,
+        })?;
+        if answered.is_done() {
+            let issue = jira::issue(&answered.body, &errand.base);
+            setting.settle(carried);
+            return issue
+                .ok_or_else(|| Setback::Refused("Jira made an issue and did not say which".to_owned()));
+        }
+        if answered.status != 400 || round >= ROUNDS || !setting.leave_out(&answered, carried) {
+            return Err(errors::refused(&format!("Jira makes no issue in {}", facts.project), &answered));
+        }
+    }
+    Err(Setback::Refused("Jira makes no issue".to_owned()))
+}
+
+async fn link(
+    session: &Session<'_>,
+    facts: &Facts,
+    update: &TicketUpdate,
+    issue: &str,
+) -> Result<(), Setback> {
+    let errand = session.errand;
+    let body = jira::remote_link(&errand.ticket, update, &errand.desk, &errand.jira.link_type);
+    let path = [facts.version, "issue", issue, "remotelink"];
+    session.ask(Method::POST, &path, &[], Some(&body)).await?.done("Jira does not link the issue").map(drop)
+}
+
+/// Says which ticket the issue stands for: of one that was found it may say so no more.
+async fn mark(session: &Session<'_>, facts: &Facts, issue: &str) -> Result<(), Setback> {
+    let errand = session.errand;
+    let body = json!({"uuid": errand.ticket, "agreement": errand.agreement});
+    let path = [facts.version, "issue", issue, "properties", PROPERTY];
+    let answered = session.ask(Method::PUT, &path, &[], Some(&body)).await?;
+    answered.done("Jira does not keep the issue's property").map(drop)
+}
+
+async fn status(
+    session: &Session<'_>,
+    facts: &Facts,
+    issue: &str,
+    update: &TicketUpdate,
+    carried: &mut Carried,
+) -> Result<(), Setback> {
+    match update.properties.get(&Property::Status).and_then(|status| status.as_str()) {
+        Some(word) => transition::to(session, facts, issue, word, carried).await,
+        None => Ok(()),
+    }
+}
+
+/// Labels that are new or gone; those that people over there have set stay.
+fn labels(update: &TicketUpdate) -> Vec<Value> {
+    let Some(extra) = &update.extra else { return Vec::new() };
+    let added = extra.tags_added.iter().map(|tag| json!({"add": tag}));
+    added.chain(extra.tags_removed.iter().map(|tag| json!({"remove": tag}))).collect()
+}

@@ -1,0 +1,14 @@
+//! What the flow needs of a desk that takes its commands over HTTP.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{Answer, CallError};
+
+/// Brings a command to the desk.
+#[async_trait]
+pub trait DeskHook: fmt::Debug + Send + Sync {
+    /// Sends a command's bytes under its id, which is the same on every retry.
+    async fn send(&self, id: &str, body: &str) -> Result<Answer, CallError>;
+}

@@ -1,0 +1,448 @@
+//! Tickets shared with a Jira, both ways, on Cloud and Data Center; every request held against Jira's own description.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Pair, TestDaemon,
+    jira::{ACCOUNT, Contract, FakeJira, Issue, TOKEN, Trick},
+    until,
+};
+
+/// A daemon and an agreement with a Jira, in force.
+async fn agreed(daemon: &TestDaemon, jira: &FakeJira, settings: Value) -> String {
+    let terms = json!({"comments": "public_and_private", "sync_tags": true, "sync_custom_fields": true, "priority": true});
+    let form = json!({"kind": "jira", "name": "Engineering", "url": jira.url, "terms": terms, "jira": settings});
+    let made = daemon.post("agreements", form).await;
+    let uuid = made["uuid"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    assert_eq!(made["webhook_secret"], "hook-secret", "it shows once");
+    assert!(!made.to_string().contains(TOKEN), "{made}");
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    let listen = daemon.config.http.listen;
+    jira.tell(&format!("http://{listen}/hooks/jira/{uuid}?secret=hook-secret"));
+    uuid
+}
+
+async fn camera_desk(name: &str, pair: Pair) -> TestDaemon {
+    let field = |title: &str, kind: &str, options: &[&str]| {
+        serde_json::from_value(json!({"title": title, "type": kind, "options": options})).unwrap()
+    };
+    TestDaemon::with(name, pair, Default::default(), |config| {
+        config.desk.fields = vec![
+            field("Camera model", "dropdown", &["X100", "X200", "Unheard of"]),
+            field("Serial", "text", &[]),
+            field("Shelf", "text", &[]),
+        ];
+    })
+    .await
+}
+
+/// A ticket with two comments, one of them private, shared under the agreement.
+async fn shared(daemon: &TestDaemon, uuid: &str) -> String {
+    let (id, _) = daemon.desk(|desk| desk.open(("77", "Joe User"), "Lens stuck", "It is stuck.", &[]));
+    for event in [
+        daemon.desk(|desk| desk.comment(&id, "Smith", "He is a bit rude.", false)),
+        daemon.desk(|desk| desk.set(&id, "priority", "urgent")),
+        daemon.desk(|desk| desk.fill(&id, "Camera model", json!("X100"))),
+        daemon.desk(|desk| desk.fill(&id, "Shelf", json!("7b"))),
+        daemon.desk(|desk| desk.tag(&id, &["lens", "two words"])),
+        daemon.desk(|desk| desk.share(&id, uuid)),
+    ] {
+        daemon.tell(&event).await;
+    }
+    id
+}
+
+/// The issue once the daemon has nothing more to tell.
+async fn settled(daemon: &TestDaemon, jira: &FakeJira, id: &str) -> Issue {
+    until("the issue is there", async || (!jira.issues().is_empty()).then_some(())).await;
+    delivered(daemon, id).await;
+    jira.issue()
+}
+
+/// Waits until nothing about a ticket is on its way to Jira.
+async fn delivered(daemon: &TestDaemon, id: &str) {
+    until("Jira has been told everything", async || {
+        let story = daemon.get(&format!("tickets/{id}/explain")).await.to_string();
+        let open = ["pending", "published"].iter().any(|state| story.contains(&format!("\"state\":\"{state}\"")));
+        (story.contains("ticket.create") && !open).then_some(())
+    })
+    .await;
+}
+
+async fn the_whole_story(pair: Pair, jira: FakeJira) {
+    let daemon = camera_desk("Acme", pair).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    let ticket = daemon.ticket(&id).await;
+    let name = ticket["uuid"].as_str().unwrap();
+
+    // Out: the issue, its link back, its property, the private comment for a role alone.
+    assert_eq!(issue.fields["summary"], "Lens stuck");
+    let description = issue.text("description");
+    assert!(description.contains("https://desk.example/tickets/") && description.contains("Joe User wrote:"));
+    assert!(description.contains("It is stuck.") && !description.contains("rude"), "{description}");
+    assert_eq!(issue.fields["priority"], json!({"name": "Highest"}));
+    assert_eq!(issue.fields["labels"], json!(["lens", "two_words"]));
+    assert_eq!(issue.fields["customfield_10010"], json!({"value": "X100"}));
+    assert_eq!(issue.links[0]["globalId"], name);
+    assert_eq!(issue.properties["crossdesk"], json!({"uuid": name, "agreement": uuid}));
+    assert_eq!(issue.comments.len(), 1);
+    assert!(issue.said()[0].contains("Smith wrote:") && issue.said()[0].contains("rude"));
+    assert_eq!(issue.comments[0]["visibility"], json!({"type": "role", "value": "Developers"}));
+    // What has no field there is told, and the ticket says which issue it is.
+    let issues = ticket["issues"].to_string();
+    assert!(issues.contains("field:Shelf") && issues.contains("unknown_field"), "{issues}");
+    assert_eq!(ticket["shares"][0]["partner_ticket_id"], issue.key.as_str());
+    assert_eq!(ticket["shares"][0]["partner_url"], format!("{}/browse/{}", jira.url, issue.key));
+
+    // Changes: a status by the transition that leads there, a comment, a label.
+    for event in [
+        daemon.desk(|desk| desk.set(&id, "status", "open")),
+        daemon.desk(|desk| desk.comment(&id, "Smith", "We look into it.", true)),
+        daemon.desk(|desk| desk.tag(&id, &["two words", "x100"])),
+    ] {
+        daemon.tell(&event).await;
+    }
+    until("it is being worked on", async || (jira.issue().status == "In Progress").then_some(())).await;
+    delivered(&daemon, &id).await;
+    let issue = jira.issue();
+    assert_eq!(issue.fields["labels"], json!(["two_words", "x100"]));
+    assert!(issue.said()[1].contains("We look into it.") && issue.comments[1]["visibility"].is_null());
+
+    // In: a comment, a private one, a status, a summary.
+    let hook = jira.comment("Which firmware?", Value::Null);
+    assert_eq!(jira.send(&hook, "h1").await, 200);
+    assert_eq!(jira.send(&hook, "h1").await, 200, "twice is as good as once");
+    let hook = jira.comment("Known bug.", json!({"type": "role", "value": "Developers"}));
+    assert_eq!(jira.send(&hook, "h2").await, 200);
+    let closed = jira.change(
+        "u-kim",
+        |issue| {
+            issue.status = "Done".to_owned();
+            issue.fields.insert("summary".to_owned(), json!("Lens stuck (X100)"));
+            issue.fields.insert("customfield_10011".to_owned(), json!("S-1"));
+        },
+        json!([{"field": "status", "fieldId": "status", "fieldtype": "jira"}, {"field": "summary", "fieldId": "summary"},
+            {"field": "Serial", "fieldId": "customfield_10011", "fieldtype": "custom"},
+            {"field": "Story points", "fieldId": "customfield_10012", "fieldtype": "custom"}]),
+    );
+    assert_eq!(jira.send(&closed, "h3").await, 200);
+    daemon
+        .until_desk("what was done in Jira is on the desk", |desk| {
+            let ticket = &desk.tickets[&id];
+            let has = |words: &str, public: bool| {
+                ticket.comments.iter().filter(|c| c.body == words && c.public == public).count() == 1
+            };
+            (ticket.values["status"] == "solved"
+                && ticket.values["subject"] == "Lens stuck (X100)"
+                && ticket.fields.get("Serial") == Some(&json!("S-1"))
+                && has("Which firmware?", true)
+                && has("Known bug.", false))
+            .then_some(())
+        })
+        .await;
+    daemon.until_quiet().await;
+    delivered(&daemon, &id).await;
+    let before = jira.with(|state| state.requests.len());
+
+    // Our own doing comes back as webhooks, and changes nothing; nor does an older one that comes late.
+    let ours = jira.change(ACCOUNT, |_| {}, json!([{"field": "labels", "fieldId": "labels"}]));
+    assert_eq!(jira.send(&ours, "h4").await, 200);
+    let mut late = closed.clone();
+    late["timestamp"] = json!(closed["timestamp"].as_i64().unwrap() - 500);
+    late["issue"]["fields"]["summary"] = json!("An older summary");
+    assert_eq!(jira.send(&late, "h5").await, 200);
+    daemon.until_quiet().await;
+    delivered(&daemon, &id).await;
+    let asked = jira.with(|state| state.requests.split_off(before));
+    assert!(asked.iter().all(|request| request.starts_with("GET")), "{asked:?}");
+    assert_eq!(daemon.ticket(&id).await["subject"], "Lens stuck (X100)");
+
+    // A comment that is edited there is told anew, since what has crossed is not written again.
+    let mut edited = jira.comment("Typo", Value::Null);
+    assert_eq!(jira.send(&edited, "h6").await, 200);
+    edited["webhookEvent"] = json!("comment_updated");
+    edited["comment"]["body"] = json!("No typo");
+    assert_eq!(jira.send(&edited, "h7").await, 200);
+    daemon
+        .until_desk("the edited comment is on the desk", |desk| {
+            desk.tickets[&id].comments.iter().any(|c| c.body == "(edited) No typo").then_some(())
+        })
+        .await;
+
+    // The end: link and property go, the issue stays.
+    daemon.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
+    until("the issue is parted from the ticket", async || {
+        let issue = jira.issue();
+        (issue.links.is_empty() && issue.properties.is_empty()).then_some(())
+    })
+    .await;
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_and_an_issue_of_a_cloud_stay_one() {
+    the_whole_story(Pair::SQLITE_EMBEDDED, FakeJira::cloud().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_and_an_issue_of_a_data_center_stay_one() {
+    the_whole_story(Pair::POSTGRES_AMQP, FakeJira::data_center().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    jira.trick("POST /issue", Trick::Lose);
+    jira.trick("POST /search", Trick::Lose);
+    jira.trick("remotelink", Trick::Lose);
+    jira.trick("POST /issue/SUP-2/comment", Trick::Lose);
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    assert_eq!((issue.comments.len(), issue.links.len()), (1, 1), "{issue:?}");
+    jira.trick("comment", Trick::Lose);
+    jira.trick("POST /issue/SUP-2/comment", Trick::Lose);
+    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Once.", true));
+    daemon.tell(&event).await;
+    until("it is written", async || (jira.issue().comments.len() > 1).then_some(())).await;
+    delivered(&daemon, &id).await;
+    assert_eq!(jira.issue().said().iter().filter(|said| said.contains("Once.")).count(), 1);
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
+    let jira = FakeJira::cloud().await;
+    jira.with(|state| state.hidden.push("priority".to_owned()));
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    assert!(!issue.fields.contains_key("priority") && issue.fields.contains_key("customfield_10010"));
+    let ticket = daemon.ticket(&id).await;
+    assert!(ticket["issues"].to_string().contains("not on the appropriate screen"), "{ticket}");
+    // An option that is none, and a status that no transition leads to: with the names of those that there are.
+    let event = daemon.desk(|desk| desk.fill(&id, "Camera model", json!("Unheard of")));
+    daemon.tell(&event).await;
+    let event = daemon.desk(|desk| desk.set(&id, "status", "pending"));
+    daemon.tell(&event).await;
+    let issues = until("both are told", async || {
+        let issues = daemon.ticket(&id).await["issues"].to_string();
+        (issues.contains("Option value 'Unheard of' is not valid") && issues.contains("no transition leads"))
+            .then_some(issues)
+    })
+    .await;
+    assert!(issues.contains("To work, Close"), "{issues}");
+    assert_eq!(jira.issue().status, "To Do");
+    // Once somebody mends it over there, the next change of the kind settles it.
+    let event = daemon.desk(|desk| desk.set(&id, "status", "solved"));
+    daemon.tell(&event).await;
+    until("the issue is done", async || (jira.issue().status == "Done").then_some(())).await;
+    until("the status is no issue any more", async || {
+        let ticket = daemon.ticket(&id).await;
+        (!ticket["issues"].to_string().contains("no transition leads")).then_some(())
+    })
+    .await;
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_comments_stay_here_where_nobody_says_who_may_read_them() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let mut settings = jira.settings();
+    settings["visibility"] = Value::Null;
+    let uuid = agreed(&daemon, &jira, settings).await;
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    assert!(issue.comments.is_empty(), "{issue:?}");
+    let ticket = daemon.ticket(&id).await;
+    assert!(ticket["issues"].to_string().contains("jira.visibility"), "{ticket}");
+    // A service project has internal comments.
+    jira.with(|state| state.service = true);
+    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Between us.", false));
+    daemon.tell(&event).await;
+    until("it is written", async || (!jira.issue().comments.is_empty()).then_some(())).await;
+    let comment = jira.issue().comments[0].clone();
+    let internal = json!({"key": "sd.public.comment", "value": {"internal": true}});
+    assert!(comment["properties"].as_array().unwrap().contains(&internal), "{comment}");
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_rate_limit_is_waited_for_and_wrong_credentials_are_said_and_lose_nothing() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    let limited = || {
+        let headers = vec![("retry-after", "1".to_owned()), ("x-ratelimit-remaining", "0".to_owned())];
+        Trick::Refuse(429, headers, json!({"errorMessages": ["Rate limit exceeded"]}))
+    };
+    jira.trick("POST /search", limited());
+    let begun = std::time::Instant::now();
+    let id = shared(&daemon, &uuid).await;
+    settled(&daemon, &jira, &id).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(900), "it wanted to be left alone");
+    let searched = jira.with(|state| state.requests.iter().filter(|r| *r == "POST /search").count());
+    assert_eq!(searched, 2);
+
+    jira.with(|state| state.token = "another".to_owned());
+    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "After all.", true));
+    daemon.tell(&event).await;
+    let reason = until("the agreement says why nothing goes", async || {
+        daemon.get(&format!("agreements/{uuid}")).await["reason"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(reason.contains("credentials") && reason.contains("You are not authenticated"), "{reason}");
+    let checked = daemon.get(&format!("agreements/{uuid}/check")).await;
+    assert_eq!(checked["partner"]["state"], "refused", "{checked}");
+    assert!(!checked.to_string().contains(TOKEN));
+    // Given the right ones, what waited goes out, and the reason is gone.
+    let edit = json!({"jira": {"token": "another"}});
+    daemon.edit(&uuid, edit).await;
+    until("what waited is there", async || {
+        jira.issue().said().iter().any(|said| said.contains("After all.")).then_some(())
+    })
+    .await;
+    until("nothing is wrong any more", async || {
+        daemon.get(&format!("agreements/{uuid}")).await["reason"].is_null().then_some(())
+    })
+    .await;
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_is_in_force_once_credentials_project_and_type_check_out() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    for (settings, words) in [
+        (json!({"project": "SUP", "email": "crossdesk@acme.example", "token": "wrong"}), "does not accept the credentials"),
+        (json!({"project": "NOPE", "email": "crossdesk@acme.example", "token": TOKEN}), "no project NOPE"),
+        (json!({"project": "SUP", "email": "crossdesk@acme.example", "token": TOKEN, "issue_type": "Epos"}), "no issue type \"Epos\"; it has Task, Bug"),
+    ] {
+        let form = json!({"kind": "jira", "name": "Engineering", "url": jira.url, "jira": settings});
+        let uuid = daemon.post("agreements", form).await["uuid"].as_str().unwrap().to_owned();
+        let shown = until("it is said what is wrong", async || {
+            let shown = daemon.get(&format!("agreements/{uuid}")).await;
+            shown["reason"].is_string().then_some(shown)
+        })
+        .await;
+        assert_eq!(shown["status"], "pending");
+        assert!(shown["reason"].as_str().unwrap().contains(words), "{shown}");
+    }
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    let checked = daemon.get(&format!("agreements/{uuid}/check")).await;
+    let points = checked["points"].as_array().unwrap();
+    let of = |what: &str| points.iter().filter(|point| point["what"] == what).cloned().collect::<Vec<_>>();
+    assert_eq!(of("credentials")[0]["detail"], "Jira Cloud knows the account as Crossdesk");
+    assert_eq!(of("project")[0]["ok"], true);
+    // One of the two words is a transition's name, which only an issue can show.
+    let said: Vec<bool> = of("transition").iter().map(|point| point["ok"].as_bool().unwrap()).collect();
+    assert_eq!(said.iter().filter(|ok| **ok).count(), 1, "{checked}");
+    let camera = checked["fields"].as_array().unwrap().iter().find(|field| field["title"] == "Camera model").unwrap();
+    assert_eq!(camera["there"], "text", "{checked}");
+    jira.assert_in_contract();
+    for (form, words) in [
+        (json!({"kind": "jira", "url": jira.url}), "jira is missing"),
+        (json!({"kind": "jira", "url": jira.url, "jira": {"project": "SUP"}}), "jira.token is missing"),
+        (json!({"kind": "third_party", "url": jira.url, "jira": {"project": "SUP", "token": "t"}}), "kind jira alone"),
+    ] {
+        let problem = daemon.driver.ask(Method::POST, "agreements", Some(&form)).await.unwrap_err();
+        assert!(format!("{problem:#}").contains(words), "{problem:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_that_is_being_made() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    let address = format!("http://{}/hooks/jira/{uuid}", daemon.config.http.listen);
+    let body = json!({"webhookEvent": "comment_created", "issue": {"id": "77"}, "comment": {"id": "1", "body": "x"}});
+    let signed = |secret: &str| {
+        use hmac::{Hmac, KeyInit, Mac};
+        let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body.to_string().as_bytes());
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    };
+    let client = reqwest::Client::new();
+    let post = async |address: String, signature: Option<String>, body: String| {
+        let mut request = client.post(address).body(body);
+        if let Some(signature) = signature {
+            request = request.header("x-hub-signature", signature);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    let plain = body.to_string();
+    for (wanted, given) in [
+        (401, post(address.clone(), None, plain.clone()).await),
+        (403, post(format!("{address}?secret=wrong"), None, plain.clone()).await),
+        (403, post(address.clone(), Some(signed("wrong")), plain.clone()).await),
+        (200, post(address.clone(), Some(signed("hook-secret")), plain.clone()).await),
+        (200, post(format!("{address}?secret=hook-secret"), None, plain.clone()).await),
+        (403, post(format!("{}?secret=hook-secret", address.replace(&uuid, "nobody")), None, plain.clone()).await),
+        (422, post(format!("{address}?secret=hook-secret"), None, "[]".to_owned()).await),
+        (405, client.get(format!("{address}?secret=hook-secret")).send().await.unwrap().status().as_u16()),
+    ] {
+        assert_eq!(wanted, given);
+    }
+    // Its token opens nothing of the protocol's.
+    let token = format!("{uuid}:{TOKEN}\nhook-secret").replace('\n', " ");
+    let sharing = client.get(format!("{}/agreements/{uuid}", daemon.sharing_url()));
+    assert_eq!(sharing.header("x-ticket-sharing-token", token).send().await.unwrap().status(), 403);
+
+    // The issue is made, and its link is not: somebody writes on it before this desk knows which issue it is.
+    let busy = || Trick::Refuse(503, Vec::new(), json!({"errorMessages": ["Jira is being upgraded"]}));
+    for _ in 0..3 {
+        jira.trick("remotelink", busy());
+    }
+    jira.trick("POST /issue", Trick::Lose);
+    let id = shared(&daemon, &uuid).await;
+    until("the issue is made", async || (!jira.issues().is_empty()).then_some(())).await;
+    let hook = jira.comment("Already?", Value::Null);
+    assert_eq!(jira.send(&hook, "early").await, 200);
+    daemon
+        .until_desk("what was said early is on the desk", |desk| {
+            let said = desk.tickets[&id].comments.iter().filter(|c| c.body == "Already?").count();
+            (said == 1).then_some(())
+        })
+        .await;
+    let mut gone = hook.clone();
+    gone["webhookEvent"] = json!("jira:issue_deleted");
+    assert_eq!(jira.send(&gone, "gone").await, 200);
+    until("the share has ended with its issue", async || {
+        (daemon.ticket(&id).await["shares"][0]["state"] == "ended").then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn the_contract_finds_a_misspelt_name() {
+    let contract = Contract::read();
+    let path = "/rest/api/3/issue/SUP-1/comment";
+    let body = json!({"body": {"type": "doc"}, "visibility": {"type": "role", "value": "Developers"}});
+    assert_eq!(contract.fault("POST", path, &[], &body), None);
+    for (method, path, query, body) in [
+        ("POST", path, "", json!({"body": {}, "visibilty": {"type": "role", "value": "Developers"}})),
+        ("POST", path, "", json!({"body": {}, "visibility": {"kind": "role"}})),
+        ("POST", path, "", json!({"body": {}, "visibility": {"type": "everybody"}})),
+        ("POST", path, "", json!({"body": {}, "id": "7"})),
+        ("POST", "/rest/api/3/issue", "", json!({"field": {}})),
+        ("POST", "/rest/api/3/issue", "", json!({"fields": {}, "properties": [{"name": "crossdesk", "value": 1}]})),
+        ("POST", "/rest/api/3/issue/SUP-1/remotelink", "", json!({"globalID": "x", "object": {"url": "u", "title": "t"}})),
+        ("POST", "/rest/api/3/issue/SUP-1/remotelink", "", json!({"globalId": "x", "object": {"url": "u"}})),
+        ("POST", "/rest/api/3/issue/SUP-1/transition", "", json!({"transition": {"id": "1"}})),
+        ("PATCH", "/rest/api/3/issue/SUP-1", "", json!({"fields": {}})),
+        ("GET", "/rest/api/3/issue/SUP-1", "field", Value::Null),
+        ("DELETE", "/rest/api/3/issue/SUP-1/properties/crossdesk", "", json!({})),
+        ("POST", "/rest/api/3/search", "", json!({"jql": "x", "maxresults": 1})),
+    ] {
+        let query: Vec<_> =
+            Some(query).filter(|q| !q.is_empty()).map(|q| (q.to_owned(), "x".to_owned())).into_iter().collect();
+        assert!(contract.fault(method, path, &query, &body).is_some(), "{method} {path} {body}");
+    }
+}
