@@ -99,16 +99,17 @@ async fn the_whole_story(pair: Pair, jira: FakeJira) {
 
     // Changes: a status by the transition that leads there, a comment, a label.
     for event in [
-        daemon.desk(|desk| desk.set(&id, "status", "open")),
+        daemon.desk(|desk| desk.set(&id, "status", "pending")),
         daemon.desk(|desk| desk.comment(&id, "Smith", "We look into it.", true)),
         daemon.desk(|desk| desk.tag(&id, &["two words", "x100"])),
     ] {
         daemon.tell(&event).await;
     }
-    until("it is being worked on", async || (jira.issue().status == "In Progress").then_some(())).await;
+    let labels = json!(["two_words", "x100"]);
+    until("the last of it is there", async || (jira.issue().fields["labels"] == labels).then_some(())).await;
     delivered(&daemon, &id).await;
     let issue = jira.issue();
-    assert_eq!(issue.fields["labels"], json!(["two_words", "x100"]));
+    assert_eq!(issue.status, "Waiting");
     assert!(issue.said()[1].contains("We look into it.") && issue.comments[1]["visibility"].is_null());
 
     // In: a comment, a private one, a status, a summary.
@@ -217,7 +218,10 @@ async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
     let jira = FakeJira::cloud().await;
-    jira.with(|state| state.hidden.push("priority".to_owned()));
+    jira.with(|state| {
+        state.hidden.push("priority".to_owned());
+        state.workflow.insert("In Progress".to_owned(), vec![("Stop work", "To Do"), ("Close", "Done")]);
+    });
     let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
     let uuid = agreed(&daemon, &jira, jira.settings()).await;
     let id = shared(&daemon, &uuid).await;
@@ -236,8 +240,8 @@ async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
             .then_some(issues)
     })
     .await;
-    assert!(issues.contains("To work, Close"), "{issues}");
-    assert_eq!(jira.issue().status, "To Do");
+    assert!(issues.contains("Stop work, Close"), "{issues}");
+    assert_eq!(jira.issue().status, "In Progress");
     // Once somebody mends it over there, the next change of the kind settles it.
     let event = daemon.desk(|desk| desk.set(&id, "status", "solved"));
     daemon.tell(&event).await;

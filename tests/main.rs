@@ -25,6 +25,7 @@ mod delivery; // retries, order, what a partner's answers mean
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field
 mod fields; // custom fields: rules, and what fits later
+mod filters; // desks that speak in their own way
 mod histories; // random histories of two desks: equal after quiet
 mod invites; // invites from strangers
 mod jira; // tickets shared with a Jira, both ways
@@ -42,3 +43,4 @@ mod story; // the whole way, on all four pairs of store and broker
 mod syncing; // what else syncs and what does not: numbers, links, people, HTML, rules, merges
 mod terms; // what holds whatever a partner does
 mod tls; // the broker and the database over TLS
+mod webhooks; // a desk that takes its commands over HTTP

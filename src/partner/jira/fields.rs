@@ -108,7 +108,7 @@ impl Setting {
             let name = self.names.remove(id).unwrap_or_else(|| id.clone());
             let unknown = said.contains("cannot be set") || said.contains("unknown");
             let reason = if unknown { Reason::UnknownField } else { Reason::UnknownOption };
-            let detail = errors::words(&format!("Jira does not take {name} ({said})"), answered);
+            let detail = format!("Jira does not take {name}: {}", errors::line(said));
             carried.obstacles.push(Obstacle { subject, reason, detail });
         }
         any
