@@ -35,8 +35,10 @@ async fn preset(pair: Pair, program: &str, sample: &str) -> TestDaemon {
     })
     .await;
     assert_eq!((told[0]["subject"].as_str(), told[0]["tags"].clone()), (Some("Lens stuck"), json!(["lens"])));
-    let comments: Vec<&Value> = told.iter().filter_map(|body| body["comments"].as_array()).flatten().collect();
-    let said = |body: &str| comments.iter().find(|comment| comment["body"] == body).unwrap()["public"].clone();
+    let comments: Vec<&Value> =
+        told.iter().filter_map(|body| body["comments"].as_array()).flatten().collect();
+    let said =
+        |body: &str| comments.iter().find(|comment| comment["body"] == body).unwrap()["public"].clone();
     assert_eq!((said("It is stuck."), said("He is a bit rude.")), (json!(true), json!(false)));
     assert!(told.iter().any(|body| body["custom_fields"]["Camera model"] == "X100"), "{told:#?}");
     assert!(told.iter().any(|body| body["tags"] == json!(["lens", "x100"])), "{told:#?}");
@@ -85,18 +87,17 @@ async fn one_input_may_be_many_events_and_one_that_fails_is_kept_as_it_came() {
     assert_eq!(preview["would_send"][0]["type"], "ticket.create", "{preview}");
     let none = daemon.post("preview", json!({"tickets": []})).await;
     assert_eq!((none["outcome"].as_str(), none["would_send"].clone()), (Some("unshared"), json!([])));
-    let wrong = daemon.driver.ask(reqwest::Method::POST, "events", Some(&json!({"tickets": 7}))).await.unwrap_err();
+    let wrong =
+        daemon.driver.ask(reqwest::Method::POST, "events", Some(&json!({"tickets": 7}))).await.unwrap_err();
     assert!(format!("{wrong:#}").contains("desk.event_filter fails"), "{wrong:#}");
 }
 
 #[test]
 fn a_program_that_is_none_is_said_at_the_start_with_its_line() {
-    for (program, words) in [
-        (".a |\n.b[", "line 2"),
-        ("nosuch(.a)", "nosuch"),
-    ] {
+    for (program, words) in [(".a |\n.b[", "line 2"), ("nosuch(.a)", "nosuch")] {
         let toml = format!("[desk]\nevent_filter = '''{program}'''\n");
-        let error = crossdesk::config::load(&toml, "crossdesk.toml", &Default::default()).unwrap_err().to_string();
+        let error =
+            crossdesk::config::load(&toml, "crossdesk.toml", &Default::default()).unwrap_err().to_string();
         assert!(error.contains("desk.event_filter: not a jq program") && error.contains(words), "{error}");
     }
 }

@@ -12,7 +12,8 @@ use crate::support::{
 /// A daemon and an agreement with a Jira, in force.
 async fn agreed(daemon: &TestDaemon, jira: &FakeJira, settings: Value) -> String {
     let terms = json!({"comments": "public_and_private", "sync_tags": true, "sync_custom_fields": true, "priority": true});
-    let form = json!({"kind": "jira", "name": "Engineering", "url": jira.url, "terms": terms, "jira": settings});
+    let form =
+        json!({"kind": "jira", "name": "Engineering", "url": jira.url, "terms": terms, "jira": settings});
     let made = daemon.post("agreements", form).await;
     let uuid = made["uuid"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     assert_eq!(made["webhook_secret"], "hook-secret", "it shows once");
@@ -64,7 +65,8 @@ async fn settled(daemon: &TestDaemon, jira: &FakeJira, id: &str) -> Issue {
 async fn delivered(daemon: &TestDaemon, id: &str) {
     until("Jira has been told everything", async || {
         let story = daemon.get(&format!("tickets/{id}/explain")).await.to_string();
-        let open = ["pending", "published"].iter().any(|state| story.contains(&format!("\"state\":\"{state}\"")));
+        let open =
+            ["pending", "published"].iter().any(|state| story.contains(&format!("\"state\":\"{state}\"")));
         (story.contains("ticket.create") && !open).then_some(())
     })
     .await;
@@ -324,9 +326,15 @@ async fn an_agreement_is_in_force_once_credentials_project_and_type_check_out() 
     let jira = FakeJira::cloud().await;
     let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
     for (settings, words) in [
-        (json!({"project": "SUP", "email": "crossdesk@acme.example", "token": "wrong"}), "does not accept the credentials"),
+        (
+            json!({"project": "SUP", "email": "crossdesk@acme.example", "token": "wrong"}),
+            "does not accept the credentials",
+        ),
         (json!({"project": "NOPE", "email": "crossdesk@acme.example", "token": TOKEN}), "no project NOPE"),
-        (json!({"project": "SUP", "email": "crossdesk@acme.example", "token": TOKEN, "issue_type": "Epos"}), "no issue type \"Epos\"; it has Task, Bug"),
+        (
+            json!({"project": "SUP", "email": "crossdesk@acme.example", "token": TOKEN, "issue_type": "Epos"}),
+            "no issue type \"Epos\"; it has Task, Bug",
+        ),
     ] {
         let form = json!({"kind": "jira", "name": "Engineering", "url": jira.url, "jira": settings});
         let uuid = daemon.post("agreements", form).await["uuid"].as_str().unwrap().to_owned();
@@ -347,13 +355,17 @@ async fn an_agreement_is_in_force_once_credentials_project_and_type_check_out() 
     // One of the two words is a transition's name, which only an issue can show.
     let said: Vec<bool> = of("transition").iter().map(|point| point["ok"].as_bool().unwrap()).collect();
     assert_eq!(said.iter().filter(|ok| **ok).count(), 1, "{checked}");
-    let camera = checked["fields"].as_array().unwrap().iter().find(|field| field["title"] == "Camera model").unwrap();
+    let camera =
+        checked["fields"].as_array().unwrap().iter().find(|field| field["title"] == "Camera model").unwrap();
     assert_eq!(camera["there"], "text", "{checked}");
     jira.assert_in_contract();
     for (form, words) in [
         (json!({"kind": "jira", "url": jira.url}), "jira is missing"),
         (json!({"kind": "jira", "url": jira.url, "jira": {"project": "SUP"}}), "jira.token is missing"),
-        (json!({"kind": "third_party", "url": jira.url, "jira": {"project": "SUP", "token": "t"}}), "kind jira alone"),
+        (
+            json!({"kind": "third_party", "url": jira.url, "jira": {"project": "SUP", "token": "t"}}),
+            "kind jira alone",
+        ),
     ] {
         let problem = daemon.driver.ask(Method::POST, "agreements", Some(&form)).await.unwrap_err();
         assert!(format!("{problem:#}").contains(words), "{problem:#}");
@@ -388,7 +400,11 @@ async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_
         (403, post(address.clone(), Some(signed("wrong")), plain.clone()).await),
         (200, post(address.clone(), Some(signed("hook-secret")), plain.clone()).await),
         (200, post(format!("{address}?secret=hook-secret"), None, plain.clone()).await),
-        (403, post(format!("{}?secret=hook-secret", address.replace(&uuid, "nobody")), None, plain.clone()).await),
+        (
+            403,
+            post(format!("{}?secret=hook-secret", address.replace(&uuid, "nobody")), None, plain.clone())
+                .await,
+        ),
         (422, post(format!("{address}?secret=hook-secret"), None, "[]".to_owned()).await),
         (405, client.get(format!("{address}?secret=hook-secret")).send().await.unwrap().status().as_u16()),
     ] {
@@ -436,8 +452,18 @@ fn the_contract_finds_a_misspelt_name() {
         ("POST", path, "", json!({"body": {}, "visibility": {"type": "everybody"}})),
         ("POST", path, "", json!({"body": {}, "id": "7"})),
         ("POST", "/rest/api/3/issue", "", json!({"field": {}})),
-        ("POST", "/rest/api/3/issue", "", json!({"fields": {}, "properties": [{"name": "crossdesk", "value": 1}]})),
-        ("POST", "/rest/api/3/issue/SUP-1/remotelink", "", json!({"globalID": "x", "object": {"url": "u", "title": "t"}})),
+        (
+            "POST",
+            "/rest/api/3/issue",
+            "",
+            json!({"fields": {}, "properties": [{"name": "crossdesk", "value": 1}]}),
+        ),
+        (
+            "POST",
+            "/rest/api/3/issue/SUP-1/remotelink",
+            "",
+            json!({"globalID": "x", "object": {"url": "u", "title": "t"}}),
+        ),
         ("POST", "/rest/api/3/issue/SUP-1/remotelink", "", json!({"globalId": "x", "object": {"url": "u"}})),
         ("POST", "/rest/api/3/issue/SUP-1/transition", "", json!({"transition": {"id": "1"}})),
         ("PATCH", "/rest/api/3/issue/SUP-1", "", json!({"fields": {}})),
@@ -445,8 +471,11 @@ fn the_contract_finds_a_misspelt_name() {
         ("DELETE", "/rest/api/3/issue/SUP-1/properties/crossdesk", "", json!({})),
         ("POST", "/rest/api/3/search", "", json!({"jql": "x", "maxresults": 1})),
     ] {
-        let query: Vec<_> =
-            Some(query).filter(|q| !q.is_empty()).map(|q| (q.to_owned(), "x".to_owned())).into_iter().collect();
+        let query: Vec<_> = Some(query)
+            .filter(|q| !q.is_empty())
+            .map(|q| (q.to_owned(), "x".to_owned()))
+            .into_iter()
+            .collect();
         assert!(contract.fault(method, path, &query, &body).is_some(), "{method} {path} {body}");
     }
 }

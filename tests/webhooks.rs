@@ -47,7 +47,8 @@ impl Endpoint {
 }
 
 async fn take(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (id, at) = (header("webhook-id"), header("webhook-timestamp"));
     let key = BASE64.decode(SECRET.trim_start_matches("whsec_")).unwrap();
     let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(&key).unwrap();
@@ -92,8 +93,10 @@ async fn a_desk_is_brought_its_commands(pair: Pair) {
     assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
     let update = json!({"status": "pending"});
     assert_eq!(sender.ticket("PUT", "t1", &update).await, 200);
-    until("all is there", async || (endpoint.kinds().iter().filter(|k| *k == "crossdesk.ticket.update").count() == 1).then_some(()))
-        .await;
+    until("all is there", async || {
+        (endpoint.kinds().iter().filter(|k| *k == "crossdesk.ticket.update").count() == 1).then_some(())
+    })
+    .await;
     let ours: Vec<String> = endpoint.kinds().into_iter().filter(|kind| kind != "crossdesk.notice").collect();
     assert_eq!(ours, ["crossdesk.user.create", "crossdesk.ticket.create", "crossdesk.ticket.update"]);
     // Taken is not done: the daemon still waits for the answers, and brings nothing twice, even after a restart.

@@ -75,9 +75,8 @@ fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
         declared: true,
         ..Agreement::pending(now)
     };
-    let change = |declared: &DeclaredAgreement| {
-        Change::Declare(Box::new((agreement(declared), secret(declared))))
-    };
+    let change =
+        |declared: &DeclaredAgreement| Change::Declare(Box::new((agreement(declared), secret(declared))));
     config.agreements.iter().map(change).collect()
 }
 

@@ -43,9 +43,7 @@ impl Broker for Embedded {
         let take = |outgoing: Outgoing| {
             let queue = match &outgoing.destination {
                 Destination::Partner(agreement) => Some(self.partner(agreement)),
-                Destination::Commands => {
-                    self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone()
-                }
+                Destination::Commands => self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 _ => None,
             };
             if let Some(queue) = queue {

@@ -198,7 +198,11 @@ impl Invite {
     fn jira(&self) -> Result<Value> {
         let Some(project) = &self.project else { return Ok(Value::Null) };
         let token = match self.token_file.as_deref() {
-            None => return Err(anyhow!("--token-file is missing: the file with the Jira's token, or - for the input")),
+            None => {
+                return Err(anyhow!(
+                    "--token-file is missing: the file with the Jira's token, or - for the input"
+                ));
+            }
             Some(path) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin())?,
             Some(path) => std::fs::read_to_string(path)
                 .with_context(|| format!("--token-file {} cannot be read", path.display()))?,

@@ -153,7 +153,10 @@ fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
 fn jira(at: usize, agreement: &DeclaredAgreement) -> Check {
     let key = |name: &str| format!("agreements[{at}].{name}");
     if agreement.direction != Direction::Outbound {
-        return wrong(key("direction"), "must be outbound: tickets are shared with a Jira, which shares none itself");
+        return wrong(
+            key("direction"),
+            "must be outbound: tickets are shared with a Jira, which shares none itself",
+        );
     }
     if !agreement.url.as_ref().is_some_and(|url| Url::parse(url).is_ok_and(|url| url.host().is_some())) {
         return wrong(key("url"), "must be the Jira's address, such as https://acme.atlassian.net");
@@ -161,7 +164,9 @@ fn jira(at: usize, agreement: &DeclaredAgreement) -> Check {
     let Some(jira) = &agreement.jira else {
         return wrong(key("jira"), "is missing: its project and its token, in a section [agreements.jira]");
     };
-    for (name, text) in [("jira.project", &jira.project), ("jira.token", &jira.token), ("jira.issue_type", &jira.issue_type)] {
+    for (name, text) in
+        [("jira.project", &jira.project), ("jira.token", &jira.token), ("jira.issue_type", &jira.issue_type)]
+    {
         if text.trim().is_empty() {
             return wrong(key(name), "is empty");
         }

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason, Share,
-    ShareRole, TagsExchange, TicketUpdate, Value,
+    Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
+    Share, ShareRole, TagsExchange, TicketUpdate, Value,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};

@@ -102,7 +102,8 @@ async fn look(
     let snapshot = options.store.snapshot(&Scope::default()).await?;
     let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
     let ours = |field: &&CustomField| {
-        let renamed = agreement.local.fields.iter().any(|rule| rule.partner_title.as_ref() == Some(&field.title));
+        let renamed =
+            agreement.local.fields.iter().any(|rule| rule.partner_title.as_ref() == Some(&field.title));
         renamed || here.find(&field.title).is_some()
     };
     let fields = looked.fields.fields().iter().filter(ours).cloned().collect();

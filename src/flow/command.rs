@@ -32,9 +32,7 @@ pub(super) async fn bring(
     message.attempts += 1;
     let answered = result.is_ok();
     let (change, came_of_it) = match judge(&result) {
-        Judged::Taken => {
-            (Change::Attempt(Box::new(message.clone()), Attempted::Taken), CameOfIt::Done)
-        }
+        Judged::Taken => (Change::Attempt(Box::new(message.clone()), Attempted::Taken), CameOfIt::Done),
         Judged::Refused(why) => (refused(&message, why, now), CameOfIt::Done),
         Judged::Later(why) if now.since(message.created_at) > options.give_up_after => {
             let hours = options.give_up_after.as_secs() / 3600;

@@ -44,7 +44,8 @@ pub(super) async fn run(
     };
     if let Some(made) = carried.issue.filter(|_| errand.issue.is_none()) {
         // Whatever comes next begins with the issue that was made.
-        let found = Change::Found { agreement: errand.agreement.clone(), ticket: errand.ticket.clone(), issue: made };
+        let found =
+            Change::Found { agreement: errand.agreement.clone(), ticket: errand.ticket.clone(), issue: made };
         let _found_again_otherwise = pipeline.submit_one(found).await;
     }
     let hide = |text: String| hidden(text, &errand);
@@ -65,10 +66,7 @@ pub(super) async fn run(
 ///
 /// # Errors
 /// The store is away.
-pub(super) async fn checking(
-    options: &Options,
-    agreement: &Agreement,
-) -> Result<Option<Errand>, StoreError> {
+pub(super) async fn checking(options: &Options, agreement: &Agreement) -> Result<Option<Errand>, StoreError> {
     let keys = options.store.access_keys(&agreement.uuid).await?;
     Ok(of(options, agreement, keys.as_ref()))
 }

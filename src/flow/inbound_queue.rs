@@ -53,7 +53,9 @@ impl InboundQueue {
                 return crate::engine::Refusal::new(422, reason).into();
             }
         };
-        let uuid = incoming.subject.clone().unwrap_or_default();
+        // A shovel that adds the token takes every other header away; the body names the object too.
+        let named = || serde_json::from_slice::<Named>(&incoming.body).ok().map(|named| named.uuid);
+        let uuid = incoming.subject.clone().or_else(named).unwrap_or_default();
         let (token, body) = (incoming.token.clone(), incoming.body.clone());
         self.inbound.handle(Request { method, collection, uuid, token, body, over_http: false }).await
     }
@@ -80,6 +82,12 @@ impl InboundQueue {
         }
         Ok(())
     }
+}
+
+/// The object that a body is about.
+#[derive(serde::Deserialize)]
+struct Named {
+    uuid: String,
 }
 
 /// A refused body as it may be kept: an invite's key is taken out.

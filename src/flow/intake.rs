@@ -143,7 +143,8 @@ impl Consumer for Intake {
             };
             if !batch.is_empty() {
                 last = batch.len();
-                let (mut changes, mut counts) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+                let (mut changes, mut counts) =
+                    (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
                 for incoming in &batch {
                     let before = changes.len();
                     changes.extend(self.read(&incoming.body));

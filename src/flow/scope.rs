@@ -62,7 +62,10 @@ fn add(scope: &mut Scope, change: &Change) {
                 scope.agreements.push(message.id.owner.to_string());
             } else {
                 scope.tickets.push(message.id.owner.clone());
-                if !matches!(change, Change::Attempt(_, Attempted::Delivered | Attempted::Taken | Attempted::Later { .. })) {
+                if !matches!(
+                    change,
+                    Change::Attempt(_, Attempted::Delivered | Attempted::Taken | Attempted::Later { .. })
+                ) {
                     scope.all_comments.push(TicketRef::Network(message.id.owner.clone()));
                 }
             }

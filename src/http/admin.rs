@@ -74,8 +74,10 @@ async fn event(
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
     let events = read(&context, &headers, &bytes)?;
     let Some((event, _)) = events.first() else {
-        return Ok(Json(json!({"outcome": Outcome::Unshared.as_str(), "reason": "desk.event_filter makes no event of it",
-            "decided": [], "would_send": []})));
+        return Ok(Json(
+            json!({"outcome": Outcome::Unshared.as_str(), "reason": "desk.event_filter makes no event of it",
+            "decided": [], "would_send": []}),
+        ));
     };
     let preview = preview(&context.options, event).await?;
     let would_send: Vec<Value> = preview.messages.iter().map(view::message).collect();

@@ -18,9 +18,7 @@ use super::{
     view,
 };
 use crate::{
-    domain::{
-        AccessKey, Agreement, AgreementStatus, Doer, JiraSecrets, Kind, Party, Profile, Terms, Uuid,
-    },
+    domain::{AccessKey, Agreement, AgreementStatus, Doer, JiraSecrets, Kind, Party, Profile, Terms, Uuid},
     engine::agreement::Invite,
     flow::{self, AgreementAction, Change, TermsEdit},
     ports::Scope,
@@ -225,7 +223,9 @@ fn with_key(agreement: &Agreement, key: &AccessKey) -> Value {
     let mut shown = view::agreement(agreement);
     let secret = match agreement.kind {
         Kind::Queue => Some(("access_key", key.reveal().to_owned())),
-        Kind::Jira => JiraSecrets::unpacked(key).webhook.map(|secret| ("webhook_secret", secret.reveal().to_owned())),
+        Kind::Jira => {
+            JiraSecrets::unpacked(key).webhook.map(|secret| ("webhook_secret", secret.reveal().to_owned()))
+        }
         _ => None,
     };
     if let (Some((name, secret)), Value::Object(object)) = (secret, &mut shown) {

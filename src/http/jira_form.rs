@@ -81,7 +81,9 @@ pub(super) async fn edit(context: &Shared, agreement: &Agreement, form: JiraForm
         return Err(Problem::unusable("jira: the partner of this agreement is none"));
     };
     if !form.status.is_empty() || !form.fields.is_empty() {
-        return Err(Problem::unusable("jira: statuses and fields are changed as local.status and local.fields"));
+        return Err(Problem::unusable(
+            "jira: statuses and fields are changed as local.status and local.fields",
+        ));
     }
     let keys = context.options.store.access_keys(&agreement.uuid).await?;
     let mut secrets = JiraSecrets::unpacked(&keys.map_or_else(|| AccessKey::new(""), |keys| keys.current));

@@ -41,8 +41,8 @@ impl SignedHook {
     }
 
     fn signature(&self, id: &str, at: u64, body: &str) -> Result<String, String> {
-        let mut mac =
-            <Hmac<Sha256> as KeyInit>::new_from_slice(&key(&self.secret)?).map_err(|error| error.to_string())?;
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key(&self.secret)?)
+            .map_err(|error| error.to_string())?;
         mac.update(format!("{id}.{at}.{body}").as_bytes());
         Ok(format!("v1,{}", BASE64.encode(mac.finalize().into_bytes())))
     }
@@ -90,6 +90,8 @@ mod tests {
             hook.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}")
         });
         assert_eq!(signed.as_deref(), Ok("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
-        assert!(SignedHook::new("http://127.0.0.1/", &AccessKey::new("short"), Duration::from_secs(1)).is_err());
+        assert!(
+            SignedHook::new("http://127.0.0.1/", &AccessKey::new("short"), Duration::from_secs(1)).is_err()
+        );
     }
 }

@@ -143,8 +143,7 @@ fn shares(tickets: &[Changed]) -> Statement {
 
 /// What stands for tickets at partners.
 fn counterparts(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
-    const COLUMNS: &[(&str, Type)] =
-        &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];
+    const COLUMNS: &[(&str, Type)] = &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];
     let row = |(agreement, id, ticket): &&(Uuid, String, Uuid)| -> Vec<Cell> {
         vec![agreement.into(), id.as_str().into(), ticket.into()]
     };

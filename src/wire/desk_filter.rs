@@ -51,7 +51,8 @@ impl Filter {
         })?;
         let compiled = Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
             let names = errors.iter().flat_map(|(_, errors)| errors);
-            let names: Vec<String> = names.map(|(name, kind)| format!("{name} ({})", kind.as_str())).collect();
+            let names: Vec<String> =
+                names.map(|(name, kind)| format!("{name} ({})", kind.as_str())).collect();
             format!("not a jq program: these are not known: {}", names.join(", "))
         })?;
         Ok(Self(compiled))
@@ -68,7 +69,9 @@ impl Filter {
         for output in self.0.id.run((ctx, input)).map(unwrap_valr) {
             let event = output.map_err(|error| Error::new(format!("desk.event_filter fails: {error}")))?;
             if events.len() == MOST {
-                return Err(Error::new(format!("desk.event_filter makes more than {MOST} events of one input")));
+                return Err(Error::new(format!(
+                    "desk.event_filter makes more than {MOST} events of one input"
+                )));
             }
             events.push(event.to_string());
         }
@@ -85,11 +88,13 @@ fn unreadable(code: &str, error: &jaq_core::load::Error<&str>) -> String {
     };
     match error {
         Io(files) => files.iter().map(|(path, why)| format!("{path}: {why}")).collect(),
-        Lex(errors) => {
-            errors.iter().map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str())).collect()
-        }
-        Parse(errors) => {
-            errors.iter().map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str())).collect()
-        }
+        Lex(errors) => errors
+            .iter()
+            .map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str()))
+            .collect(),
+        Parse(errors) => errors
+            .iter()
+            .map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str()))
+            .collect(),
     }
 }

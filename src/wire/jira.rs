@@ -163,15 +163,18 @@ pub fn value(field: &Field, value: &Value, cloud: bool) -> Result<Value, String>
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     };
-    let list = || -> Vec<Value> { value.as_array().cloned().unwrap_or_else(|| vec![Value::from(text.clone())]) };
+    let list =
+        || -> Vec<Value> { value.as_array().cloned().unwrap_or_else(|| vec![Value::from(text.clone())]) };
     match (field.kind.as_str(), value) {
         ("string", Value::Array(_) | Value::Object(_)) => Err(format!("{} takes one text", field.name)),
         ("string", _) if field.is_long => Ok(rich(&text, cloud)),
         ("string" | "date" | "datetime", _) => Ok(Value::from(text)),
         ("number", Value::Number(_)) => Ok(value.clone()),
-        ("number", _) => text.trim().parse::<serde_json::Number>().map(Value::Number).map_err(|_| {
-            format!("{} takes a number, not \"{text}\"", field.name)
-        }),
+        ("number", _) => text
+            .trim()
+            .parse::<serde_json::Number>()
+            .map(Value::Number)
+            .map_err(|_| format!("{} takes a number, not \"{text}\"", field.name)),
         ("option", Value::Array(_) | Value::Object(_)) => Err(format!("{} takes one option", field.name)),
         ("option", _) => Ok(json!({"value": text})),
         ("array", _) if field.items == "option" => {
@@ -199,8 +202,13 @@ pub fn value_here(value: &Value) -> Value {
 
 /// The words of a refusal (`errorMessages` and `errors`), and which fields it is about.
 pub fn refusal(body: &Value) -> (String, Vec<String>) {
-    let mut words: Vec<String> =
-        body["errorMessages"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut words: Vec<String> = body["errorMessages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     let mut fields = Vec::new();
     for (field, why) in body["errors"].as_object().into_iter().flatten() {
         words.push(format!("{field}: {}", why.as_str().unwrap_or_default()));
@@ -227,7 +235,13 @@ mod tests {
 
     fn field(kind: &str, items: &str) -> Field {
         let name = "Camera model".to_owned();
-        Field { id: "customfield_1".to_owned(), name, kind: kind.to_owned(), items: items.to_owned(), is_long: false }
+        Field {
+            id: "customfield_1".to_owned(),
+            name,
+            kind: kind.to_owned(),
+            items: items.to_owned(),
+            is_long: false,
+        }
     }
 
     #[test]

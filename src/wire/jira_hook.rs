@@ -55,13 +55,14 @@ pub fn read(bytes: &[u8]) -> Result<Option<Hook>, Error> {
     let payload: Value = serde_json::from_slice(&text::without_nul(bytes))
         .map_err(|error| Error::new(format!("not JSON: {error}")))?;
     let event = payload["webhookEvent"].as_str();
-    let kind = match event.ok_or_else(|| Error::new("webhookEvent is missing: this is no webhook of a Jira"))? {
-        "jira:issue_updated" => Kind::Changed,
-        "comment_created" => Kind::Commented,
-        "comment_updated" => Kind::Edited,
-        "jira:issue_deleted" => Kind::Deleted,
-        _ => return Ok(None),
-    };
+    let kind =
+        match event.ok_or_else(|| Error::new("webhookEvent is missing: this is no webhook of a Jira"))? {
+            "jira:issue_updated" => Kind::Changed,
+            "comment_created" => Kind::Commented,
+            "comment_updated" => Kind::Edited,
+            "jira:issue_deleted" => Kind::Deleted,
+            _ => return Ok(None),
+        };
     let issue = id(&payload["issue"]["id"]).ok_or_else(|| Error::new("issue.id is missing"))?;
     Ok(Some(Hook { issue, kind, payload }))
 }
@@ -99,7 +100,8 @@ impl Hook {
                 update.actor = reader.person(editor(comment));
                 let first = self.comments().into_iter().next().map(|name| reader.names.comment(&name));
                 let ours = reader.is_ours(&comment["author"]);
-                let edited = comment["updated"].as_str().filter(|_| ours || first.is_some_and(|uuid| known(&uuid)));
+                let edited =
+                    comment["updated"].as_str().filter(|_| ours || first.is_some_and(|uuid| known(&uuid)));
                 update.comments.extend(reader.comment(comment, edited));
             }
             _ => {}

@@ -151,6 +151,14 @@ impl RabbitMq {
         port
     }
 
+    /// Gives the node shovels, as terms of its own language.
+    pub(crate) fn shovel(&self, shovels: &str) {
+        let plugins = "[rabbitmq_consistent_hash_exchange, rabbitmq_shovel].\n";
+        std::fs::write(self.folder.join("plugins"), plugins).unwrap();
+        let terms = format!("[{{rabbitmq_shovel, [{{shovels, [{shovels}]}}]}}].\n");
+        std::fs::write(self.folder.join("advanced.config"), terms).unwrap();
+    }
+
     /// Starts the node, and waits until it answers.
     pub(crate) fn start(&self) -> Process {
         let folder = self.folder.clone();
@@ -163,6 +171,7 @@ impl RabbitMq {
                 .env("RABBITMQ_MNESIA_BASE", inside("data"))
                 .env("RABBITMQ_LOG_BASE", inside("log"))
                 .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq"))
+                .env("RABBITMQ_ADVANCED_CONFIG_FILE", inside("advanced.config"))
                 .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins"))
                 .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
                 .env("RABBITMQ_DIST_PORT", distribution.to_string())

@@ -3,8 +3,8 @@
 use super::{NewKey, Ruling};
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Jira, Kind, Local,
-        Profile, Terms, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementChange, AgreementStatus, Direction, Doer, Jira, Kind, Local, Profile,
+        Terms, Timestamp, Uuid,
     },
     engine::{Content, PartnerMessage, Refusal},
 };
@@ -75,14 +75,23 @@ pub fn accept(mut agreement: Agreement, by: Doer, now: Timestamp) -> Result<Ruli
         .clone()
         .advance(AgreementStatus::Accepted, agreement.direction.ours(), now)
         .map_err(conflict)?;
-    agreement.accepting = true;
     let person = by.person.clone();
-    agreement.changed_by = Some(by);
+    // From a queue no answer comes back that could be waited for; whoever reads it has the key.
+    let at_once = agreement.kind == Kind::Queue;
+    if at_once {
+        agreement.advance(AgreementStatus::Accepted, agreement.direction.ours(), now).map_err(conflict)?;
+    }
+    agreement.accepting = !at_once;
+    agreement.changed_by = Some(by.clone());
     agreement.reason = None;
     agreement.updated_at = now;
     let mut ruling = Ruling::of(agreement);
     let status = Some(AgreementStatus::Accepted);
     ruling.tell_partner(AgreementChange { status, person, ..AgreementChange::default() });
+    if at_once {
+        let text = format!("the agreement with {} is in force", ruling.agreement.name);
+        ruling.notice("agreement_accepted", text, Some(by));
+    }
     Ok(ruling)
 }
 

@@ -60,14 +60,16 @@ pub(super) async fn write(
 async fn there(session: &Session<'_>, facts: &Facts, issue: &str) -> Result<HashSet<String>, Setback> {
     let newest = [("orderBy", "-created"), ("maxResults", NEWEST)];
     let path = [facts.version, "issue", issue, "comment"];
-    let page = session.ask(Method::GET, &path, &newest, None).await?.done("Jira does not show the comments")?;
+    let page =
+        session.ask(Method::GET, &path, &newest, None).await?.done("Jira does not show the comments")?;
     let mut there = HashSet::new();
     for comment in page["comments"].as_array().into_iter().flatten() {
         let author = &comment["author"];
         let ours = ["accountId", "key", "name"].iter().any(|name| author[*name] == facts.account.as_str());
-        let recent = comment["created"].as_str().and_then(date::parse).is_none_or(|created| {
-            created.millis() >= session.errand.since.millis() - SKEW
-        });
+        let recent = comment["created"]
+            .as_str()
+            .and_then(date::parse)
+            .is_none_or(|created| created.millis() >= session.errand.since.millis() - SKEW);
         let (Some(id), true) = (comment["id"].as_str(), ours && recent) else { continue };
         let path = [facts.version, "comment", id, "properties", PROPERTY];
         let property = session.ask(Method::GET, &path, &[], None).await?;

@@ -9,10 +9,7 @@ use std::{
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{
-    errors,
-    session::Session,
-};
+use super::{errors, session::Session};
 use crate::{ports::Setback, wire::jira::Field};
 
 /// How long it is believed.
@@ -79,7 +76,8 @@ async fn find_out(session: &Session<'_>) -> Result<Facts, Setback> {
     let version = if cloud { "3" } else { "2" };
     let myself = get(&[version, "myself"], "Jira does not say who the account is").await?;
     let account = ["accountId", "key", "name"].into_iter().find_map(|name| myself[name].as_str());
-    let account = account.ok_or_else(|| Setback::Refused("Jira does not say who the account is".to_owned()))?;
+    let account =
+        account.ok_or_else(|| Setback::Refused("Jira does not say who the account is".to_owned()))?;
     let wanted = &session.errand.jira.project;
     let project = session.ask(Method::GET, &[version, "project", wanted], &[], None).await?;
     if project.status == 404 {

@@ -40,8 +40,11 @@ pub(super) async fn create(
     carried.issue = Some(issue.clone());
     link(session, facts, update, &issue.key).await?;
     mark(session, facts, &issue.key).await?;
-    let rest: Vec<&Comment> =
-        update.comments.iter().filter(|comment| first.is_none_or(|first| first.uuid != comment.uuid)).collect();
+    let rest: Vec<&Comment> = update
+        .comments
+        .iter()
+        .filter(|comment| first.is_none_or(|first| first.uuid != comment.uuid))
+        .collect();
     comments::write(session, facts, &issue.key, &rest, &mut carried.obstacles).await?;
     status(session, facts, &issue.key, update, carried).await
 }
@@ -178,7 +181,8 @@ async fn make(
     if !setting.fields.contains_key("summary") {
         setting.put_plain("summary", Value::from("(no subject)"));
     }
-    let property = json!([{"key": PROPERTY, "value": {"uuid": errand.ticket, "agreement": errand.agreement}}]);
+    let property =
+        json!([{"key": PROPERTY, "value": {"uuid": errand.ticket, "agreement": errand.agreement}}]);
     for round in 0.. {
         let body = json!({"fields": setting.fields, "properties": property});
         let asked = session.ask(Method::POST, &[facts.version, "issue"], &[], Some(&body)).await;

@@ -26,11 +26,7 @@ pub(super) fn must_do(session: &Session<'_>, facts: &Facts) -> Result<(), Setbac
 }
 
 /// Looks at everything, point by point. `words` are those that statuses become.
-pub(super) async fn look(
-    session: &Session<'_>,
-    facts: &Facts,
-    words: &[String],
-) -> Result<Looked, Setback> {
+pub(super) async fn look(session: &Session<'_>, facts: &Facts, words: &[String]) -> Result<Looked, Setback> {
     let jira = &session.errand.jira;
     let mut points = Vec::new();
     let mut point = |what: &str, ok: bool, detail: String| {
@@ -41,7 +37,8 @@ pub(super) async fn look(
     let service = if facts.service { ", a service project" } else { "" };
     point("project", true, format!("{} is {}{service}", jira.project, facts.project));
     let typed = must_do(session, facts);
-    let said = typed.as_ref().err().map_or_else(|| format!("{} is there", jira.issue_type), ToString::to_string);
+    let said =
+        typed.as_ref().err().map_or_else(|| format!("{} is there", jira.issue_type), ToString::to_string);
     point("issue type", typed.is_ok(), said);
     let (restricted, said) = match &jira.visibility {
         Some(Visibility::Role(role)) => (true, format!("private comments are for the role {role}")),
@@ -54,7 +51,9 @@ pub(super) async fn look(
     let statuses = session.ask(Method::GET, &path, &[], None).await?;
     let statuses = statuses.done("Jira does not tell the statuses")?;
     let of_type = statuses.as_array().into_iter().flatten();
-    let of_type = of_type.filter(|known| known["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&jira.issue_type)));
+    let of_type = of_type.filter(|known| {
+        known["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&jira.issue_type))
+    });
     let there: Vec<String> = of_type.flat_map(|known| names(&known["statuses"])).collect();
     for word in words {
         let known = there.iter().any(|name| name.eq_ignore_ascii_case(word));

@@ -106,7 +106,9 @@ impl Session<'_> {
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let answered = Answered { status, body };
         match status {
-            401 => Err(Setback::Credentials(errors::words("Jira does not accept the credentials", &answered))),
+            401 => {
+                Err(Setback::Credentials(errors::words("Jira does not accept the credentials", &answered)))
+            }
             403 if denied => {
                 let what = "Jira denies the account, until somebody signs in with it in a browser";
                 Err(Setback::Credentials(errors::words(what, &answered)))
@@ -115,7 +117,8 @@ impl Session<'_> {
                 Err(Setback::Later { why: errors::words("Jira cannot now", &answered), after: wait })
             }
             300..=399 => Err(Setback::Refused(
-                "Jira is somewhere else: it answered with a redirect; give the address that it has now".to_owned(),
+                "Jira is somewhere else: it answered with a redirect; give the address that it has now"
+                    .to_owned(),
             )),
             _ => Ok(answered),
         }
@@ -124,7 +127,8 @@ impl Session<'_> {
     /// Whether the server may be asked again.
     fn rested(&self) -> Result<(), Setback> {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = resting.get(&self.errand.base).map(|until| until.saturating_duration_since(Instant::now()));
+        let left =
+            resting.get(&self.errand.base).map(|until| until.saturating_duration_since(Instant::now()));
         match left.filter(|left| !left.is_zero()) {
             Some(left) => {
                 let why = "Jira's rate limit is spent; its next requests wait".to_owned();

@@ -32,8 +32,10 @@ pub(super) async fn to(
     let answered = session.ask(Method::GET, &path, &expand, None).await?;
     let all = answered.done("Jira does not tell the transitions")?;
     let all: Vec<&Value> = all["transitions"].as_array().into_iter().flatten().collect();
-    let called = |transition: &&&Value| same(&transition["name"], word) || same(&transition["to"]["name"], word);
-    let chosen = all.iter().find(called).or_else(|| all.iter().find(|transition| is(&transition["to"], word)));
+    let called =
+        |transition: &&&Value| same(&transition["name"], word) || same(&transition["to"]["name"], word);
+    let chosen =
+        all.iter().find(called).or_else(|| all.iter().find(|transition| is(&transition["to"], word)));
     let detail = match chosen {
         None => {
             let names: Vec<&str> = all.iter().filter_map(|transition| transition["name"].as_str()).collect();
@@ -82,8 +84,12 @@ fn same(name: &Value, word: &str) -> bool {
 /// A resolution, where a transition does not go without.
 fn required(transition: &Value) -> Map<String, Value> {
     let resolution = &transition["fields"]["resolution"];
-    let names: Vec<&str> =
-        resolution["allowedValues"].as_array().into_iter().flatten().filter_map(|value| value["name"].as_str()).collect();
+    let names: Vec<&str> = resolution["allowedValues"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value["name"].as_str())
+        .collect();
     let done = names.iter().find(|name| name.eq_ignore_ascii_case("done")).or_else(|| names.first());
     match done.filter(|_| resolution["required"] == true) {
         Some(name) => Map::from_iter([("resolution".to_owned(), json!({"name": name}))]),

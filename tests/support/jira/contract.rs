@@ -42,7 +42,13 @@ impl Contract {
     }
 
     /// What is wrong with a request: its path, its method, its query or its body.
-    pub(crate) fn fault(&self, method: &str, path: &str, query: &[(String, String)], body: &Value) -> Option<String> {
+    pub(crate) fn fault(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(String, String)],
+        body: &Value,
+    ) -> Option<String> {
         let Some((template, operation)) = self.operation(method, path) else {
             return Some(format!("Jira has no {method} {path}"));
         };

@@ -82,10 +82,19 @@ fn may(state: &State, headers: &HeaderMap) -> bool {
 }
 
 fn gone(what: &str) -> Answer {
-    (404, json!({"errorMessages": [format!("{what} does not exist or you do not have permission to see it.")]}))
+    (
+        404,
+        json!({"errorMessages": [format!("{what} does not exist or you do not have permission to see it.")]}),
+    )
 }
 
-fn serve(state: &mut State, method: &str, parts: &[&str], query: &[(String, String)], body: &Value) -> Answer {
+fn serve(
+    state: &mut State,
+    method: &str,
+    parts: &[&str],
+    query: &[(String, String)],
+    body: &Value,
+) -> Answer {
     match (method, parts) {
         ("GET", ["serverInfo"]) => {
             let kind = if state.cloud { "Cloud" } else { "Server" };
@@ -96,7 +105,8 @@ fn serve(state: &mut State, method: &str, parts: &[&str], query: &[(String, Stri
             let custom = state.custom.iter().map(|(id, name, schema)| {
                 json!({"id": id, "key": id, "name": name, "custom": true, "schema": schema})
             });
-            let summary = json!({"id": "summary", "name": "Summary", "custom": false, "schema": {"type": "string"}});
+            let summary =
+                json!({"id": "summary", "name": "Summary", "custom": false, "schema": {"type": "string"}});
             (200, custom.chain([summary]).collect())
         }
         ("GET", ["priority"]) => {
@@ -105,8 +115,11 @@ fn serve(state: &mut State, method: &str, parts: &[&str], query: &[(String, Stri
         }
         ("GET", ["project", "SUP"]) => {
             let kind = if state.service { "service_desk" } else { "software" };
-            (200, json!({"id": "1", "key": "SUP", "name": "Support", "projectTypeKey": kind,
-                "issueTypes": [{"id": "1", "name": "Task"}, {"id": "2", "name": "Bug"}]}))
+            (
+                200,
+                json!({"id": "1", "key": "SUP", "name": "Support", "projectTypeKey": kind,
+                "issueTypes": [{"id": "1", "name": "Task"}, {"id": "2", "name": "Bug"}]}),
+            )
         }
         ("GET", ["project", "SUP", "statuses"]) => {
             let statuses: Vec<Value> = state.workflow.keys().map(|name| state.status(name)).collect();
@@ -118,7 +131,8 @@ fn serve(state: &mut State, method: &str, parts: &[&str], query: &[(String, Stri
         ("GET", ["comment", id, "properties", key]) => {
             let comments = state.issues.values().flat_map(|issue| &issue.comments);
             let found = comments.into_iter().find(|comment| comment["id"] == *id);
-            let property = found.and_then(|comment| comment["properties"].as_array()?.iter().find(|p| p["key"] == *key));
+            let property =
+                found.and_then(|comment| comment["properties"].as_array()?.iter().find(|p| p["key"] == *key));
             property.map_or_else(|| gone("The property"), |property| (200, property.clone()))
         }
         (_, ["issue", name, rest @ ..]) => {
@@ -131,10 +145,12 @@ fn serve(state: &mut State, method: &str, parts: &[&str], query: &[(String, Stri
 
 fn search(state: &State, body: &Value) -> Answer {
     let jql = body["jql"].as_str().unwrap();
-    let wanted = jql.split("issuesWithRemoteLinksByGlobalId(\"").nth(1).and_then(|rest| rest.split('"').next());
+    let wanted =
+        jql.split("issuesWithRemoteLinksByGlobalId(\"").nth(1).and_then(|rest| rest.split('"').next());
     assert!(jql.contains("project = \"SUP\" AND creator = currentUser()"), "{jql}");
     let mine = |issue: &&Issue| {
-        issue.links.iter().any(|link| link["globalId"] == wanted.unwrap_or_default()) || issue.properties.contains_key("crossdesk")
+        issue.links.iter().any(|link| link["globalId"] == wanted.unwrap_or_default())
+            || issue.properties.contains_key("crossdesk")
     };
     let issues = state.issues.values().filter(mine).map(|issue| {
         json!({"id": issue.id, "key": issue.key, "fields": {"summary": issue.fields["summary"]},
@@ -150,7 +166,8 @@ fn unsettable(state: &State, fields: &Map<String, Value>) -> Option<Answer> {
         let plain = ["summary", "description", "project", "issuetype", "labels", "priority"];
         let known = plain.contains(&id.as_str()) || state.custom.iter().any(|(custom, ..)| custom == id);
         if !known || state.hidden.contains(id) {
-            let words = format!("Field '{id}' cannot be set. It is not on the appropriate screen, or unknown.");
+            let words =
+                format!("Field '{id}' cannot be set. It is not on the appropriate screen, or unknown.");
             errors.insert(id.clone(), json!(words));
         }
         let rich = value.is_object() && value["type"] == "doc";
@@ -177,7 +194,8 @@ fn create(state: &mut State, body: &Value) -> Answer {
     }
     let (number, _) = state.fresh();
     let (id, key) = (format!("{}", 10_000 + number), format!("SUP-{number}"));
-    let mut issue = Issue { id: id.clone(), key: key.clone(), status: "To Do".to_owned(), ..Issue::default() };
+    let mut issue =
+        Issue { id: id.clone(), key: key.clone(), status: "To Do".to_owned(), ..Issue::default() };
     issue.fields = fields.clone().into_iter().collect();
     for property in body["properties"].as_array().into_iter().flatten() {
         issue.properties.insert(property["key"].as_str().unwrap().to_owned(), property["value"].clone());
@@ -229,7 +247,10 @@ fn of_issue(
         ("POST", ["comment"]) => {
             let rich = body["body"].is_object();
             if rich != state.cloud {
-                return (400, json!({"errorMessages": [], "errors": {"comment": "Comment body is not valid!"}}));
+                return (
+                    400,
+                    json!({"errorMessages": [], "errors": {"comment": "Comment body is not valid!"}}),
+                );
             }
             let (number, _) = state.fresh();
             let mut comment = body.clone();
@@ -240,15 +261,19 @@ fn of_issue(
             (201, comment)
         }
         ("GET", ["transitions"]) => {
-            let transitions = state.workflow[&issue.status].iter().map(|(name, to)| {
-                json!({"id": name, "name": name, "to": state.status(to), "fields": {}})
-            });
+            let transitions = state.workflow[&issue.status]
+                .iter()
+                .map(|(name, to)| json!({"id": name, "name": name, "to": state.status(to), "fields": {}}));
             (200, json!({"transitions": transitions.collect::<Vec<_>>()}))
         }
         ("POST", ["transitions"]) => {
-            let known = state.workflow[&issue.status].iter().find(|(name, _)| body["transition"]["id"] == *name);
+            let known =
+                state.workflow[&issue.status].iter().find(|(name, _)| body["transition"]["id"] == *name);
             let Some((_, to)) = known.copied() else {
-                return (400, json!({"errorMessages": ["It is not on the appropriate screen"], "errors": {}}));
+                return (
+                    400,
+                    json!({"errorMessages": ["It is not on the appropriate screen"], "errors": {}}),
+                );
             };
             state.find(&issue.id).unwrap().status = to.to_owned();
             (204, Value::Null)
@@ -275,12 +300,10 @@ fn of_issue(
             let known = state.find(&issue.id).unwrap().properties.insert((*key).to_owned(), body.clone());
             (if known.is_some() { 200 } else { 201 }, Value::Null)
         }
-        ("DELETE", ["properties", key]) => {
-            match state.find(&issue.id).unwrap().properties.remove(*key) {
-                Some(_) => (204, Value::Null),
-                None => gone("The property"),
-            }
-        }
+        ("DELETE", ["properties", key]) => match state.find(&issue.id).unwrap().properties.remove(*key) {
+            Some(_) => (204, Value::Null),
+            None => gone("The property"),
+        },
         _ => gone("That"),
     }
 }
