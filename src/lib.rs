@@ -6,10 +6,10 @@
 //! # The picture
 //!
 //! ```text
-//!  desk events ──▶ intake ──┐                           ┌──▶ partner queue ──▶ delivery ──▶ partner
+//!  desk events ──▶ intake ──┐                           ┌──▶ partner queue ──▶ delivery ──▶ partner, Jira
 //!   (AMQP, HTTP)            ├──▶ engine ──▶ store ──▶ relay                └──▶ the partner's own bridge
 //!  partner ──▶ inbound ─────┘   (pure)    (one tx)      └──▶ desk commands ──▶ the desk
-//!   (HTTP, AMQP)
+//!   (HTTP, AMQP, webhooks)                                     (AMQP, HTTP)
 //! ```
 //!
 //! 1. The [`engine`] is a function: what is known and a change make a decision. It reads no clock, database or network.
@@ -39,6 +39,9 @@
 //! once. The partner gets its answer after the commit. The command goes out like any message; the desk does it, and the
 //! event that it then emits is recognised as our own change coming back.
 //!
+//! A Jira speaks neither: its webhooks are read by [`wire::jira_hook`], and [`flow::Hooks`] makes the same changes of them; what
+//! goes there is a task for a [`ports::Tracker`], however many requests that takes.
+//!
 //! # The house
 //!
 //! | module | what for | may import |
@@ -51,17 +54,18 @@
 //! | [`flow`] | intake, inbound, pipeline, relay, delivery, roster, sweep; the crew of daemons on one database | all above |
 //! | [`store`] | the store on SQLite and PostgreSQL | domain, engine's types, ports |
 //! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
-//! | [`partner`] | partners over HTTP | domain, ports |
+//! | [`partner`] | whatever is called over HTTP: partners, Jira, the desk's webhook | domain, wire, ports |
 //! | [`mail`] | notices over SMTP | domain, ports |
-//! | [`http`] | the sharing endpoints, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
-//! | [`config`] | the settings | domain, engine's rules, what checks a URL |
+//! | [`http`] | the sharing endpoints, webhooks, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
+//! | [`config`] | the settings | domain, engine's rules, wire's filter, what checks a URL |
 //! | [`app`] | wiring and life | everything but cli and demo |
 //! | [`demo`], [`cli`] | two desks that play the story; the commands | app and below |
 //!
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
 //! against this table.
 //!
-//! More: [agreements](_agreements), [how two tickets stay one](_sync), [running it](_operations),
+//! More: [agreements](_agreements), [how two tickets stay one](_sync), [sharing with a Jira](_jira), [writing a bridge](_bridges),
+//! [desks without RabbitMQ](_desks), [running it](_operations),
 //! [security](_security), [how fast it is](_performance), [how far it goes](_scale).
 
 pub mod app;
@@ -86,6 +90,12 @@ pub mod wire;
 pub mod _agreements {}
 #[doc = include_str!("docs/sync.md")]
 pub mod _sync {}
+#[doc = include_str!("docs/jira.md")]
+pub mod _jira {}
+#[doc = include_str!("docs/bridges.md")]
+pub mod _bridges {}
+#[doc = include_str!("docs/desks.md")]
+pub mod _desks {}
 #[doc = include_str!("docs/performance.md")]
 pub mod _performance {}
 #[doc = include_str!("docs/scale.md")]

@@ -17,7 +17,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 18] = [
     ("flow", &["domain", "engine", "wire", "ports", "clock", "retry", "telemetry"], &[]),
     ("mail", &["domain", "ports"], &["lettre"]),
     ("http", &["domain", "engine", "wire", "ports", "flow", "telemetry"], &["axum", "askama", "tower_http"]),
-    ("config", &["domain", "engine", "broker", "mail", "store"], &["toml", "humantime"]),
+    ("config", &["domain", "engine", "wire", "broker", "mail", "store"], &["toml", "humantime"]),
     (
         "app",
         &[

@@ -145,6 +145,7 @@ impl Desk {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a program of its own, with an environment of its own")]
 fn setting(name: &str, usual: Option<String>) -> Result<String> {
     env::var(name).ok().or(usual).ok_or_else(|| anyhow!("{name} is missing in the environment"))
 }

@@ -14,9 +14,10 @@ pub fn to_wire<'a>(status: &'a str, agreement: &'a Agreement) -> &'a str {
         return mapped;
     }
     match (agreement.kind, agreement.profile, status) {
-        (_, Profile::RequestTracker, "new" | "hold") | (Kind::Zendesk, _, "hold") => "open",
+        (_, Profile::RequestTracker, "new" | "hold")
+        | (Kind::Jira, _, "new" | "pending" | "hold")
+        | (Kind::Zendesk, _, "hold") => "open",
         (_, Profile::RequestTracker, "closed") | (Kind::Jira, _, "closed") => "solved",
-        (Kind::Jira, _, "new" | "pending" | "hold") => "open",
         _ => status,
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn bring(
     if !fresh && is_over(options, &message).await {
         return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
     }
-    let result = hook.send(&message.id.to_string(), &message.body).await;
+    let result = hook.send(&message.id.to_string(), options.clock.now(), &message.body).await;
     let now = options.clock.now();
     message.attempts += 1;
     let answered = result.is_ok();

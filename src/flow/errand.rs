@@ -82,6 +82,7 @@ fn of(options: &Options, agreement: &Agreement, keys: Option<&Keys>) -> Option<E
         ticket: agreement.uuid.clone(),
         issue: None,
         since: agreement.created_at,
+        now: options.clock.now(),
         task: Task::Check,
     })
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{Answer, CallError};
+use crate::domain::Timestamp;
 
 /// Brings a command to the desk.
 #[async_trait]
 pub trait DeskHook: fmt::Debug + Send + Sync {
-    /// Sends a command's bytes under its id, which is the same on every retry.
-    async fn send(&self, id: &str, body: &str) -> Result<Answer, CallError>;
+    /// Sends a command's bytes now, under its id, which is the same on every retry.
+    async fn send(&self, id: &str, now: Timestamp, body: &str) -> Result<Answer, CallError>;
 }

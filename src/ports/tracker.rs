@@ -39,6 +39,8 @@ pub struct Errand {
     pub issue: Option<String>,
     /// Nothing of it can have been done before.
     pub since: Timestamp,
+    /// The present time.
+    pub now: Timestamp,
     /// What is to be done.
     pub task: Task,
 }

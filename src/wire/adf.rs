@@ -91,13 +91,15 @@ fn words(node: &Map<String, Value>, depth: usize, out: &mut String) {
         }
     }
     match kind {
-        "paragraph" | "heading" | "codeBlock" | "rule" | "blockCard" => end_block(out, "\n\n"),
+        "paragraph" | "heading" | "codeBlock" | "rule" | "blockCard" | "bulletList" | "orderedList"
+        | "table" => {
+            end_block(out, "\n\n");
+        }
         "listItem" | "tableRow" => end_block(out, "\n"),
         "tableCell" | "tableHeader" => {
             out.truncate(out.trim_end().len());
             out.push_str(" | ");
         }
-        "bulletList" | "orderedList" | "table" => end_block(out, "\n\n"),
         _ => {}
     }
 }

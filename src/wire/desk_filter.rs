@@ -86,15 +86,11 @@ fn unreadable(code: &str, error: &jaq_core::load::Error<&str>) -> String {
         let at = code.len().saturating_sub(rest.len());
         1 + code.bytes().take(at).filter(|byte| *byte == b'\n').count()
     };
-    match error {
+    let wanted = |wanted: &str, rest: &str| format!("line {}: {wanted} is wanted", line(rest));
+    let all: Vec<String> = match error {
         Io(files) => files.iter().map(|(path, why)| format!("{path}: {why}")).collect(),
-        Lex(errors) => errors
-            .iter()
-            .map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str()))
-            .collect(),
-        Parse(errors) => errors
-            .iter()
-            .map(|(wanted, at)| format!("line {}: {} is wanted", line(at), wanted.as_str()))
-            .collect(),
-    }
+        Lex(errors) => errors.iter().map(|(what, rest)| wanted(what.as_str(), rest)).collect(),
+        Parse(errors) => errors.iter().map(|(what, rest)| wanted(what.as_str(), rest)).collect(),
+    };
+    all.join("; ")
 }

@@ -42,12 +42,9 @@ pub fn rich(text: &str, cloud: bool) -> Value {
 
 /// A comment's words, with whoever wrote it and what hangs on it: all of ours stand under one account there.
 fn words(comment: &Comment) -> String {
-    let mut text = format!("{} wrote:\n\n{}", comment.author.name, comment.body);
-    for attachment in &comment.attachments {
-        text.push_str("\n\n");
-        text.push_str(&format!("{}: {}", attachment.filename, attachment.url));
-    }
-    text
+    let said = format!("{} wrote:\n\n{}", comment.author.name, comment.body);
+    let files = comment.attachments.iter().map(|file| format!("{}: {}", file.filename, file.url));
+    [said].into_iter().chain(files).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What a new issue says beside its fields: where it comes from, and the first public comment.
@@ -56,20 +53,11 @@ pub fn description(update: &TicketUpdate, first: Option<&Comment>, cloud: bool) 
     let origin = extra.and_then(|extra| extra.origin.as_ref());
     let desk = origin.map_or("a help desk", |origin| origin.desk.as_str());
     let number = update.original_id.as_deref().or_else(|| origin?.ticket_id.as_deref());
-    let mut text = match number {
-        Some(number) => format!("Shared from {desk}, ticket {number}"),
-        None => format!("Shared from {desk}"),
-    };
-    if let Some(url) = link(update) {
-        text.push_str(&format!(": {url}"));
-    }
-    if let Some(requester) = &update.requester {
-        text.push_str(&format!("\nRequester: {}", requester.name));
-    }
-    if let Some(first) = first {
-        text.push_str("\n\n");
-        text.push_str(&words(first));
-    }
+    let ticket = number.map(|number| format!(", ticket {number}")).unwrap_or_default();
+    let link = link(update).map(|url| format!(": {url}")).unwrap_or_default();
+    let asked = update.requester.as_ref().map(|requester| format!("\nRequester: {}", requester.name));
+    let head = format!("Shared from {desk}{ticket}{link}{}", asked.unwrap_or_default());
+    let text = [head].into_iter().chain(first.map(words)).collect::<Vec<_>>().join("\n\n");
     rich(&text, cloud)
 }
 

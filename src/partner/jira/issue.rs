@@ -132,9 +132,8 @@ async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<JiraIssue>,
     let errand = session.errand;
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     let (ticket, project) = (quoted(errand.ticket.as_str()), quoted(&errand.jira.project));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let age = i64::try_from(now.as_millis()).unwrap_or_default() - errand.since.millis();
-    let minutes = (age / 60_000).max(0) + 10;
+    let age = errand.now.since(errand.since).as_secs();
+    let minutes = age / 60 + 10;
     let jql = format!(
         "issue in issuesWithRemoteLinksByGlobalId(\"{ticket}\") OR (project = \"{project}\" AND creator = currentUser() \
          AND created >= \"-{minutes}m\") ORDER BY created DESC"

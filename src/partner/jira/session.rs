@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use reqwest::{
@@ -148,10 +148,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// When a spent limit is filled again (`X-RateLimit-Reset`), from now.
+/// When a spent limit is filled again (`X-RateLimit-Reset`), by the server's own clock.
 fn reset(headers: &HeaderMap) -> Option<Duration> {
-    let at = date::parse(header(headers, "x-ratelimit-reset")?)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
-    let now = crate::domain::Timestamp::from_millis(i64::try_from(now).ok()?);
-    Some(at.since(now))
+    let at = |name| date::parse(header(headers, name)?);
+    Some(at("x-ratelimit-reset")?.since(at("date")?))
 }

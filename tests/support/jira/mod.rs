@@ -178,15 +178,6 @@ impl State {
         (self.next, self.clock)
     }
 
-    pub(crate) fn status(&self, name: &str) -> Value {
-        let category = match name {
-            "Done" => "done",
-            "To Do" => "new",
-            _ => "indeterminate",
-        };
-        json!({"name": name, "id": name, "statusCategory": {"key": category}})
-    }
-
     /// A person, as either kind describes one.
     pub(crate) fn user(&self, id: &str, name: &str) -> Value {
         if self.cloud {
@@ -197,12 +188,22 @@ impl State {
     }
 
     /// An issue's fields as they are shown.
-    pub(crate) fn shown(&self, issue: &Issue) -> Value {
+    pub(crate) fn shown(issue: &Issue) -> Value {
         let mut fields: serde_json::Map<String, Value> = issue.fields.clone().into_iter().collect();
-        fields.insert("status".to_owned(), self.status(&issue.status));
+        fields.insert("status".to_owned(), status(&issue.status));
         fields.entry("labels".to_owned()).or_insert_with(|| json!([]));
         Value::Object(fields)
     }
+}
+
+/// A status as it is shown.
+pub(crate) fn status(name: &str) -> Value {
+    let category = match name {
+        "Done" => "done",
+        "To Do" => "new",
+        _ => "indeterminate",
+    };
+    json!({"name": name, "id": name, "statusCategory": {"key": category}})
 }
 
 /// A moment, as Jira writes one now: the daemon asks for what is recent.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FakeJira, Issue, State, written_now};
+use super::{FakeJira, Issue, State, status, written_now};
 
 impl FakeJira {
     /// From now on it tells this address what happens.
@@ -24,7 +24,7 @@ impl FakeJira {
             issue.comments.push(comment.clone());
             let issue = issue.clone();
             // Cloud shows few fields with a comment.
-            let fields = json!({"summary": issue.fields["summary"], "status": state.status(&issue.status)});
+            let fields = json!({"summary": issue.fields["summary"], "status": status(&issue.status)});
             json!({"timestamp": at, "webhookEvent": "comment_created", "comment": comment,
                 "issue": {"id": issue.id, "key": issue.key, "fields": fields}})
         })
@@ -54,7 +54,7 @@ impl State {
         let issue = &self.issues[id];
         json!({"timestamp": at, "webhookEvent": "jira:issue_updated", "issue_event_type_name": "issue_generic",
             "user": self.user(who, if who == "u-kim" { "Kim" } else { "Crossdesk" }),
-            "issue": {"id": issue.id, "key": issue.key, "fields": self.shown(issue)},
+            "issue": {"id": issue.id, "key": issue.key, "fields": Self::shown(issue)},
             "changelog": {"id": "1", "items": items}})
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value, json};
 
-use super::{ACCOUNT, EMAIL, Issue, State, Trick, written_now};
+use super::{ACCOUNT, EMAIL, Issue, State, Trick, status, written_now};
 
 type Answer = (u16, Value);
 
@@ -122,7 +122,7 @@ fn serve(
             )
         }
         ("GET", ["project", "SUP", "statuses"]) => {
-            let statuses: Vec<Value> = state.workflow.keys().map(|name| state.status(name)).collect();
+            let statuses: Vec<Value> = state.workflow.keys().map(|name| status(name)).collect();
             (200, json!([{"id": "1", "name": "Task", "self": "x", "subtask": false, "statuses": statuses}]))
         }
         ("GET", ["project", other, ..]) => gone(&format!("Project {other}")),
@@ -214,7 +214,7 @@ fn of_issue(
 ) -> Answer {
     match (method, rest) {
         ("GET", []) => {
-            let fields = state.shown(&issue);
+            let fields = State::shown(&issue);
             (200, json!({"id": issue.id, "key": issue.key, "fields": fields}))
         }
         ("PUT", []) => {
@@ -263,7 +263,7 @@ fn of_issue(
         ("GET", ["transitions"]) => {
             let transitions = state.workflow[&issue.status]
                 .iter()
-                .map(|(name, to)| json!({"id": name, "name": name, "to": state.status(to), "fields": {}}));
+                .map(|(name, to)| json!({"id": name, "name": name, "to": status(to), "fields": {}}));
             (200, json!({"transitions": transitions.collect::<Vec<_>>()}))
         }
         ("POST", ["transitions"]) => {
