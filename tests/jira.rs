@@ -198,10 +198,11 @@ async fn a_ticket_and_an_issue_of_a_data_center_stay_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
     let jira = FakeJira::cloud().await;
+    jira.with(|state| state.newest = true);
     let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
     let uuid = agreed(&daemon, &jira, jira.settings()).await;
     jira.trick("POST /issue", Trick::Lose);
-    jira.trick("POST /search", Trick::Lose);
+    jira.trick("POST /search/jql", Trick::Lose);
     jira.trick("remotelink", Trick::Lose);
     jira.trick("POST /issue/SUP-2/comment", Trick::Lose);
     let id = shared(&daemon, &uuid).await;
@@ -253,6 +254,39 @@ async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
         (!ticket["issues"].to_string().contains("no transition leads")).then_some(())
     })
     .await;
+    jira.assert_in_contract();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_of_the_map_is_not_just_any_open_one_and_a_link_that_is_refused_holds_nothing_up() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let mut settings = jira.settings();
+    settings["status"] = json!({"pending": "Waiting"});
+    let uuid = agreed(&daemon, &jira, settings).await;
+    jira.with(|state| {
+        state.workflow.insert("To Do".to_owned(), vec![("Wait", "Waiting"), ("Close", "Done")]);
+    });
+    let refused = json!({"errorMessages": ["You do not have permission to create remote links"]});
+    jira.trick("remotelink", Trick::Refuse(403, Vec::new(), refused));
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    assert_eq!((issue.comments.len(), issue.links.len()), (1, 0));
+    let ticket = daemon.ticket(&id).await;
+    assert!(ticket["issues"].to_string().contains("permission to create remote links"), "{ticket}");
+    for (status, there) in
+        [("pending", "Waiting"), ("open", "In Progress"), ("solved", "Done"), ("open", "To Do")]
+    {
+        let event = daemon.desk(|desk| desk.set(&id, "status", status));
+        daemon.tell(&event).await;
+        until(&format!("{status} is {there}"), async || (jira.issue().status == there).then_some(())).await;
+        delivered(&daemon, &id).await;
+        // Any change there tells the status along: it is the one that this desk has.
+        let hook = jira.change("u-kim", |_| {}, json!([{"field": "description", "fieldId": "description"}]));
+        assert_eq!(jira.send(&hook, &format!("{status} {there}")).await, 200);
+        daemon.until_quiet().await;
+        assert_eq!(daemon.ticket(&id).await["status"], status);
+    }
     jira.assert_in_contract();
 }
 

@@ -69,12 +69,11 @@ async fn take(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes)
 }
 
 async fn hooked(pair: Pair, url: &str) -> TestDaemon {
-    let daemon = TestDaemon::with("Lens", pair, Default::default(), |config| {
+    TestDaemon::with("Lens", pair, Default::default(), |config| {
         config.desk.command_url = url.to_owned();
         config.desk.command_secret = SECRET.to_owned();
     })
-    .await;
-    daemon
+    .await
 }
 
 /// The desk does what it took, and says so over HTTP.

@@ -81,9 +81,7 @@ async fn look(
         let detail = "the agreement has no project or no token".to_owned();
         return Ok((PartnerCheck { state: "not_asked", detail, status: None }, None));
     };
-    let mut words: Vec<String> = agreement.local.status.to_partner.values().cloned().collect();
-    words.dedup();
-    let looked = match options.tracker.look(&errand, &words).await {
+    let looked = match options.tracker.look(&errand).await {
         Ok(looked) => looked,
         Err(setback) => {
             let state = if matches!(setback, Setback::Later { .. }) { "unreachable" } else { "refused" };

@@ -78,6 +78,7 @@ fn of(options: &Options, agreement: &Agreement, keys: Option<&Keys>) -> Option<E
         desk: options.desk.name.clone(),
         base: agreement.url.clone()?,
         jira: agreement.jira.clone()?,
+        words: agreement.local.status.to_partner.values().cloned().collect(),
         token: JiraSecrets::unpacked(&keys?.current).token,
         ticket: agreement.uuid.clone(),
         issue: None,

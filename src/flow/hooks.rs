@@ -69,6 +69,21 @@ impl Hooks {
         reply
     }
 
+    /// Whether its body is read at all: of one that neither shows the secret nor could be signed with one it is not.
+    ///
+    /// # Errors
+    /// The answer for whoever sent it.
+    pub async fn admit(&self, webhook: &Webhook) -> Result<(), Reply> {
+        let shown = Webhook { signature: None, body: Vec::new(), ..webhook.clone() };
+        if webhook.signature.is_none() {
+            return self.authenticate(&shown).await.map(drop).map_err(Reply::from);
+        }
+        let keys = self.options.store.access_keys(&Uuid::new(webhook.agreement.as_str())).await;
+        let keys = keys.map_err(away).map_err(Reply::from)?;
+        let could_be = keys.is_some_and(|keys| JiraSecrets::unpacked(&keys.current).webhook.is_some());
+        if could_be { Ok(()) } else { Err(stranger().into()) }
+    }
+
     /// Who tells it: somebody who knows the agreement's webhook secret.
     async fn authenticate(&self, webhook: &Webhook) -> Result<Agreement, Refusal> {
         if !self.options.started.load(Ordering::Acquire) {
@@ -79,7 +94,6 @@ impl Hooks {
             return Err(Refusal::new(401, reason));
         }
         let uuid = Uuid::new(webhook.agreement.as_str());
-        let stranger = || Refusal::new(403, "the secret is not that of an agreement with a Jira here");
         let keys = self.options.store.access_keys(&uuid).await.map_err(away)?;
         let secret = keys.and_then(|keys| JiraSecrets::unpacked(&keys.current).webhook);
         // All is compared whatever is known, so that time tells nothing.
@@ -223,6 +237,10 @@ impl Hooks {
         let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone())).await;
         true
     }
+}
+
+fn stranger() -> Refusal {
+    Refusal::new(403, "the secret is not that of an agreement with a Jira here")
 }
 
 /// The name of rows that wait for an issue.

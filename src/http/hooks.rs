@@ -33,22 +33,26 @@ async fn jira(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut webhook = Webhook {
+        agreement,
+        secret: asked.ok().and_then(|Query(asked)| asked.secret),
+        signature: header("x-hub-signature-256").or_else(|| header("x-hub-signature")),
+        id: header("x-atlassian-webhook-identifier"),
+        body: Vec::new(),
+    };
+    // A body is read from those who show the secret; to see whether it is signed it has to be read, of an agreement alone.
+    if let Err(reply) = context.hooks.admit(&webhook).await {
+        return answer(reply);
+    }
     let read = tokio::time::timeout(context.body_timeout, to_bytes(body, context.body)).await;
-    let body = match read {
+    webhook.body = match read {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => {
             let limit = context.body;
             return answer(refusal(422, &format!("the body breaks off, or is larger than {limit} bytes")));
         }
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
-    };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let webhook = Webhook {
-        agreement,
-        secret: asked.ok().and_then(|Query(asked)| asked.secret),
-        signature: header("x-hub-signature-256").or_else(|| header("x-hub-signature")),
-        id: header("x-atlassian-webhook-identifier"),
-        body,
     };
     match tokio::time::timeout(PATIENCE, context.hooks.take(&webhook)).await {
         Ok(reply) => answer(reply),

@@ -31,6 +31,8 @@ pub struct Errand {
     pub base: String,
     /// What is settled about it.
     pub jira: Jira,
+    /// What the agreement's own map calls statuses there: none of these is any status of its kind.
+    pub words: Vec<String>,
     /// What lets us in.
     pub token: AccessKey,
     /// The ticket; of a check, nobody's.
@@ -90,5 +92,5 @@ pub trait Tracker: fmt::Debug + Send + Sync {
     /// Does a task; what is known of it by then is told also where it is not done.
     async fn carry(&self, errand: &Errand) -> (Carried, Result<(), Setback>);
     /// Looks at everything that tickets will need.
-    async fn look(&self, errand: &Errand, words: &[String]) -> Result<Looked, Setback>;
+    async fn look(&self, errand: &Errand) -> Result<Looked, Setback>;
 }

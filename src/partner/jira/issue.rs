@@ -11,7 +11,7 @@ use super::{
     transition,
 };
 use crate::{
-    domain::{Carried, Comment, JiraIssue, Property, TicketUpdate},
+    domain::{Carried, Comment, JiraIssue, Obstacle, Property, Reason, TicketUpdate},
     ports::Setback,
     wire::jira::{self, PROPERTY},
 };
@@ -34,12 +34,15 @@ pub(super) async fn create(
         None => find(session, facts).await?,
     };
     let issue = match found {
-        Some(issue) => issue,
+        Some(issue) => {
+            carried.issue = Some(issue.clone());
+            mark(session, facts, &issue.key).await?;
+            issue
+        }
         None => make(session, facts, update, first, carried).await?,
     };
     carried.issue = Some(issue.clone());
-    link(session, facts, update, &issue.key).await?;
-    mark(session, facts, &issue.key).await?;
+    link(session, facts, update, &issue.key, carried).await?;
     let rest: Vec<&Comment> = update
         .comments
         .iter()
@@ -203,16 +206,26 @@ async fn make(
     Err(Setback::Refused("Jira makes no issue".to_owned()))
 }
 
+/// Links the issue back to its ticket. That takes a permission of its own, without which the rest still goes.
 async fn link(
     session: &Session<'_>,
     facts: &Facts,
     update: &TicketUpdate,
     issue: &str,
+    carried: &mut Carried,
 ) -> Result<(), Setback> {
     let errand = session.errand;
     let body = jira::remote_link(&errand.ticket, update, &errand.desk, &errand.jira.link_type);
     let path = [facts.version, "issue", issue, "remotelink"];
-    session.ask(Method::POST, &path, &[], Some(&body)).await?.done("Jira does not link the issue").map(drop)
+    let answered = session.ask(Method::POST, &path, &[], Some(&body)).await?;
+    let subject = "link".to_owned();
+    if answered.is_done() {
+        carried.settled.push(subject);
+    } else {
+        let detail = errors::words(&format!("Jira does not link {issue} to the ticket"), &answered);
+        carried.obstacles.push(Obstacle { subject, reason: Reason::PartnerRefused, detail });
+    }
+    Ok(())
 }
 
 /// Says which ticket the issue stands for: of one that was found it may say so no more.

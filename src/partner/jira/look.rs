@@ -25,8 +25,8 @@ pub(super) fn must_do(session: &Session<'_>, facts: &Facts) -> Result<(), Setbac
     )))
 }
 
-/// Looks at everything, point by point. `words` are those that statuses become.
-pub(super) async fn look(session: &Session<'_>, facts: &Facts, words: &[String]) -> Result<Looked, Setback> {
+/// Looks at everything, point by point.
+pub(super) async fn look(session: &Session<'_>, facts: &Facts) -> Result<Looked, Setback> {
     let jira = &session.errand.jira;
     let mut points = Vec::new();
     let mut point = |what: &str, ok: bool, detail: String| {
@@ -55,7 +55,7 @@ pub(super) async fn look(session: &Session<'_>, facts: &Facts, words: &[String])
         known["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&jira.issue_type))
     });
     let there: Vec<String> = of_type.flat_map(|known| names(&known["statuses"])).collect();
-    for word in words {
+    for word in &session.errand.words {
         let known = there.iter().any(|name| name.eq_ignore_ascii_case(word));
         let said = if known {
             format!("\"{word}\" is a status of {}", jira.issue_type)

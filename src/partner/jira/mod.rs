@@ -77,10 +77,10 @@ impl Tracker for JiraTracker {
         (carried, result)
     }
 
-    async fn look(&self, errand: &Errand, words: &[String]) -> Result<Looked, Setback> {
+    async fn look(&self, errand: &Errand) -> Result<Looked, Setback> {
         let session = self.session(errand)?;
         facts::forget(&self.known, &session);
         let facts = facts::known(&self.known, &session).await?;
-        look::look(&session, &facts, words).await
+        look::look(&session, &facts).await
     }
 }

@@ -23,7 +23,8 @@ pub(super) async fn to(
     let shown = shown.done("Jira does not show the issue")?;
     let now = &shown["fields"]["status"];
     let subject = Property::Status.to_string();
-    if is(now, word) {
+    let words = &session.errand.words;
+    if is(now, word, words) {
         carried.settled.push(subject);
         return Ok(());
     }
@@ -35,7 +36,7 @@ pub(super) async fn to(
     let called =
         |transition: &&&Value| same(&transition["name"], word) || same(&transition["to"]["name"], word);
     let chosen =
-        all.iter().find(called).or_else(|| all.iter().find(|transition| is(&transition["to"], word)));
+        all.iter().find(called).or_else(|| all.iter().find(|transition| is(&transition["to"], word, words)));
     let detail = match chosen {
         None => {
             let names: Vec<&str> = all.iter().filter_map(|transition| transition["name"].as_str()).collect();
@@ -66,15 +67,18 @@ pub(super) async fn to(
     Ok(())
 }
 
-/// Whether a status is what a word means.
-fn is(status: &Value, word: &str) -> bool {
-    let done = status["statusCategory"]["key"] == "done";
-    let by_category = match word {
-        "solved" => done,
-        "open" => !done && status["statusCategory"]["key"].is_string(),
+/// Whether a status is what a word means. One that the agreement's map names is that alone, and not just any of its kind.
+fn is(status: &Value, word: &str, words: &[String]) -> bool {
+    if same(&status["name"], word) {
+        return true;
+    }
+    let mapped = words.iter().any(|other| same(&status["name"], other));
+    let category = status["statusCategory"]["key"].as_str();
+    match word {
+        "solved" => category == Some("done") && !mapped,
+        "open" => category.is_some_and(|category| category != "done") && !mapped,
         _ => false,
-    };
-    by_category || same(&status["name"], word)
+    }
 }
 
 fn same(name: &Value, word: &str) -> bool {

@@ -57,6 +57,8 @@ pub(crate) enum Trick {
 pub(crate) struct State {
     pub(crate) cloud: bool,
     pub(crate) service: bool,
+    /// A Cloud that has taken the older search away.
+    pub(crate) newest: bool,
     pub(crate) contract: Contract,
     pub(crate) issues: BTreeMap<String, Issue>,
     /// What was wrong with requests; there should be nothing.
@@ -107,6 +109,7 @@ impl FakeJira {
         let state = State {
             cloud,
             service: false,
+            newest: false,
             contract: Contract::read(),
             issues: BTreeMap::new(),
             faults: Vec::new(),

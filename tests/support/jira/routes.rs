@@ -126,7 +126,11 @@ fn serve(
             (200, json!([{"id": "1", "name": "Task", "self": "x", "subtask": false, "statuses": statuses}]))
         }
         ("GET", ["project", other, ..]) => gone(&format!("Project {other}")),
-        ("POST", ["search"]) => search(state, body),
+        ("POST", ["search"]) if state.newest => (
+            410,
+            json!({"errorMessages": ["The requested API has been removed. Please migrate to /rest/api/3/search/jql."]}),
+        ),
+        ("POST", ["search"] | ["search", "jql"]) => search(state, body),
         ("POST", ["issue"]) => create(state, body),
         ("GET", ["comment", id, "properties", key]) => {
             let comments = state.issues.values().flat_map(|issue| &issue.comments);
