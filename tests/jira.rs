@@ -474,6 +474,87 @@ async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_
     .await;
 }
 
+/// An agreement with a Jira as a configuration file declares it.
+fn declared(jira: &FakeJira, token: &std::path::Path) -> String {
+    format!(
+        r#"
+        [[agreements]]
+        uuid = "{uuid}"
+        name = "Engineering"
+        direction = "outbound"
+        kind = "jira"
+        url = "{url}"
+        status = "accepted"
+        [agreements.terms]
+        sync_custom_fields = true
+        [agreements.jira]
+        project = "SUP"
+        email = "crossdesk@acme.example"
+        token_file = "{token}"
+        webhook_secret = "hook-secret"
+        status = {{ solved = "Done" }}
+        fields = {{ "Shelf" = "Serial" }}
+        visibility = {{ group = "support" }}
+        "#,
+        uuid = "7".repeat(40),
+        url = jira.url,
+        token = token.display(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jira_of_the_configuration_is_in_force_at_once_and_follows_its_file() {
+    let jira = FakeJira::cloud().await;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
+    let load =
+        || crossdesk::config::load(&declared(&jira, &token), "crossdesk.toml", &Default::default()).unwrap();
+    assert!(!format!("{:?}", load()).contains(TOKEN), "secrets are in no output");
+    let mut daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.agreements = load().agreements;
+        config.desk.fields = vec![serde_json::from_value(json!({"title": "Shelf", "type": "text"})).unwrap()];
+    })
+    .await;
+    let uuid = "7".repeat(40);
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    until("it is known who we are there", async || {
+        let shown = daemon.get(&format!("agreements/{uuid}")).await;
+        (shown["jira"]["account"] == ACCOUNT).then_some(())
+    })
+    .await;
+    let id = shared(&daemon, &uuid).await;
+    let issue = settled(&daemon, &jira, &id).await;
+    assert_eq!(issue.fields["customfield_10011"], "7b", "by the name that it has there");
+    assert_eq!(issue.comments[0]["visibility"], json!({"type": "group", "value": "support"}));
+    // A new token in the file counts from the next start; nothing is shared twice.
+    jira.with(|state| state.token = "the next".to_owned());
+    std::fs::write(&token, "the next").unwrap();
+    daemon.stop().await;
+    daemon.config.agreements = load().agreements;
+    daemon.resume().await;
+    let event = daemon.desk(|desk| desk.set(&id, "status", "solved"));
+    daemon.tell(&event).await;
+    until("the issue is done", async || (jira.issue().status == "Done").then_some(())).await;
+    let shown = daemon.get("agreements").await.to_string();
+    assert!(!shown.contains("the next") && !shown.contains("hook-secret"), "{shown}");
+    jira.assert_in_contract();
+    // What cannot be used is said with its key.
+    let whole = declared(&jira, &token);
+    for (from, to, words) in [
+        ("project = \"SUP\"", "project = \"\"", "agreements[0].jira.project: is empty"),
+        ("direction = \"outbound\"", "direction = \"inbound\"", "agreements[0].direction: must be outbound"),
+        ("{ solved = \"Done\" }", "{ done = \"Done\" }", "\"done\" is none of this desk's"),
+        ("kind = \"jira\"", "kind = \"third_party\"", "agreements[0].jira: is for kind jira alone"),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        let text = whole.replace(from, to);
+        let error =
+            crossdesk::config::load(&text, "crossdesk.toml", &Default::default()).unwrap_err().to_string();
+        assert!(error.contains(words) && !error.contains("the next"), "{error}");
+    }
+}
+
 #[test]
 fn the_contract_finds_a_misspelt_name() {
     let contract = Contract::read();

@@ -11,7 +11,7 @@
 //! | the desk answers a command, or never does | [`completion`] |
 //! | somebody starts or ends a share | [`sharing`] |
 //! | a partner refuses a message | [`refusal`] |
-//! | a partner that is no desk has taken one | [`carried`] |
+//! | a partner that is no desk has taken one | [`carried()`] |
 //! | the desk could not do something, or could not then | [`undone`] |
 //! | an agreement is made, answered or ended | [`agreement`] |
 
