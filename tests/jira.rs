@@ -474,6 +474,45 @@ async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_makes_an_agreement_with_a_jira_and_checks_it() {
+    let jira = FakeJira::cloud().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let admins = format!("http://{}", daemon.config.admin.listen);
+    let run = async |arguments: &[&str]| {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_crossdesk"))
+            .args(arguments)
+            .args(["--url", &admins, "--token", "test-token"])
+            .output()
+            .await
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let invite =
+        ["agreement", "invite", "--kind", "jira", "--name", "Engineering", "--partner-url", &jira.url];
+    let project = ["--project", "SUP", "--email", "crossdesk@acme.example", "--sync-custom-fields"];
+    let (code, said) = run(&[&invite[..], &project[..]].concat()).await;
+    assert!(code == 1 && said.contains("--token-file is missing"), "{said}");
+    let token = ["--token-file", file.to_str().unwrap()];
+    let (code, said) = run(&[&invite[..], &project[..], &token[..]].concat()).await;
+    assert!(code == 0 && said.contains("webhook_secret") && !said.contains(TOKEN), "{said}");
+    let uuid = daemon.until_agreement(None, "accepted").await["uuid"].as_str().unwrap().to_owned();
+    let (code, said) = run(&["agreement", "check", &uuid]).await;
+    assert_eq!(code, 0, "{said}");
+    for words in [
+        "ok       credentials: Jira Cloud knows the account as Crossdesk",
+        "ok       project: SUP is Support",
+        "!!       private comments: private comments stay here: give jira.visibility a role or a group",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(said.contains("Camera model") && !said.contains("Story points"), "{said}");
+}
+
 /// An agreement with a Jira as a configuration file declares it.
 fn declared(jira: &FakeJira, token: &std::path::Path) -> String {
     format!(
