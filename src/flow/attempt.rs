@@ -61,7 +61,7 @@ pub(super) async fn make(
     }
     let begun = options.clock.now();
     let (judged, carried) = match who.agreement.kind {
-        Kind::Jira => errand::run(options, pipeline, &who, &message).await,
+        Kind::Jira => errand::run(options, pipeline, &who.agreement, who.keys.as_ref(), &message).await,
         _ => (speak(options, pipeline, &mut who, &message).await, None),
     };
     let now = options.clock.now();

@@ -1,7 +1,6 @@
 //! A message for a partner that is a Jira: what its tracker is asked to do, and what its answer means.
 
 use super::{
-    attempt::Who,
     change::{AgreementAction, Change},
     options::Options,
     pipeline::Pipeline,
@@ -17,7 +16,8 @@ use crate::{
 pub(super) async fn run(
     options: &Options,
     pipeline: &Pipeline,
-    who: &Who,
+    agreement: &Agreement,
+    keys: Option<&Keys>,
     message: &Message,
 ) -> (Verdict, Option<Carried>) {
     let task = match task(message) {
@@ -26,7 +26,7 @@ pub(super) async fn run(
         Ok(None) => return (Verdict::Done, None),
         Err(why) => return (Verdict::Park(why), None),
     };
-    let Some(mut errand) = of(options, &who.agreement, who.keys.as_ref()) else {
+    let Some(mut errand) = of(options, agreement, keys) else {
         return (Verdict::Park("the agreement has no project or no token".to_owned()), None);
     };
     errand.ticket = message.id.owner.clone();
@@ -39,7 +39,7 @@ pub(super) async fn run(
     let (carried, result) = options.tracker.carry(&errand).await;
     let invited = message.kind == MessageType::AgreementInvite;
     let Err(setback) = result else {
-        settle_trouble(pipeline, who, None).await;
+        settle_trouble(pipeline, agreement, None).await;
         return (Verdict::Done, Some(carried));
     };
     if let Some(made) = carried.issue.filter(|_| errand.issue.is_none()) {
@@ -55,7 +55,7 @@ pub(super) async fn run(
         Setback::Credentials(why) if invited => Verdict::Park(hide(why)),
         Setback::Credentials(why) => {
             let why = hide(why);
-            settle_trouble(pipeline, who, Some(&why)).await;
+            settle_trouble(pipeline, agreement, Some(&why)).await;
             Verdict::Later { why, after: None }
         }
     };
@@ -120,10 +120,10 @@ async fn known_issue(options: &Options, ticket: &Uuid, agreement: &Uuid) -> Resu
 }
 
 /// Keeps with the agreement that its credentials are not accepted, or that they are again.
-async fn settle_trouble(pipeline: &Pipeline, who: &Who, why: Option<&str>) {
-    let known = who.agreement.reason.as_deref();
-    if known != why && who.agreement.is_accepted() {
+async fn settle_trouble(pipeline: &Pipeline, agreement: &Agreement, why: Option<&str>) {
+    let known = agreement.reason.as_deref();
+    if known != why && agreement.is_accepted() {
         let trouble = AgreementAction::Trouble(why.map(str::to_owned));
-        let _next_time = pipeline.submit_one(Change::Agreement(who.agreement.uuid.clone(), trouble)).await;
+        let _next_time = pipeline.submit_one(Change::Agreement(agreement.uuid.clone(), trouble)).await;
     }
 }

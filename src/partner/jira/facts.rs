@@ -9,7 +9,7 @@ use std::{
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{errors, session::Session};
+use super::session::Session;
 use crate::{ports::Setback, wire::jira::Field};
 
 /// How long it is believed.
@@ -82,7 +82,7 @@ async fn find_out(session: &Session<'_>) -> Result<Facts, Setback> {
     let project = session.ask(Method::GET, &[version, "project", wanted], &[], None).await?;
     if project.status == 404 {
         let what = format!("the account {account} sees no project {wanted} in Jira");
-        return Err(errors::refused(&what, &project));
+        return Err(project.refused(&what));
     }
     let project = project.done("Jira does not show the project")?;
     let fields = get(&[version, "field"], "Jira does not tell its fields").await?;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{errors, facts::Facts, session::Answered};
+use super::{
+    answer::{self, Answered},
+    facts::Facts,
+};
 use crate::{
     domain::{Carried, Obstacle, Property, Reason, TicketUpdate, Title},
     wire::jira::{self, Field},
@@ -109,7 +112,7 @@ impl Setting {
             let name = self.names.remove(id).unwrap_or_else(|| id.clone());
             let unknown = said.contains("cannot be set") || said.contains("unknown");
             let reason = if unknown { Reason::UnknownField } else { Reason::UnknownOption };
-            let detail = format!("Jira does not take {name}: {}", errors::line(said));
+            let detail = format!("Jira does not take {name}: {}", answer::line(said));
             carried.obstacles.push(Obstacle { subject, reason, detail });
         }
         any

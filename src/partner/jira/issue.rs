@@ -4,10 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    comments, errors,
+    answer::Answered,
+    comments,
     facts::Facts,
     fields::{self, Setting},
-    session::{Answered, Session},
+    session::Session,
     transition,
 };
 use crate::{
@@ -87,7 +88,7 @@ pub(super) async fn update(
         }
         round += 1;
         if answered.status != 400 || round > ROUNDS || !setting.leave_out(&answered, carried) {
-            return Err(errors::refused(&format!("Jira does not change {issue}"), &answered));
+            return Err(answered.refused(&format!("Jira does not change {issue}")));
         }
     }
     setting.settle(carried);
@@ -200,7 +201,7 @@ async fn make(
                 .ok_or_else(|| Setback::Refused("Jira made an issue and did not say which".to_owned()));
         }
         if answered.status != 400 || round >= ROUNDS || !setting.leave_out(&answered, carried) {
-            return Err(errors::refused(&format!("Jira makes no issue in {}", facts.project), &answered));
+            return Err(answered.refused(&format!("Jira makes no issue in {}", facts.project)));
         }
     }
     Err(Setback::Refused("Jira makes no issue".to_owned()))
@@ -222,7 +223,7 @@ async fn link(
     if answered.is_done() {
         carried.settled.push(subject);
     } else {
-        let detail = errors::words(&format!("Jira does not link {issue} to the ticket"), &answered);
+        let detail = answered.words(&format!("Jira does not link {issue} to the ticket"));
         carried.obstacles.push(Obstacle { subject, reason: Reason::PartnerRefused, detail });
     }
     Ok(())

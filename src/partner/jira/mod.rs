@@ -5,8 +5,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value's index gives null where there is nothing")]
 
+mod answer;
 mod comments;
-mod errors;
 mod facts;
 mod fields;
 mod issue;

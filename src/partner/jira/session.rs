@@ -13,7 +13,7 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
-use super::errors;
+use super::answer::Answered;
 use crate::{
     partner::{client, http},
     ports::{Errand, Setback},
@@ -31,26 +31,6 @@ pub(super) struct Session<'a> {
     pub(super) client: &'a Client,
     pub(super) resting: &'a Resting,
     pub(super) errand: &'a Errand,
-}
-
-/// An answer that is neither about the credentials nor for later.
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) body: Value,
-}
-
-impl Answered {
-    pub(super) fn is_done(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The body of what was done.
-    ///
-    /// # Errors
-    /// Jira's own words for why it was not.
-    pub(super) fn done(self, what: &str) -> Result<Value, Setback> {
-        if self.is_done() { Ok(self.body) } else { Err(errors::refused(what, &self)) }
-    }
 }
 
 impl Session<'_> {
@@ -106,15 +86,13 @@ impl Session<'_> {
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let answered = Answered { status, body };
         match status {
-            401 => {
-                Err(Setback::Credentials(errors::words("Jira does not accept the credentials", &answered)))
-            }
+            401 => Err(Setback::Credentials(answered.words("Jira does not accept the credentials"))),
             403 if denied => {
                 let what = "Jira denies the account, until somebody signs in with it in a browser";
-                Err(Setback::Credentials(errors::words(what, &answered)))
+                Err(Setback::Credentials(answered.words(what)))
             }
             408 | 425 | 429 | 500..=599 => {
-                Err(Setback::Later { why: errors::words("Jira cannot now", &answered), after: wait })
+                Err(Setback::Later { why: answered.words("Jira cannot now"), after: wait })
             }
             300..=399 => Err(Setback::Refused(
                 "Jira is somewhere else: it answered with a redirect; give the address that it has now"

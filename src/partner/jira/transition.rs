@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::{errors, facts::Facts, session::Session};
+use super::{facts::Facts, session::Session};
 use crate::{
     domain::{Carried, Obstacle, Property, Reason},
     ports::Setback,
@@ -60,7 +60,7 @@ pub(super) async fn to(
                 return Ok(());
             }
             let name = transition["name"].as_str().unwrap_or_default();
-            errors::words(&format!("Jira does not do the transition \"{name}\" of {issue}"), &answered)
+            answered.words(&format!("Jira does not do the transition \"{name}\" of {issue}"))
         }
     };
     carried.obstacles.push(Obstacle { subject, reason: Reason::PartnerRefused, detail });
