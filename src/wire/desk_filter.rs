@@ -16,6 +16,9 @@ use super::Error;
 /// How many events one input may become.
 const MOST: usize = 1000;
 
+/// How deep the JSON may be: the program goes down into it, and must come up again.
+const DEPTH: usize = 128;
+
 type Compiled = jaq_core::compile::Filter<jaq_core::Native<data::JustLut<Val>>>;
 
 /// A program that is ready to run.
@@ -63,6 +66,9 @@ impl Filter {
     /// # Errors
     /// What came in is no JSON, or the program fails on it: with its own words.
     pub fn run(&self, bytes: &[u8]) -> Result<Vec<String>, Error> {
+        if depth(bytes) > DEPTH {
+            return Err(Error::new(format!("JSON that is nested more than {DEPTH} deep is not read")));
+        }
         let input = read::parse_single(bytes).map_err(|error| Error::new(format!("not JSON: {error}")))?;
         let ctx = Ctx::<data::JustLut<Val>>::new(&self.0.lut, Vars::new([]));
         let mut events = Vec::new();
@@ -79,6 +85,25 @@ impl Filter {
     }
 }
 
+/// How deep JSON is nested, at most.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut text, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b'[' | b'{' if !text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// Where a program cannot be read.
 fn unreadable(code: &str, error: &jaq_core::load::Error<&str>) -> String {
     use jaq_core::load::Error::{Io, Lex, Parse};
@@ -93,4 +118,18 @@ fn unreadable(code: &str, error: &jaq_core::load::Error<&str>) -> String {
         Parse(errors) => errors.iter().map(|(what, rest)| wanted(what.as_str(), rest)).collect(),
     };
     all.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_is_nested_for_ever_is_refused_and_brackets_in_texts_are_no_nesting() {
+        let Ok(filter) = Filter::new(".") else { unreachable!("it is the shortest program") };
+        let deep = "[".repeat(200_000);
+        assert!(filter.run(deep.as_bytes()).is_err_and(|error| error.reason.contains("128")));
+        let text = format!("\"{}\\\"{}\"", "[".repeat(500), "{".repeat(500));
+        assert!(filter.run(text.as_bytes()).is_ok());
+    }
 }
