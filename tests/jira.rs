@@ -163,6 +163,20 @@ async fn the_whole_story(pair: Pair, jira: FakeJira) {
     assert!(asked.iter().all(|request| request.starts_with("GET")), "{asked:?}");
     assert_eq!(daemon.ticket(&id).await["subject"], "Lens stuck (X100)");
 
+    // A subject that is too long for a summary stays whole here, though each webhook shows it cut short.
+    let long = format!("Lens stuck, {}", "and stuck, ".repeat(40));
+    let event = daemon.desk(|desk| desk.set(&id, "subject", &long));
+    daemon.tell(&event).await;
+    until("the summary is there", async || {
+        (jira.issue().fields["summary"].as_str()?.len() == 255).then_some(())
+    })
+    .await;
+    delivered(&daemon, &id).await;
+    let hook = jira.change("u-kim", |_| {}, json!([{"field": "description", "fieldId": "description"}]));
+    assert_eq!(jira.send(&hook, "h5b").await, 200);
+    daemon.until_quiet().await;
+    assert_eq!(daemon.ticket(&id).await["subject"], long.as_str());
+
     // A comment that is edited there is told anew, since what has crossed is not written again.
     let mut edited = jira.comment("Typo", Value::Null);
     assert_eq!(jira.send(&edited, "h6").await, 200);

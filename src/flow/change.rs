@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Carried, CommentTerms, DeskEvent, Jira, JiraIssue, Message,
-        MessageId, MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
+        AccessKey, Agreement, AgreementStatus, Carried, CommentTerms, DeskEvent, Jira, Message, MessageId,
+        MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -178,8 +178,8 @@ pub enum Change {
         agreement: Uuid,
         /// The ticket.
         ticket: Uuid,
-        /// The issue.
-        issue: JiraIssue,
+        /// The issue, and whose account made it.
+        carried: Box<Carried>,
     },
     /// A change that may come twice: it is applied once under this key.
     Once(String, Box<Change>),

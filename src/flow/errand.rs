@@ -42,10 +42,12 @@ pub(super) async fn run(
         settle_trouble(pipeline, agreement, None).await;
         return (Verdict::Done, Some(carried));
     };
-    if let Some(made) = carried.issue.filter(|_| errand.issue.is_none()) {
+    if carried.issue.is_some() && errand.issue.is_none() {
         // Whatever comes next begins with the issue that was made.
-        let found =
-            Change::Found { agreement: errand.agreement.clone(), ticket: errand.ticket.clone(), issue: made };
+        let (issue, account) = (carried.issue, carried.account);
+        let carried = Box::new(Carried { issue, account, ..Carried::default() });
+        let (agreement, ticket) = (errand.agreement.clone(), errand.ticket.clone());
+        let found = Change::Found { agreement, ticket, carried };
         let _found_again_otherwise = pipeline.submit_one(found).await;
     }
     let hide = |text: String| hidden(text, &errand);

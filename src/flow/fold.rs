@@ -81,9 +81,8 @@ impl Batch<'_> {
                 self.writes.seen.push(key.clone());
                 Ok(done)
             }
-            Change::Found { agreement, ticket, issue } => {
-                let carried = Carried { issue: Some(issue.clone()), ..Carried::default() };
-                self.carried(agreement, ticket, None, &carried);
+            Change::Found { agreement, ticket, carried } => {
+                self.carried(agreement, ticket, None, carried);
                 Ok(Done::default())
             }
             Change::Hold(row, what) => {

@@ -16,11 +16,17 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Agreement, AgreementStatus, JiraSecrets, Kind, MessageType, Namespace, TicketId, Uuid},
+    domain::{
+        Agreement, AgreementStatus, JiraSecrets, Kind, MessageType, Namespace, Property, Share, TicketId,
+        TicketUpdate, Uuid,
+    },
     engine::Refusal,
     ports::{MessageFilter, Scope, TicketRef},
     telemetry::metric,
-    wire::jira_hook::{self, Hook, Hooked},
+    wire::{
+        jira,
+        jira_hook::{self, Hook, Hooked},
+    },
 };
 
 /// How rows of webhooks are called that wait for their issue.
@@ -155,6 +161,8 @@ impl Hooks {
         let comments = named.map(|uuid| (TicketRef::Network(ticket.clone()), uuid, None)).collect();
         let scope = Scope { tickets: vec![ticket.clone()], comments, ..Scope::default() };
         let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
+        // As it is now that the ticket is known: who we are there may have been learnt with it.
+        let agreement = snapshot.agreements.get(&agreement.uuid).unwrap_or(agreement);
         let catalogue = snapshot.catalogue.as_ref().unwrap_or(&self.options.catalogue);
         let case = snapshot.cases.get(ticket);
         let local = &agreement.local;
@@ -175,8 +183,11 @@ impl Hooks {
         let action = match action {
             Hooked::Nothing => return Ok(()),
             Hooked::Deleted => TicketAction::Unshare,
-            Hooked::Changed(update) => {
+            Hooked::Changed(mut update) => {
                 self.options.limits.admit(&update)?;
+                if let Some(share) = case.and_then(|case| case.share(&agreement.uuid)) {
+                    as_told(&mut update, agreement, share);
+                }
                 TicketAction::Update(update)
             }
         };
@@ -236,6 +247,23 @@ impl Hooks {
         // Of an issue that never stood for a ticket.
         let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone())).await;
         true
+    }
+}
+
+/// Leaves out what stands there as this side told it, in Jira's own form.
+fn as_told(update: &mut TicketUpdate, agreement: &Agreement, share: &Share) {
+    for (property, exchange) in &share.agreed.properties {
+        let name = match property {
+            Property::Field(title) => {
+                let rule = agreement.local.field(title).and_then(|rule| rule.partner_title.clone());
+                Property::Field(rule.unwrap_or_else(|| title.clone()))
+            }
+            other => other.clone(),
+        };
+        let shown = update.properties.get(&name);
+        if shown.is_some_and(|shown| jira::is_as_told(&name, &exchange.wire, shown)) {
+            update.properties.remove(&name);
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::domain::{Comment, JiraIssue, Property, TicketUpdate, Uuid, Visibility
 /// The key of the properties that say which ticket an issue stands for, and which comment a comment.
 pub const PROPERTY: &str = "crossdesk";
 
+/// How many characters a summary holds.
+const SUMMARY: usize = 255;
+
 /// A custom field as a Jira describes it (`GET field`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -113,6 +116,25 @@ pub fn remote_link(ticket: &Uuid, update: &TicketUpdate, desk: &str, relationshi
     }
     json!({"globalId": ticket, "relationship": relationship,
         "application": {"type": "crossdesk", "name": "crossdesk"}, "object": object})
+}
+
+/// A subject as a summary: one line, no longer than Jira takes, and never empty.
+pub fn summary(subject: &str) -> String {
+    let line = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: String = line.chars().take(SUMMARY).collect();
+    if line.is_empty() { "(no subject)".to_owned() } else { line }
+}
+
+/// Whether what a Jira shows is what it was told, in its own form: a summary cut short, a number where a text was.
+pub fn is_as_told(property: &Property, told: &Value, shown: &Value) -> bool {
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse::<f64>().ok());
+    match property {
+        Property::Subject => told.as_str().is_some_and(|told| Some(summary(told).as_str()) == shown.as_str()),
+        Property::Field(_) if shown.is_number() => {
+            number(told).is_some_and(|told| Some(told) == number(shown))
+        }
+        _ => told == shown,
+    }
 }
 
 /// A Jira's name for a priority of help desks.
@@ -247,6 +269,23 @@ mod tests {
             ("option", "", Value::Null, Some(Value::Null)),
         ] {
             assert_eq!(value(&field(kind, items), &given, true).ok(), becomes, "{kind} {given}");
+        }
+    }
+
+    #[test]
+    fn what_jira_shows_in_its_own_form_is_what_it_was_told() {
+        let serial = Property::Field(crate::domain::Title::new("Serial"));
+        let long = "x".repeat(300);
+        for (property, told, shown, same) in [
+            (&Property::Subject, json!("Lens \n stuck"), json!("Lens stuck"), true),
+            (&Property::Subject, json!(long), json!("x".repeat(255)), true),
+            (&Property::Subject, json!("Lens"), json!("Lens stuck"), false),
+            (&serial, json!("7"), json!(7.0), true),
+            (&serial, json!(7), json!(7.0), true),
+            (&serial, json!("7"), json!(8.0), false),
+            (&serial, json!("a"), json!("b"), false),
+        ] {
+            assert_eq!(is_as_told(property, &told, &shown), same, "{told} {shown}");
         }
     }
 

@@ -196,7 +196,7 @@ impl Reader<'_> {
         }
         for (id, name) in known {
             let title = Title::new(&name);
-            if let (Some(value), true) = (fields.get(&id), told(&id) && has(&title)) {
+            if let (Some(value), true) = (fields.get(&id), told(&id) && told(&name) && has(&title)) {
                 put(Property::Field(title), value_here(value));
             }
         }

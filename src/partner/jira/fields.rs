@@ -30,11 +30,7 @@ pub(super) fn of(update: &TicketUpdate, facts: &Facts, carried: &mut Carried) ->
     for (property, value) in &update.properties {
         match property {
             Property::Subject => {
-                // One line, and no longer than Jira takes.
-                let summary =
-                    value.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-                let summary: String = summary.chars().take(255).collect();
-                let summary = if summary.is_empty() { "(no subject)".to_owned() } else { summary };
+                let summary = jira::summary(value.as_str().unwrap_or_default());
                 setting.put("summary", Value::from(summary), property);
             }
             Property::Priority => {
