@@ -182,7 +182,8 @@ impl Broker for Amqp {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
         let consumed = in_time("a consumer", link.consume(&self.topology, &source)).await;
-        if consumed.is_err() {
+        // That another daemon has the commands says nothing of the link.
+        if consumed.is_err() && source != Source::Commands {
             *guard = None;
         }
         let (channel, consumer) = consumed?;

@@ -20,6 +20,7 @@ const SAFE: &str = "%Y-%m-%d %H:%M:%S %z";
 /// assert_eq!(parse("2010-11-24T22:13:54Z"), Some(at));
 /// assert_eq!(parse("Wed, 24 Nov 2010 14:13:54 -0800"), Some(at));
 /// assert_eq!(to_wire(at), "2010-11-24 22:13:54 +0000");
+/// assert_eq!(parse("2010-11-24T14:13:54.000-0800"), Some(at)); // as Jira writes it
 /// assert_eq!(parse("garbage"), None);
 /// ```
 pub fn parse(text: &str) -> Option<Timestamp> {
