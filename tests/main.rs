@@ -29,6 +29,7 @@ mod filters; // desks that speak in their own way
 mod histories; // random histories of two desks: equal after quiet
 mod invites; // invites from strangers
 mod jira; // tickets shared with a Jira, both ways
+mod jira_agreements; // agreements with a Jira
 mod joined; // bridges of the examples, and two daemons with nothing but queues between them
 mod keys; // access keys: changed, sealed
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API

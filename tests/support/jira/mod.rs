@@ -4,6 +4,7 @@
 mod contract;
 mod people;
 mod routes;
+mod sharing;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,6 +15,7 @@ use axum::Router;
 use serde_json::{Value, json};
 
 pub(crate) use contract::Contract;
+pub(crate) use sharing::{agreed, camera_desk, delivered, settled, shared};
 
 /// The account that the daemon works with.
 pub(crate) const ACCOUNT: &str = "5b10ac8d82e05b22cc7d4ef5";
