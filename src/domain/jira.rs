@@ -91,7 +91,9 @@ impl JiraSecrets {
     pub fn unpacked(key: &AccessKey) -> Self {
         match key.reveal().split_once('\n') {
             Some((token, webhook)) => {
-                Self { token: AccessKey::new(token), webhook: Some(AccessKey::new(webhook)) }
+                // An empty one would be everybody's.
+                let webhook = Some(AccessKey::new(webhook)).filter(|webhook| !webhook.reveal().is_empty());
+                Self { token: AccessKey::new(token), webhook }
             }
             None => Self { token: key.clone(), webhook: None },
         }

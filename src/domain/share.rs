@@ -96,6 +96,9 @@ pub struct Counterpart {
     /// What it tells beside: the assignee, the requester's mail address, who is in copy.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<Property, Shared>,
+    /// When it last told each part, by its own clock, where it tells times instead of numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at: BTreeMap<Property, i64>,
 }
 
 impl Counterpart {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Agreement, Exchange, Extra, FieldNotSynced, Property, Reason, Share, ShareRole, Shared, TagsExchange,
-    TicketUpdate, Title, Value,
+    Agreement, Exchange, Extra, FieldNotSynced, Kind, Property, Reason, Share, ShareRole, Shared,
+    TagsExchange, TicketUpdate, Title, Value,
 };
 
 use super::{
@@ -37,9 +37,20 @@ pub(super) fn values(
     let extra = update.extra.as_ref();
     let fresh = extra.and_then(|extra| extra.seq).is_none_or(|seq| seq > share.partner_seq);
     counterpart(&mut share, update, &mut wanted);
-    if fresh {
-        share.partner_seq = extra.and_then(|extra| extra.seq).unwrap_or(share.partner_seq);
+    // A Jira tells the time of each change, and its webhooks come in any order: part by part, the newest counts.
+    let at = extra.and_then(|extra| extra.seq).filter(|_| agreement.kind == Kind::Jira);
+    if fresh || at.is_some() {
+        if at.is_none() {
+            share.partner_seq = extra.and_then(|extra| extra.seq).unwrap_or(share.partner_seq);
+        }
         for (name, wire) in &update.properties {
+            if let Some(at) = at {
+                let last = share.partner.at.entry(name.clone()).or_default();
+                if *last >= at {
+                    continue;
+                }
+                *last = at;
+            }
             match mapping::incoming(name, agreement) {
                 Place::Part(property) if Property::TOLD.contains(&property) => {
                     told(decision, &mut share, property, wire, agreement, &mut wanted);
@@ -66,7 +77,12 @@ pub(super) fn values(
         {
             decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
         }
-        tags(case, &mut share, agreement, update, &mut wanted);
+        if let (Some(at), true) = (at, update.tags.is_some()) {
+            share.partner_seq = share.partner_seq.max(at);
+        }
+        if fresh {
+            tags(case, &mut share, agreement, update, &mut wanted);
+        }
     }
     share.begun = true;
     if let Some(kept) = case.share_mut(&agreement.uuid) {

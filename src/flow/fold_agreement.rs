@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessKey, Agreement, AgreementStatus, Carried, Direction, Doer, Kind, Local, Message, MessageId,
-        MessageState, MessageType, Uuid,
+        AccessKey, Agreement, AgreementStatus, Carried, Direction, Doer, Jira, Kind, Local, Message,
+        MessageId, MessageState, MessageType, Uuid,
     },
     engine::{
         Refusal,
@@ -109,7 +109,9 @@ impl Batch<'_> {
                 if agreement.kind != Kind::Jira {
                     return Err(Refusal::new(422, "jira: the agreement's partner is none"));
                 }
-                agreement.jira = Some(jira.as_ref().clone());
+                let known = agreement.jira.take().unwrap_or_else(|| jira.as_ref().clone());
+                agreement.jira =
+                    Some(Jira { account: known.account, fields: known.fields, ..jira.as_ref().clone() });
                 agreement.updated_at = self.now;
                 let mut ruling = agreement::check_again(agreement);
                 ruling.access_key = secrets.clone().map(NewKey::Set);
@@ -200,7 +202,7 @@ impl Batch<'_> {
             Attempted::Delivered | Attempted::Taken => agreement::delivered(before.clone(), self.now),
             Attempted::Carried(carried) => {
                 self.learn(&before.uuid, carried);
-                agreement::delivered(self.agreement(&before.uuid)?, self.now)
+                agreement::checked(self.agreement(&before.uuid)?, self.now)
             }
             Attempted::Rekeyed => {
                 let mut ruling = agreement::delivered(before.clone(), self.now);

@@ -173,10 +173,7 @@ impl Hooks {
                 // By the partner's name for it, where it has one of its own.
                 let ours = local.fields.iter().find(|rule| rule.partner_title.as_ref() == Some(title));
                 catalogue.find(ours.map_or(title, |rule| &rule.title)).is_some()
-                    || [&local.priority_field, &local.reference_field]
-                        .into_iter()
-                        .flatten()
-                        .any(|own| own == title)
+                    || local.priority_field.as_ref() == Some(title)
             },
             |uuid| case.is_some_and(|case| case.comments.known.contains_key(uuid)),
         );

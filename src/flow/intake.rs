@@ -160,7 +160,9 @@ impl Consumer for Intake {
             let through = batch.last().map_or(0, |incoming| incoming.tag);
             let mut answers = brought.answers().await.into_iter();
             for (incoming, count) in batch.iter().zip(counts) {
-                match answers.by_ref().take(count).collect::<Result<Vec<_>, _>>() {
+                // All of its own, before any is judged: the next input's are behind them.
+                let own: Vec<_> = answers.by_ref().take(count).collect();
+                match own.into_iter().collect::<Result<Vec<_>, _>>() {
                     Ok(_) => {}
                     Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
                     Err(refusal) => self.keep(&incoming.body, refusal.reason).await?,

@@ -141,6 +141,11 @@ async fn replay_one(context: &Shared, message: Message) -> Result<()> {
             "it still cannot be processed: {reason}; drop it, or send it corrected"
         )));
     }
+    if changes.is_empty() {
+        return Err(Problem::unusable(
+            "desk.event_filter makes no event of it; drop it, or send it corrected",
+        ));
+    }
     for answer in context.pipeline.submit(changes).await {
         answer?;
     }

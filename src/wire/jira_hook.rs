@@ -1,7 +1,6 @@
 //! What a Jira's webhooks tell: an issue has changed, somebody has written a comment, an issue is gone.
 //!
-//! An issue comes with all its fields as they stand, so the newest webhook says all that older ones said. Comments come one by
-//! one. A field's name stands only where it changed; of those that this desk has told, the ids are known.
+//! Of an issue that changed those fields are taken that its changelog names. Comments come one by one. A field's name stands only where it changed; of those that this desk has told, the ids are known.
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value's index gives null where there is nothing")]
 
@@ -81,13 +80,18 @@ impl Hook {
         if self.kind == Kind::Deleted {
             return Hooked::Deleted;
         }
-        let reader = Reader { agreement, names: Namespace::of(agreement.url.as_deref().unwrap_or_default()) };
+        let names = Namespace::of(agreement.url.as_deref().unwrap_or_default());
+        let project = &self.payload["issue"]["fields"]["project"];
+        let service = project["projectTypeKey"] == "service_desk";
+        let reader = Reader { agreement, names, service };
         let mut update = TicketUpdate::new(ticket.clone());
         let comment = &self.payload["comment"];
         match self.kind {
             Kind::Changed => {
-                let ours = reader.is_ours(&self.payload["user"]);
-                reader.values(&self.payload, ours, &mut update, has);
+                // What comes with a change of ours is as old as that change.
+                if !reader.is_ours(&self.payload["user"]) {
+                    reader.values(&self.payload, &mut update, has);
+                }
                 update.actor = reader.person(&self.payload["user"]);
                 // Data Center tells a new comment with the change that came with it.
                 if !reader.is_ours(&comment["author"]) {
@@ -127,6 +131,8 @@ fn editor(comment: &Value) -> &Value {
 struct Reader<'a> {
     agreement: &'a Agreement,
     names: Namespace,
+    /// The issue is in a service project.
+    service: bool,
 }
 
 impl Reader<'_> {
@@ -157,7 +163,9 @@ impl Reader<'_> {
             name: "Unknown".to_owned(),
             role: Role::EndUser,
         };
-        let restricted = comment["visibility"].is_object() || comment["jsdPublic"] == false;
+        // In a service project what is not said to be for the customer may be internal.
+        let open = comment["jsdPublic"] == true || !(self.service || comment["jsdPublic"] == false);
+        let restricted = comment["visibility"].is_object() || !open;
         let privacy = if restricted { Privacy::Private } else { Privacy::Public };
         let words = adf::to_text(&comment["body"]);
         let words = if edited.is_some() { format!("(edited) {words}") } else { words };
@@ -168,12 +176,12 @@ impl Reader<'_> {
         Some(read)
     }
 
-    /// The fields of the issue as they stand; of a change of ours, without what it changed.
-    fn values(&self, payload: &Value, ours: bool, update: &mut TicketUpdate, has: impl Fn(&Title) -> bool) {
+    /// The fields that somebody changed, as they then stood. The others may be older than what is on its way there.
+    fn values(&self, payload: &Value, update: &mut TicketUpdate, has: impl Fn(&Title) -> bool) {
         let fields = &payload["issue"]["fields"];
         let items: Vec<&Value> = payload["changelog"]["items"].as_array().into_iter().flatten().collect();
         let names = |item: &&Value, field: &str| item["fieldId"] == field || item["field"] == field;
-        let told = |field: &str| !(ours && items.iter().any(|item| names(item, field)));
+        let told = |field: &str| items.iter().any(|item| names(item, field));
         let mut put = |property, value: Value| update.properties.insert(property, value.into());
         if let (Some(summary), true) = (fields["summary"].as_str(), told("summary")) {
             put(Property::Subject, Value::from(summary));
@@ -196,7 +204,7 @@ impl Reader<'_> {
         }
         for (id, name) in known {
             let title = Title::new(&name);
-            if let (Some(value), true) = (fields.get(&id), told(&id) && told(&name) && has(&title)) {
+            if let (Some(value), true) = (fields.get(&id), (told(&id) || told(&name)) && has(&title)) {
                 put(Property::Field(title), value_here(value));
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Ruling;
-use crate::domain::{Agreement, AgreementStatus, Failing, Kind, Timestamp};
+use crate::domain::{Agreement, AgreementStatus, Failing, Timestamp};
 
 /// How the reason begins that is only for the time being.
 const UNREACHABLE: &str = "the partner cannot be reached";
@@ -20,15 +20,6 @@ pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
             return ruling;
         }
     }
-    if agreement.kind == Kind::Jira && agreement.status == AgreementStatus::Pending {
-        // It speaks of no agreements: that its credentials and its project check out is its yes.
-        if agreement.advance(AgreementStatus::Accepted, agreement.direction.theirs(), now) == Ok(true) {
-            let mut ruling = Ruling::of(agreement);
-            let text = format!("the agreement with {} is in force", ruling.agreement.name);
-            ruling.notice("agreement_accepted", text, None);
-            return ruling;
-        }
-    }
     // Why it ended stays; that it could not be told for a while does not matter any more.
     if !agreement.status.is_final()
         || agreement.reason.as_deref().is_some_and(|reason| reason.starts_with(UNREACHABLE))
@@ -36,6 +27,20 @@ pub fn delivered(mut agreement: Agreement, now: Timestamp) -> Ruling {
         agreement.reason = None;
     }
     Ruling::of(agreement)
+}
+
+/// A Jira has been looked at, and has everything that tickets need. It speaks of no agreements: this is its yes.
+pub fn checked(mut agreement: Agreement, now: Timestamp) -> Ruling {
+    let theirs = agreement.direction.theirs();
+    if agreement.status == AgreementStatus::Pending
+        && agreement.advance(AgreementStatus::Accepted, theirs, now) == Ok(true)
+    {
+        let mut ruling = Ruling::of(agreement);
+        let text = format!("the agreement with {} is in force", ruling.agreement.name);
+        ruling.notice("agreement_accepted", text, None);
+        return ruling;
+    }
+    delivered(agreement, now)
 }
 
 /// The partner fails, or has answered again: the desk is told once it has failed for `patience`, and when that is over.

@@ -4,7 +4,7 @@ mod delivered;
 mod ours;
 mod theirs;
 
-pub use delivered::{delivered, health, troubled};
+pub use delivered::{checked, delivered, health, troubled};
 pub use ours::{Invite, accept, check_again, end, expire, invite, rotate_key, set_terms};
 pub use theirs::{ALL_DECLINED, TAKEN_BACK, changed_by_partner, invited};
 

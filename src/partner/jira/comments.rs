@@ -51,7 +51,13 @@ pub(super) async fn write(
         let body = jira::comment(comment, restriction, facts.cloud);
         let path = [facts.version, "issue", issue, "comment"];
         let answered = session.ask(Method::POST, &path, &[], Some(&body)).await?;
-        answered.done(&format!("Jira does not take the comment of {}", comment.author.name))?;
+        if !answered.is_done() {
+            // The others, and the rest of the ticket, go on without it.
+            let detail =
+                answered.words(&format!("Jira does not take the comment of {}", comment.author.name));
+            let subject = format!("comment:{}", comment.uuid);
+            obstacles.push(Obstacle { subject, reason: Reason::PartnerRefused, detail });
+        }
     }
     Ok(())
 }

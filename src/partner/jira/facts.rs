@@ -8,6 +8,7 @@ use std::{
 
 use reqwest::Method;
 use serde_json::Value;
+use sha2::Digest;
 
 use super::session::Session;
 use crate::{ports::Setback, wire::jira::Field};
@@ -65,7 +66,9 @@ pub(super) fn forget(known: &Known, session: &Session<'_>) {
 fn key(session: &Session<'_>) -> String {
     let errand = session.errand;
     let account = errand.jira.email.as_deref().unwrap_or_default();
-    format!("{}\n{}\n{}\n{account}", errand.agreement, errand.base, errand.jira.project)
+    // Another token may be another account's.
+    let token = hex::encode(sha2::Sha256::digest(errand.token.reveal().as_bytes()));
+    format!("{}\n{}\n{}\n{account}\n{token}", errand.agreement, errand.base, errand.jira.project)
 }
 
 async fn find_out(session: &Session<'_>) -> Result<Facts, Setback> {

@@ -96,6 +96,12 @@ impl Setting {
         self.fields.insert(id.to_owned(), value);
     }
 
+    /// Sets labels.
+    pub(super) fn put_labels(&mut self, labels: Value) {
+        self.fields.insert("labels".to_owned(), labels);
+        self.subjects.insert("labels".to_owned(), "tags".to_owned());
+    }
+
     /// Leaves out what a refusal names and an issue can do without; returns whether anything was.
     pub(super) fn leave_out(&mut self, answered: &Answered, carried: &mut Carried) -> bool {
         let (_, named) = jira::refusal(&answered.body);

@@ -72,7 +72,7 @@ pub(super) async fn update(
 ) -> Result<(), Setback> {
     let issue = known(session, facts).await?;
     let mut setting = fields::of(update, facts, carried);
-    let labels = labels(update);
+    let mut labels = labels(update);
     let mut round = 0;
     while !setting.fields.is_empty() || !labels.is_empty() {
         let mut body = json!({});
@@ -87,7 +87,15 @@ pub(super) async fn update(
             break;
         }
         round += 1;
-        if answered.status != 400 || round > ROUNDS || !setting.leave_out(&answered, carried) {
+        let no_labels = !answered.body["errors"]["labels"].is_null() && !labels.is_empty();
+        if no_labels {
+            labels.clear();
+            let (subject, reason) = ("tags".to_owned(), Reason::PartnerRefused);
+            let detail = answered.words("Jira does not take the labels");
+            carried.obstacles.push(Obstacle { subject, reason, detail });
+        }
+        let less = setting.leave_out(&answered, carried) || no_labels;
+        if answered.status != 400 || round > ROUNDS || !less {
             return Err(answered.refused(&format!("Jira does not change {issue}")));
         }
     }
@@ -179,7 +187,7 @@ async fn make(
     setting.put_plain("issuetype", json!({"name": errand.jira.issue_type}));
     setting.put_plain("description", jira::description(update, first, facts.cloud));
     if let Some(tags) = update.tags.as_ref().filter(|tags| !tags.is_empty()) {
-        setting.put_plain("labels", json!(tags));
+        setting.put_labels(json!(tags));
     }
     if !setting.fields.contains_key("summary") {
         setting.put_plain("summary", Value::from("(no subject)"));

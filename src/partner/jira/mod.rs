@@ -53,6 +53,9 @@ impl JiraTracker {
 
     async fn carry_out(&self, errand: &Errand, carried: &mut Carried) -> Result<(), Setback> {
         let session = self.session(errand)?;
+        if matches!(errand.task, Task::Check) {
+            facts::forget(&self.known, &session);
+        }
         let facts = facts::known(&self.known, &session).await?;
         carried.account = Some(facts.account.clone());
         let result = match &errand.task {

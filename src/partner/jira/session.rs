@@ -83,7 +83,13 @@ impl Session<'_> {
         }
         let denied = header(&headers, "x-seraph-loginreason").is_some_and(|why| why.contains("DENIED"));
         let bytes = http::body(response, ANSWER).await;
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let read = serde_json::from_slice(&bytes);
+        if (200..300).contains(&status) && !bytes.is_empty() && read.is_err() {
+            // A body that breaks off, or a page that somebody in between has put there, says nothing of what is there.
+            let why = "Jira's answer breaks off, or is no JSON".to_owned();
+            return Err(Setback::Later { why, after: None });
+        }
+        let body: Value = read.unwrap_or_default();
         let answered = Answered { status, body };
         match status {
             401 => Err(Setback::Credentials(answered.words("Jira does not accept the credentials"))),
