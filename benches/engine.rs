@@ -55,6 +55,7 @@ fn decisions(criterion: &mut Criterion) {
         namespace: ours.clone(),
         ticket_url: None,
         command_timeout: Duration::from_secs(60),
+        takes_commands: false,
     };
     let agreement = Agreement {
         uuid: Uuid::new(events::agreement(0)),

@@ -26,7 +26,8 @@ async fn the_whole_story(pair: Pair, jira: FakeJira) {
     assert_eq!(issue.fields["labels"], json!(["lens", "two_words"]));
     assert_eq!(issue.fields["customfield_10010"], json!({"value": "X100"}));
     assert_eq!(issue.links[0]["globalId"], name);
-    assert_eq!(issue.properties["crossdesk"], json!({"uuid": name, "agreement": uuid}));
+    assert_eq!(issue.properties["crossdesk"]["uuid"], name);
+    assert_eq!(issue.properties["crossdesk"]["agreement"], uuid.as_str());
     assert_eq!(issue.comments.len(), 1);
     assert!(issue.said()[0].contains("Smith wrote:") && issue.said()[0].contains("rude"));
     assert_eq!(issue.comments[0]["visibility"], json!({"type": "role", "value": "Developers"}));
@@ -90,6 +91,7 @@ async fn the_whole_story(pair: Pair, jira: FakeJira) {
     // Our own doing comes back as webhooks, and changes nothing; nor does an older one that comes late.
     let ours = jira.change(ACCOUNT, |_| {}, json!([{"field": "labels", "fieldId": "labels"}]));
     assert_eq!(jira.send(&ours, "h4").await, 200);
+    assert_eq!(jira.send(&jira.our_comment(), "h4b").await, 200);
     let mut late = closed.clone();
     late["timestamp"] = json!(closed["timestamp"].as_i64().unwrap() - 500);
     late["issue"]["fields"]["summary"] = json!("An older summary");
@@ -120,9 +122,18 @@ async fn the_whole_story(pair: Pair, jira: FakeJira) {
     edited["webhookEvent"] = json!("comment_updated");
     edited["comment"]["body"] = json!("No typo");
     assert_eq!(jira.send(&edited, "h7").await, 200);
+    if !jira.with(|state| state.cloud) {
+        // Data Center tells an edit once more, as a change of the issue.
+        let mut told = jira.change("u-kim", |_| {}, json!([]));
+        told["issue_event_type_name"] = json!("issue_comment_edited");
+        told["comment"] = edited["comment"].clone();
+        assert_eq!(jira.send(&told, "h7b").await, 200);
+        daemon.until_quiet().await;
+    }
     daemon
         .until_desk("the edited comment is on the desk", |desk| {
-            desk.tickets[&id].comments.iter().any(|c| c.body == "(edited) No typo").then_some(())
+            let said = desk.tickets[&id].comments.iter().filter(|c| c.body.contains("No typo"));
+            said.map(|c| c.body.as_str()).eq(["(edited) No typo"]).then_some(())
         })
         .await;
 
@@ -160,12 +171,36 @@ async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
     let issue = settled(&daemon, &jira, &id).await;
     assert_eq!((issue.comments.len(), issue.links.len()), (1, 1), "{issue:?}");
     jira.trick("comment", Trick::Lose);
-    jira.trick("POST /issue/SUP-2/comment", Trick::Lose);
+    jira.trick("POST /issue/SUP-2/comment", Trick::Bury(130));
     let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Once.", true));
     daemon.tell(&event).await;
     until("it is written", async || (jira.issue().comments.len() > 1).then_some(())).await;
     delivered(&daemon, &id).await;
     assert_eq!(jira.issue().said().iter().filter(|said| said.contains("Once.")).count(), 1);
+
+    // Parted, and shared anew: it is another issue, and what is done in the first one is nobody's concern.
+    let old = jira.comment("To the first one.", Value::Null);
+    daemon.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
+    until("it is parted", async || jira.issue().links.is_empty().then_some(())).await;
+    let event = daemon.desk(|desk| desk.share(&id, &uuid));
+    daemon.tell(&event).await;
+    let new = until("another is linked", async || {
+        jira.issues().into_iter().find(|issue| !issue.links.is_empty()).map(|issue| issue.id)
+    })
+    .await;
+    delivered(&daemon, &id).await;
+    let mut other = old.clone();
+    other["issue"]["id"] = json!(new);
+    other["comment"]["id"] = json!("900");
+    other["comment"]["body"] = json!("To the second one.");
+    assert_eq!((jira.send(&old, "old").await, jira.send(&other, "new").await), (200, 200));
+    daemon
+        .until_desk("what is said in the second is on the desk, and in the first is not", |desk| {
+            let said: Vec<&str> = desk.tickets[&id].comments.iter().map(|c| c.body.as_str()).collect();
+            assert!(!said.contains(&"To the first one."), "{said:?}");
+            said.contains(&"To the second one.").then_some(())
+        })
+        .await;
     jira.assert_in_contract();
 }
 
@@ -173,7 +208,7 @@ async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
 async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
     let jira = FakeJira::cloud().await;
     jira.with(|state| {
-        state.hidden.push("priority".to_owned());
+        state.hidden.extend(["priority", "description"].map(str::to_owned));
         state.workflow.insert("In Progress".to_owned(), vec![("Stop work", "To Do"), ("Close", "Done")]);
     });
     let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
@@ -181,6 +216,8 @@ async fn what_a_project_lacks_is_left_out_alone_and_told_in_jiras_own_words() {
     let id = shared(&daemon, &uuid).await;
     let issue = settled(&daemon, &jira, &id).await;
     assert!(!issue.fields.contains_key("priority") && issue.fields.contains_key("customfield_10010"));
+    // The first comment has no description to stand in.
+    assert!(issue.said().iter().any(|said| said.contains("It is stuck.")), "{issue:?}");
     let ticket = daemon.ticket(&id).await;
     assert!(ticket["issues"].to_string().contains("not on the appropriate screen"), "{ticket}");
     // An option that is none, and a status that no transition leads to: with the names of those that there are.
@@ -261,6 +298,17 @@ async fn private_comments_stay_here_where_nobody_says_who_may_read_them() {
     let comment = jira.issue().comments[0].clone();
     let internal = json!({"key": "sd.public.comment", "value": {"internal": true}});
     assert!(comment["properties"].as_array().unwrap().contains(&internal), "{comment}");
+    // With a role it is both: a role alone hides nothing from the portal. And a role can be taken back.
+    for (visibility, restricted) in [(json!({"role": "Developers"}), true), (Value::Null, false)] {
+        daemon.edit(&uuid, json!({"jira": {"visibility": visibility}})).await;
+        let known = jira.issue().comments.len();
+        let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Between some of us.", false));
+        daemon.tell(&event).await;
+        until("it is written", async || (jira.issue().comments.len() > known).then_some(())).await;
+        let comment = jira.issue().comments.last().unwrap().clone();
+        assert!(comment["properties"].as_array().unwrap().contains(&internal), "{comment}");
+        assert_eq!(comment["visibility"].is_object(), restricted, "{comment}");
+    }
     jira.assert_in_contract();
 }
 
@@ -330,6 +378,7 @@ async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_
     let plain = body.to_string();
     for (wanted, given) in [
         (401, post(address.clone(), None, plain.clone()).await),
+        (403, post(address.replace(&uuid, "%00?secret=x"), None, plain.clone()).await),
         (403, post(format!("{address}?secret=wrong"), None, plain.clone()).await),
         (403, post(address.clone(), Some(signed("wrong")), plain.clone()).await),
         (200, post(address.clone(), Some(signed("hook-secret")), plain.clone()).await),

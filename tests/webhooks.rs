@@ -147,3 +147,44 @@ fn a_url_without_a_usable_secret_is_said_at_the_start() {
         assert!(error.contains(words) && !error.contains("short"), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_the_desk_does_not_take_yet_does_not_count_as_done_and_one_that_it_had_does() {
+    let (endpoint, url) = Endpoint::start().await;
+    let daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.desk.command_url = url.clone();
+        config.desk.command_secret = SECRET.to_owned();
+        config.desk.command_timeout = "1s".to_owned();
+    })
+    .await;
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    until("the ticket is there", async || {
+        endpoint.kinds().contains(&"crossdesk.ticket.create".to_owned()).then_some(())
+    })
+    .await;
+    for command in endpoint.taken() {
+        obey(&daemon, &command).await;
+    }
+    let number = until("the desk has it", async || daemon.desk(|desk| desk.find("t1"))).await;
+    let open = async || daemon.ticket(&number).await["waiting_for_desk"]["commands"].clone();
+    until("nothing waits", async || (open().await == json!([])).then_some(())).await;
+    // Three seconds at least it is away: longer than its answer is waited for.
+    endpoint.answers.lock().unwrap().extend([503, 503, 503, 409]);
+    let asked = std::time::Instant::now();
+    assert_eq!(sender.ticket("PUT", "t1", &json!({"status": "pending"})).await, 200);
+    until("it is brought for the last time", async || {
+        let left = endpoint.answers.lock().unwrap().len();
+        if left > 0 {
+            let open = open().await;
+            assert_eq!(open[0]["on_its_way"], true, "{open}");
+        }
+        (left == 0).then_some(())
+    })
+    .await;
+    // It says that it had it: from then on its answer is waited for, and without one it counts as done.
+    until("it counts as done", async || (open().await == json!([])).then_some(())).await;
+    assert!(asked.elapsed() > std::time::Duration::from_secs(1));
+    assert_eq!(daemon.ticket(&number).await["status"], "pending");
+    assert_eq!(*endpoint.wrong.lock().unwrap(), Vec::<String>::new());
+}

@@ -71,7 +71,8 @@ def take(state, channel, kind, uuid, body):
         # Whoever runs the bridge has decided that already.
         say(channel, "agreement.update", uuid, {"status": "accepted"})
     elif kind == "ticket.create":
-        ticket = tickets.setdefault(uuid, {"number": len(tickets) + 1, "comments": {}, "shared": True})
+        ticket = tickets.setdefault(uuid, {"number": len(tickets) + 1, "comments": {}})
+        ticket["shared"] = True  # It may have been shared before.
         change(ticket, body)
         say(channel, "ticket.update", uuid, {
             "original_id": str(ticket["number"]), "comments": [received(uuid, ticket["number"])]})

@@ -38,17 +38,21 @@ struct Ticket {
     number: usize,
     shared: bool,
     values: Map<String, Value>,
+    #[serde(default)]
+    custom_fields: Map<String, Value>,
     comments: BTreeMap<String, Value>,
 }
 
 impl Ticket {
     /// Takes in what a message says; what it does not say is as it was.
     fn change(&mut self, body: &Value) {
-        for name in ["subject", "status", "tags", "custom_fields"] {
+        for name in ["subject", "status", "tags"] {
             if let Some(value) = body.get(name).filter(|value| !value.is_null()) {
                 self.values.insert(name.to_owned(), value.clone());
             }
         }
+        let fields = body.get("custom_fields").and_then(Value::as_object).cloned().unwrap_or_default();
+        self.custom_fields.extend(fields);
         for comment in body.get("comments").and_then(Value::as_array).into_iter().flatten() {
             if let Some(uuid) = comment.get("uuid").and_then(Value::as_str) {
                 self.comments.entry(uuid.to_owned()).or_insert_with(|| comment.clone());
@@ -108,8 +112,9 @@ impl Desk {
         let (inbound, bytes) = (self.inbound.as_str().into(), body.to_string());
         let confirm =
             self.channel.basic_publish("".into(), inbound, options, bytes.as_bytes(), properties).await?;
-        let confirmation = confirm.await?;
-        ensure!(confirmation.is_ack(), "the broker did not take {kind} for {uuid}");
+        // One that comes back was acknowledged too: no queue is there to take it.
+        let taken = matches!(confirm.await?, lapin::Confirmation::Ack(None));
+        ensure!(taken, "the broker did not take {kind} for {uuid}: is there a queue {}?", self.inbound);
         Ok(())
     }
 
@@ -119,8 +124,10 @@ impl Desk {
             "agreement.invite" => self.say("agreement.update", uuid, &json!({"status": "accepted"})).await?,
             "ticket.create" => {
                 let number = kept.tickets.len() + 1;
-                let new = || Ticket { number, shared: true, ..Ticket::default() };
+                let new = || Ticket { number, ..Ticket::default() };
                 let ticket = kept.tickets.entry(uuid.to_owned()).or_insert_with(new);
+                // It may have been shared before.
+                ticket.shared = true;
                 ticket.change(body);
                 // A uuid made of what the comment is about: saying it twice says it once.
                 let name = hex::encode(Sha1::digest(format!("bridge/{uuid}/received")));

@@ -21,8 +21,8 @@ use crate::{
     domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
     flow::{
-        Crew, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post, Postbox, Relay,
-        Roster, Sweep, Worker,
+        Crew, Filtering, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post,
+        Postbox, Relay, Roster, Sweep,
     },
     http,
     mail::SmtpMailer,
@@ -210,7 +210,10 @@ pub fn options(config: &Config) -> Result<Options> {
         desk_hook: desk_hook(config)?,
         event_filter: match config.desk.event_filter.as_str() {
             "" => None,
-            code => Some(Arc::new(Filter::new(code).map_err(|error| anyhow!("desk.event_filter: {error}"))?)),
+            code => {
+                let filter = Filter::new(code).map_err(|error| anyhow!("desk.event_filter: {error}"))?;
+                Some(Filtering::new(filter))
+            }
         },
         clock: Arc::new(SystemClock),
         outages: Arc::default(),
@@ -220,6 +223,7 @@ pub fn options(config: &Config) -> Result<Options> {
             sharing_url,
             ticket_url: Some(config.desk.ticket_url.clone()).filter(|url| !url.is_empty()),
             command_timeout: config.desk.command_timeout(),
+            takes_commands: !config.desk.command_url.is_empty(),
         }),
         catalogue: Arc::new(Catalogue::new(config.desk.fields.clone())),
         rules: Arc::new(rules),
@@ -294,18 +298,13 @@ async fn work(
     options.outages.store.works();
     declared.apply(&options, &pipeline).await;
     options.started.store(true, std::sync::atomic::Ordering::Release);
-    let (crew, sources) = Crew::new(options.clone(), pipeline.clone());
+    let (crew, own) = Crew::new(options.clone(), pipeline.clone());
     tokio::join!(
         crew.run(stop.clone()),
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
-        Intake::new(options.clone(), pipeline.clone()).run(sources, stop.clone()),
+        Intake::new(options.clone(), pipeline.clone()).run(own.sources, stop.clone()),
         InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
-        Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
-        async {
-            if let Some(hook) = options.desk_hook.clone() {
-                Worker::of_desk(options.clone(), pipeline.clone(), hook).run(stop.clone()).await;
-            }
-        },
+        Roster::new(options.clone(), pipeline.clone()).run(own.standing, stop.clone()),
         Sweep::new(options.clone(), pipeline.clone()).run(stop.clone()),
     );
 }

@@ -27,8 +27,11 @@ pub struct Origin {
 pub struct OpenCommand {
     /// Its number among the ticket's messages.
     pub n: i64,
-    /// When it was written.
+    /// When it was written; of one that is brought to the desk, when the desk took it.
     pub at: Timestamp,
+    /// It is being brought to the desk, which has not taken it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_its_way: bool,
     /// The agreement whose partner caused it.
     pub agreement: Uuid,
     /// Whether it creates the ticket.
@@ -52,6 +55,13 @@ pub struct OpenCommand {
     /// How often it was asked before.
     #[serde(default)]
     pub tries: u32,
+}
+
+impl OpenCommand {
+    /// Whether it counts as done when nobody answers it. One that creates the ticket is waited for without limit.
+    pub fn runs_out(&self) -> bool {
+        !self.creates && !self.on_its_way
+    }
 }
 
 /// What the desk said of parts that an open command sets: it counts once that command is answered.

@@ -75,6 +75,7 @@ pub(super) fn ask(
     case.ticket.open.push(OpenCommand {
         n,
         at: ctx.now,
+        on_its_way: ctx.desk.takes_commands,
         agreement: agreement.uuid.clone(),
         creates: asked.creates,
         properties: asked.properties,
@@ -90,6 +91,6 @@ pub(super) fn ask(
 
 /// When the next open command runs out.
 pub(super) fn next_due(case: &Case, ctx: &Context<'_>) -> Option<Timestamp> {
-    let next = case.ticket.open.first().filter(|command| !command.creates);
+    let next = case.ticket.open.first().filter(|command| command.runs_out());
     next.map(|command| command.at.plus(ctx.desk.command_timeout))
 }

@@ -66,6 +66,16 @@ pub fn learn_comments(case: &mut Case, completion: &Completion) {
     }
 }
 
+/// The desk has taken a command that it was brought: from now on its answer is waited for.
+pub fn taken(case: &mut Case, n: i64, ctx: &Context<'_>) -> Decision {
+    if let Some(command) = case.ticket.open.iter_mut().find(|command| command.n == n && command.on_its_way) {
+        command.on_its_way = false;
+        command.at = ctx.now;
+        case.ticket.due_at = asking::next_due(case, ctx);
+    }
+    Decision { outcome: Outcome::Applied, ..Decision::default() }
+}
+
 /// Settles the commands that the desk should have answered by now: they are taken as done, and what waited counts.
 ///
 /// A command that creates a ticket is waited for without limit, and what follows it with it: without its answer the ticket
@@ -73,7 +83,7 @@ pub fn learn_comments(case: &mut Case, completion: &Completion) {
 pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     let limit = ctx.now.minus(ctx.desk.command_timeout);
-    while case.ticket.open.first().is_some_and(|command| command.at <= limit && !command.creates) {
+    while case.ticket.open.first().is_some_and(|command| command.at <= limit && command.runs_out()) {
         let command = case.ticket.open.remove(0);
         undone::done(&mut decision, case, &command, ctx);
         settle(case, command, None);

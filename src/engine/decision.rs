@@ -22,6 +22,8 @@ pub struct Desk {
     pub ticket_url: Option<String>,
     /// After how long an unanswered command is taken as done.
     pub command_timeout: Duration,
+    /// It is brought its commands, and says when it has taken one: the time-out begins then.
+    pub takes_commands: bool,
 }
 
 /// What a decision may look at besides its case.

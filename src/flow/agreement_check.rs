@@ -82,7 +82,12 @@ async fn look(
         return Ok((PartnerCheck { state: "not_asked", detail, status: None }, None));
     };
     let looked = match options.tracker.look(&errand).await {
-        Ok(looked) => looked,
+        Ok(mut looked) => {
+            for point in &mut looked.points {
+                point.detail = errand::hidden(std::mem::take(&mut point.detail), &errand);
+            }
+            looked
+        }
         Err(setback) => {
             let state = if matches!(setback, Setback::Later { .. }) { "unreachable" } else { "refused" };
             let detail = errand::hidden(setback.to_string(), &errand);

@@ -185,8 +185,8 @@ pub enum Change {
     Once(String, Box<Change>),
     /// Something that came waits in a row of this name.
     Hold(TicketId, String),
-    /// What waited in rows of this name has been looked at.
-    Release(TicketId),
+    /// The row of this name that holds this has been looked at.
+    Release(TicketId, String),
     /// The broker has taken messages: by their place in the store's order.
     Published(Vec<i64>),
     /// Dead letters are in their queue, and wait for a person.
@@ -226,7 +226,7 @@ impl Change {
             Self::Attempt(..) => "attempt",
             Self::Once(_, change) => change.name(),
             Self::Found { .. } => "issue",
-            Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(_) => "note",
+            Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(..) => "note",
             Self::Due(_) | Self::Unnamed(..) => "time-out",
             Self::Refit(_) | Self::Refitted(..) | Self::RefitAll => "fields",
             Self::Replay(_) => "replay",

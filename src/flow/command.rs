@@ -2,6 +2,8 @@
 //!
 //! Taken is not done: that the desk says with `helpdesk.command.completed`, as it does on a queue.
 
+use std::time::Duration;
+
 use super::{
     attempt::{CameOfIt, Tried, is_over},
     change::{Attempted, Change, Done},
@@ -13,6 +15,8 @@ use crate::{
     ports::{Answer, CallError, DeskHook},
 };
 
+/// How long a desk's address may say that nothing is there.
+const NOBODY_THERE: Duration = Duration::from_secs(3600);
 /// How many words of an answer are kept.
 const WORDS: usize = 300;
 
@@ -31,7 +35,7 @@ pub(super) async fn bring(
     let now = options.clock.now();
     message.attempts += 1;
     let answered = result.is_ok();
-    let (change, came_of_it) = match judge(&result) {
+    let (change, came_of_it) = match judge(&result, now.since(message.created_at)) {
         Judged::Taken => (Change::Attempt(Box::new(message.clone()), Attempted::Taken), CameOfIt::Done),
         Judged::Refused(why) => (refused(&message, why, now), CameOfIt::Done),
         Judged::Later(why) if now.since(message.created_at) > options.give_up_after => {
@@ -62,8 +66,9 @@ enum Judged {
 }
 
 /// A desk refuses a command by saying that it is unusable; whatever else it answers may be a matter of its address, its doors or
-/// its day, and is tried again.
-fn judge(result: &Result<Answer, CallError>) -> Judged {
+/// its day, and is tried again. An address where nothing is for so long that nobody can be about to put it right is a refusal too.
+/// A conflict is the command itself, which it has had: its answer was lost.
+fn judge(result: &Result<Answer, CallError>, age: Duration) -> Judged {
     let answer = match result {
         Ok(answer) => answer,
         Err(error) => return Judged::Later(error.to_string()),
@@ -72,8 +77,9 @@ fn judge(result: &Result<Answer, CallError>) -> Judged {
     let dots = if said.is_empty() { "" } else { ": " };
     let words = format!("the desk answered {}{dots}{said}", answer.status);
     match answer.status {
-        200..=299 => Judged::Taken,
-        400 | 409 | 422 => Judged::Refused(words),
+        200..=299 | 409 => Judged::Taken,
+        400 | 413 | 415 | 422 => Judged::Refused(words),
+        404 | 405 | 410 if age > NOBODY_THERE => Judged::Refused(words),
         _ => Judged::Later(words),
     }
 }

@@ -1,11 +1,13 @@
 //! The daemons that share one database: who is alive, which queues of events are whose, and who publishes what one left.
 //!
 //! Each counts its beats in a row of its own; one whose count stands still is gone. Nobody's clock is compared with another's.
-//! The queues go round by rank in the order of the names. Should two think for a moment that one queue is theirs, the broker
+//! The queues go round by rank in the order of the names; each partner is the one daemon's whose name and the agreement's make the
+//! largest hash, so that one that comes or goes moves few ([`Standing`]). Should two think for a moment that one queue is theirs, the broker
 //! gives it to one of them (single active consumer), and what the other had taken is recognised by its ids.
 
 use std::{collections::HashMap, time::Duration};
 
+use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +19,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// After how long without a beat it is gone.
 const GONE: Duration = Duration::from_secs(8);
 
+/// How long after somebody came or went it begins with what was another's: each has looked by then, and let go.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// After so many looks it takes over what nobody publishes, whoever may have left it.
 const INHERIT: u32 = 10;
 
@@ -26,19 +31,59 @@ pub struct Crew {
     options: Options,
     pipeline: Pipeline,
     sources: watch::Sender<Vec<Source>>,
+    standing: watch::Sender<Standing>,
     /// The last beat of each, and since when it stands.
     beats: HashMap<String, (i64, Instant)>,
     /// How often it has looked since it last took over what nobody publishes.
     looks: u32,
+    /// Since when the crew is as it is.
+    since: Option<Instant>,
+}
+
+/// What is a daemon's own at any time.
+#[derive(Debug)]
+pub struct Own {
+    /// Queues of events.
+    pub sources: watch::Receiver<Vec<Source>>,
+    /// Its place among the others, by which it knows its partners.
+    pub standing: watch::Receiver<Standing>,
+}
+
+/// A daemon's place among those that are alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    me: String,
+    /// All that are alive, this one too; nobody before the first look.
+    crew: Vec<String>,
+    /// Everybody has had the time to see that.
+    settled: bool,
+}
+
+impl Standing {
+    /// Whether what is called so is this daemon's to serve.
+    pub(super) fn is_mine(&self, name: &str) -> bool {
+        let weight = |daemon: &&String| Sha256::digest(format!("{daemon}\n{name}").as_bytes());
+        self.crew.iter().max_by_key(weight).is_some_and(|daemon| *daemon == self.me)
+    }
+
+    /// Whether it may begin with what has become its own: whoever had it before has let go.
+    pub(super) fn may_begin(&self) -> bool {
+        self.settled
+    }
 }
 
 impl Crew {
-    /// A daemon that may have company, and the queues of events that are its own at any time.
-    pub fn new(options: Options, pipeline: Pipeline) -> (Self, watch::Receiver<Vec<Source>>) {
+    /// A daemon that may have company, and what is its own at any time.
+    pub fn new(options: Options, pipeline: Pipeline) -> (Self, Own) {
         let alone = !options.store.is_shared();
         let sources = if alone || options.shards <= 1 { sources(options.shards, 0, 1) } else { Vec::new() };
-        let (sender, receiver) = watch::channel(sources);
-        (Self { options, pipeline, sources: sender, beats: HashMap::new(), looks: INHERIT }, receiver)
+        let me = options.store.daemon().to_owned();
+        let crew = if alone { vec![me.clone()] } else { Vec::new() };
+        let (sources, of_events) = watch::channel(sources);
+        let (standing, of_partners) = watch::channel(Standing { me, crew, settled: alone });
+        let beats = HashMap::new();
+        let own = Own { sources: of_events, standing: of_partners };
+        (Self { options, pipeline, sources, standing, beats, looks: INHERIT, since: None }, own)
     }
 
     /// Beats until it is stopped.
@@ -102,6 +147,7 @@ impl Crew {
         }
         let rank = alive.iter().position(|name| name == me).unwrap_or_default();
         let ours = sources(self.options.shards, rank, alive.len());
+        self.stand(&alive, now);
         self.sources.send_if_modified(|now| {
             let other = *now != ours;
             if other {
@@ -115,6 +161,26 @@ impl Crew {
             other
         });
         Ok(())
+    }
+
+    /// Keeps its place among those that are alive.
+    fn stand(&mut self, alive: &[String], now: Instant) {
+        let same = self.standing.borrow().crew == alive;
+        let since = *self.since.get_or_insert(now);
+        if !same {
+            self.since = Some(now);
+        }
+        // One that finds itself alone at its start takes nothing from anybody.
+        let first = self.standing.borrow().crew.is_empty() && alive.len() == 1;
+        let settled = first || (same && (self.standing.borrow().settled || now - since >= SETTLED));
+        self.standing.send_if_modified(|standing| {
+            let changed = !same || standing.settled != settled;
+            if changed {
+                alive.clone_into(&mut standing.crew);
+                standing.settled = settled;
+            }
+            changed
+        });
     }
 }
 
@@ -143,5 +209,26 @@ mod tests {
             assert_eq!(all.len(), count, "{shards} queues, {daemons} daemons");
             assert_eq!(count, if shards == 1 { 1 } else { usize::from(shards) + 1 });
         }
+    }
+
+    #[test]
+    fn every_partner_is_one_daemons_and_few_move_when_one_goes() {
+        let crew = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let whose = |names: &[&str], partner: &str| {
+            let crew = crew(names);
+            let mine = |me: &&String| {
+                Standing { me: (*me).clone(), crew: crew.clone(), settled: true }.is_mine(partner)
+            };
+            let owners: Vec<String> = crew.iter().filter(mine).cloned().collect();
+            assert_eq!(owners.len(), 1, "{partner} has one owner");
+            owners.into_iter().next()
+        };
+        for partner in (0..50).map(|n| format!("agreement {n}")) {
+            let before = whose(&["a", "b", "c"], &partner);
+            let after = whose(&["a", "b"], &partner);
+            assert!(before == after || before.as_deref() == Some("c"), "{partner} moved without need");
+        }
+        let nobody = Standing { me: "a".to_owned(), crew: Vec::new(), settled: false };
+        assert!(!nobody.is_mine("agreement 1"));
     }
 }

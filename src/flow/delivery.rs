@@ -71,10 +71,6 @@ impl Worker {
     /// Delivers until it is stopped; what is being tried then, it finishes.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waits = self.options.reconnect.waits();
-        if matches!(self.receiver, Receiver::Desk(_)) && !self.options.broker.is_durable() {
-            // From now on an embedded broker keeps what is published; what was before is in the rows.
-            let _queue = self.options.broker.consume(self.receiver.source()).await;
-        }
         while !stop.is_cancelled() {
             match self.step(&stop).await {
                 Ok(()) => waits = self.options.reconnect.waits(),
@@ -99,7 +95,12 @@ impl Worker {
     pub async fn step(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         let mut through = None;
         if self.hand.is_empty() && self.deliveries.is_none() {
+            // The queue first: whoever has it is the one who goes on with what was left.
+            self.consume().await?;
             self.resume().await?;
+            if self.leave_alone_until.is_some() {
+                self.deliveries = None; // Nothing lies unacknowledged while the partner is left alone.
+            }
         }
         self.wait_until_due(stop).await;
         if stop.is_cancelled() {
@@ -144,11 +145,16 @@ impl Worker {
         }
     }
 
-    async fn take(&mut self, stop: &CancellationToken) -> Result<Option<u64>, Failure> {
+    async fn consume(&mut self) -> Result<(), Failure> {
         if self.deliveries.is_none() {
             let consume = self.options.broker.consume(self.receiver.source()).await;
             self.deliveries = Some(consume.map_err(Failure::Broker)?);
         }
+        Ok(())
+    }
+
+    async fn take(&mut self, stop: &CancellationToken) -> Result<Option<u64>, Failure> {
+        self.consume().await?;
         let Some(deliveries) = self.deliveries.as_mut() else { return Ok(None) };
         let taken = tokio::select! {
             biased;

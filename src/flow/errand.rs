@@ -36,7 +36,10 @@ pub(super) async fn run(
         Ok(issue) => issue,
         Err(why) => return (Verdict::Later { why, after: None }, None),
     };
-    let (carried, result) = options.tracker.carry(&errand).await;
+    let (mut carried, result) = options.tracker.carry(&errand).await;
+    for obstacle in &mut carried.obstacles {
+        obstacle.detail = hidden(std::mem::take(&mut obstacle.detail), &errand);
+    }
     let invited = message.kind == MessageType::AgreementInvite;
     let Err(setback) = result else {
         settle_trouble(pipeline, agreement, None).await;

@@ -89,8 +89,8 @@ impl Batch<'_> {
                 self.writes.waiting.push((row.clone(), what.clone()));
                 Ok(Done::default())
             }
-            Change::Release(row) => {
-                self.writes.released.push(row.clone());
+            Change::Release(row, what) => {
+                self.writes.let_go.push((row.clone(), what.clone()));
                 Ok(Done::default())
             }
             Change::Replay(message) => self.replay(message),
@@ -162,6 +162,11 @@ impl Batch<'_> {
         }
         if let (Attempted::Carried(carried), Some(agreement)) = (attempted, &message.agreement) {
             self.carried(agreement, &message.id.owner, message.event_at, carried);
+        }
+        if matches!(attempted, Attempted::Taken)
+            && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
+        {
+            self.decide(case, None, |case, ctx| completion::taken(case, message.id.n, ctx));
         }
         if let (Attempted::Parked(reason), Some(agreement)) = (attempted, &message.agreement)
             && let Some(case) = self.snapshot.cases.remove(&message.id.owner)

@@ -4,24 +4,24 @@
 //! A webhook may come before it is written which issue stands for a ticket that is just being shared. Then it waits in a row of
 //! its own until that is known.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeSet, fmt, sync::atomic::Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
     change::{Change, TicketAction},
-    inbound::{Reply, away, same},
+    inbound::{Reply, away, is_uuid, same},
     options::Options,
     pipeline::Pipeline,
 };
 use crate::{
     domain::{
         Agreement, AgreementStatus, JiraSecrets, Kind, MessageType, Namespace, Property, Share, TicketId,
-        TicketUpdate, Uuid,
+        TicketUpdate, Timestamp, Uuid,
     },
     engine::Refusal,
-    ports::{MessageFilter, Scope, TicketRef},
+    ports::{MessageFilter, Scope, StoreError, TicketRef},
     telemetry::metric,
     wire::{
         jira,
@@ -35,7 +35,7 @@ const WAITING: &str = "jira ";
 const OPEN: i64 = 1000;
 
 /// A webhook of a Jira.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Webhook {
     /// The agreement that its address names.
     pub agreement: String,
@@ -47,6 +47,13 @@ pub struct Webhook {
     pub id: Option<String>,
     /// The JSON.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (agreement, id) = (&self.agreement, &self.id);
+        f.debug_struct("Webhook").field("agreement", agreement).field("id", id).finish_non_exhaustive()
+    }
 }
 
 /// Takes webhooks. Cheap to clone.
@@ -84,6 +91,9 @@ impl Hooks {
         if webhook.signature.is_none() {
             return self.authenticate(&shown).await.map(drop).map_err(Reply::from);
         }
+        if !is_uuid(&webhook.agreement) {
+            return Err(stranger().into());
+        }
         let keys = self.options.store.access_keys(&Uuid::new(webhook.agreement.as_str())).await;
         let keys = keys.map_err(away).map_err(Reply::from)?;
         let could_be = keys.is_some_and(|keys| JiraSecrets::unpacked(&keys.current).webhook.is_some());
@@ -98,6 +108,9 @@ impl Hooks {
         if webhook.secret.is_none() && webhook.signature.is_none() {
             let reason = "the secret is missing: in the address as ?secret=…, or as the webhook's own, for X-Hub-Signature";
             return Err(Refusal::new(401, reason));
+        }
+        if !is_uuid(&webhook.agreement) {
+            return Err(stranger());
         }
         let uuid = Uuid::new(webhook.agreement.as_str());
         let keys = self.options.store.access_keys(&uuid).await.map_err(away)?;
@@ -127,6 +140,8 @@ impl Hooks {
         let key = webhook.id.as_ref().map(|id| format!("jira {} {id}", agreement.uuid));
         let ticket = self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?;
         if let Some(ticket) = ticket {
+            // What came before it and waited comes before it.
+            self.release(agreement, &hook.issue).await;
             return self.apply(agreement, &ticket, &hook, key).await;
         }
         if !self.shares_something(agreement).await? {
@@ -200,50 +215,62 @@ impl Hooks {
         }
     }
 
-    /// Takes up what waited until it was known which issue stands for a ticket.
+    /// Takes up what waited until it was known which issue stands for a ticket. What cannot be written now is taken up later.
     pub(super) async fn release(&self, agreement: &Agreement, issue: &str) {
         let row = waiting(&agreement.uuid, issue);
         let (Ok(rows), Ok(Some(ticket))) = (
             self.options.store.waiting(&row).await,
             self.options.store.counterpart(&agreement.uuid, issue).await,
         ) else {
-            return; // It is looked at again when rows that wait too long are.
-        };
-        if rows.is_empty() {
             return;
-        }
+        };
         for held in rows {
             let (key, body) = held.split_once('\n').unwrap_or(("", &held));
             let key = Some(key.to_owned()).filter(|key| !key.is_empty());
-            let Ok(Some(hook)) = jira_hook::read(body.as_bytes()) else { continue };
-            if let Err(refusal) = self.apply(agreement, &ticket, &hook, key).await {
+            if let Ok(Some(hook)) = jira_hook::read(body.as_bytes())
+                && let Err(refusal) = self.apply(agreement, &ticket, &hook, key).await
+            {
+                if refusal.status == 503 {
+                    return;
+                }
                 tracing::warn!(
                     agreement.uuid = %agreement.uuid, ticket.uuid = %ticket, reason = refusal.reason,
                     "a webhook that waited could not be applied"
                 );
-                if refusal.status == 503 {
-                    return;
-                }
             }
+            let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone(), held)).await;
         }
-        let _again_otherwise = self.pipeline.submit_one(Change::Release(row)).await;
     }
 
-    /// Takes up rows that have waited too long; returns whether this is one of them.
-    pub(super) async fn take_up(&self, row: &TicketId) -> bool {
-        let Some(rest) = row.as_str().strip_prefix(WAITING) else { return false };
-        if let Some((agreement, issue)) = rest.split_once(' ') {
+    /// Takes up rows that wait although their issue is known by now: the daemon ended before it came to them.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub(super) async fn catch_up(&self, before: Timestamp, limit: i64) -> Result<(), StoreError> {
+        let rows = self.options.store.held(WAITING, before, limit).await?;
+        let names: BTreeSet<String> = rows.iter().map(|(row, _)| row.as_str().to_owned()).collect();
+        for name in names {
+            let Some((agreement, issue)) = name.strip_prefix(WAITING).and_then(|rest| rest.split_once(' '))
+            else {
+                continue;
+            };
             let scope = Scope { agreements: vec![agreement.to_owned()], ..Scope::default() };
-            let snapshot = self.options.store.snapshot(&scope).await;
-            if let Some(agreement) =
-                snapshot.ok().and_then(|mut snapshot| snapshot.agreements.remove(&Uuid::new(agreement)))
-            {
+            let mut snapshot = self.options.store.snapshot(&scope).await?;
+            if let Some(agreement) = snapshot.agreements.remove(&Uuid::new(agreement)) {
                 self.release(&agreement, issue).await;
             }
         }
-        // Of an issue that never stood for a ticket.
-        let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone())).await;
-        true
+        Ok(())
+    }
+
+    /// Lets a row go that has waited in vain, of an issue that never stood for a ticket; returns whether it is one of these.
+    pub(super) async fn give_up(&self, row: &TicketId, held: &str) -> bool {
+        let is_ours = row.as_str().starts_with(WAITING);
+        if is_ours {
+            let gone = Change::Release(row.clone(), held.to_owned());
+            let _again_otherwise = self.pipeline.submit_one(gone).await;
+        }
+        is_ours
     }
 }
 

@@ -152,8 +152,12 @@ impl Inbound {
         if request.collection == Collection::Agreements && request.method == Method::Post {
             // Whoever has the key of an agreement was invited already, or has declared it as this side has: two desks that
             // are joined by queues alone, where no key is in any message.
-            if request.token.is_some() && self.authenticate(request).await.is_ok() {
-                return (Some(uuid), Ok(Reply { status: 200, body: "{}".to_owned() }));
+            if request.token.is_some() {
+                match self.authenticate(request).await {
+                    Ok(_) => return (Some(uuid), Ok(Reply { status: 200, body: "{}".to_owned() })),
+                    Err(refusal) if refusal.status >= 500 => return (None, Err(refusal)),
+                    Err(_) => {}
+                }
             }
             return (None, self.invited(uuid, request).await);
         }
@@ -298,7 +302,7 @@ impl Inbound {
 }
 
 /// Whether a text can be the name of an object: a part of a path, and nothing that leads elsewhere in one.
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_uuid(text: &str) -> bool {
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"/\\?#%".contains(c);
     !text.is_empty() && text.len() <= UUID && text != "." && text != ".." && text.chars().all(plain)
 }

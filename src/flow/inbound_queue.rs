@@ -17,7 +17,7 @@ use crate::{
     ports::{BrokerError, Deliveries, Destination, Incoming, Method, Outgoing, Source},
 };
 
-/// How long a message waits for a database that is away before the queue is left alone.
+/// How long a message waits that this desk cannot take now, before it is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The inbound queue.
@@ -117,9 +117,12 @@ impl Consumer for InboundQueue {
             };
             for incoming in batch {
                 let tag = incoming.tag;
+                let mut minute = (0..30).map(|_| PAUSE);
                 loop {
                     let reply = self.process(&incoming).await;
-                    if reply.status != 503 {
+                    // It waits in the queue: as long as the database is away; a minute, where more came than one takes.
+                    let waits = reply.status == 503 || (reply.status == 429 && minute.next().is_some());
+                    if !waits {
                         self.settle(&incoming, reply).await?;
                         break;
                     }

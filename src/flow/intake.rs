@@ -85,11 +85,19 @@ impl Intake {
     }
 
     /// What came as changes: one event, or as many as the desk's filter makes of it. What cannot be read is a dead letter.
-    pub fn read(&self, body: &[u8]) -> Vec<Change> {
+    pub async fn read(&self, body: &[u8]) -> Vec<Change> {
         let Some(filter) = &self.options.event_filter else { return vec![self.read_event(body, body)] };
-        match filter.run(body) {
+        match filter.run(body).await {
             Ok(events) => events.iter().map(|event| self.read_event(event.as_bytes(), body)).collect(),
-            Err(error) => vec![dead(body, &error)],
+            Err(reason) => vec![dead(body, reason)],
+        }
+    }
+
+    /// What a dead letter says once more: as it came, or as the filter had made it.
+    pub async fn read_again(&self, body: &[u8]) -> Vec<Change> {
+        match wire::desk::decode(body, &self.options.desk.namespace) {
+            Ok(_) => vec![self.read_event(body, body)],
+            Err(_) => self.read(body).await,
         }
     }
 
@@ -99,15 +107,15 @@ impl Intake {
             Ok(read) => {
                 Change::Event { event: Box::new(read), raw: String::from_utf8_lossy(event).into_owned() }
             }
-            Err(error) => dead(came, &error),
+            Err(error) => dead(came, error.to_string()),
         }
     }
 }
 
-fn dead(came: &[u8], error: &wire::Error) -> Change {
-    tracing::warn!(reason = %error, "an event cannot be read; it is a dead letter");
+fn dead(came: &[u8], reason: String) -> Change {
+    tracing::warn!(reason, "an event cannot be read; it is a dead letter");
     let body = String::from_utf8_lossy(came).into_owned();
-    Change::Dead { kind: MessageType::DeadEvent, body, reason: error.to_string() }
+    Change::Dead { kind: MessageType::DeadEvent, body, reason }
 }
 
 /// One that fails brings all down: half an intake would look alive.
@@ -147,7 +155,7 @@ impl Consumer for Intake {
                     (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
                 for incoming in &batch {
                     let before = changes.len();
-                    changes.extend(self.read(&incoming.body));
+                    changes.extend(self.read(&incoming.body).await);
                     counts.push(changes.len() - before);
                 }
                 ahead.push_back((batch, counts, self.pipeline.bring(changes).await));

@@ -26,6 +26,7 @@ mod consumer;
 mod crew;
 mod delivery;
 mod errand;
+mod filtering;
 mod flight;
 mod fold;
 mod fold_agreement;
@@ -52,8 +53,9 @@ mod writes;
 
 pub use agreement_check::{AgreementCheck, PartnerCheck, check};
 pub use change::{AgreementAction, Answer, Attempted, Change, Done, TermsEdit, TicketAction};
-pub use crew::Crew;
+pub use crew::{Crew, Own, Standing};
 pub use delivery::{Failure, Worker};
+pub use filtering::Filtering;
 pub use fold::{Preview, preview};
 pub use hooks::{Hooks, Webhook};
 pub use inbound::{Collection, Inbound, Reply, Request};

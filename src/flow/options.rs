@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::post::Postbox;
+use super::{filtering::Filtering, post::Postbox};
 use crate::{
     clock::Clock,
     domain::Catalogue,
@@ -13,7 +13,6 @@ use crate::{
     ports::{Broker, DeskHook, Partner, Store, Tracker},
     retry::Policy,
     telemetry::Outages,
-    wire::desk_filter::Filter,
 };
 
 /// How many invites are let in: anybody can send one.
@@ -56,7 +55,7 @@ pub struct Options {
     /// Who brings the desk its commands, where it takes them over HTTP.
     pub desk_hook: Option<Arc<dyn DeskHook>>,
     /// What makes our events of what the desk emits, where it speaks in its own way.
-    pub event_filter: Option<Arc<Filter>>,
+    pub event_filter: Option<Filtering>,
     /// The agreements of the configuration have been applied: until then partners are told to come back.
     pub started: Arc<AtomicBool>,
     /// Who tells the time.

@@ -1,11 +1,12 @@
-//! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out.
+//! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out; and
+//! one for a desk that is brought its commands. Each is one daemon's among those that share a database ([`Standing`]).
 
 use std::{collections::HashMap, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{delivery::Worker, options::Options, pipeline::Pipeline};
+use super::{crew::Standing, delivery::Worker, options::Options, pipeline::Pipeline};
 use crate::{
     domain::{Agreement, Kind, Message, MessageState, Uuid},
     ports::MessageFilter,
@@ -13,6 +14,9 @@ use crate::{
 
 /// How often agreements are looked at although nobody said that one changed: another daemon may have.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// What the desk is called among those that are served; no agreement is.
+const DESK: &str = "the desk";
 
 /// The workers.
 #[derive(Debug)]
@@ -33,10 +37,11 @@ impl Roster {
     }
 
     /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, mut standing: watch::Receiver<Standing>, stop: CancellationToken) {
         let changed = self.pipeline.agreements.clone();
         while !stop.is_cancelled() {
-            match self.align(&stop).await {
+            let place = standing.borrow_and_update().clone();
+            match self.align(&place, &stop).await {
                 Ok(()) => self.options.outages.store.works(),
                 Err(error) => self.options.outages.store.failed(&error),
             }
@@ -44,6 +49,7 @@ impl Roster {
                 biased;
                 () = stop.cancelled() => {}
                 () = changed.notified() => {}
+                Ok(()) = standing.changed() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
@@ -51,11 +57,14 @@ impl Roster {
         self.tasks.wait().await;
     }
 
-    async fn align(&mut self, stop: &CancellationToken) -> Result<(), String> {
+    async fn align(&mut self, place: &Standing, stop: &CancellationToken) -> Result<(), String> {
+        if let Some(hook) = self.options.desk_hook.clone() {
+            let worker = |options, pipeline| Worker::of_desk(options, pipeline, hook);
+            self.serve(&Uuid::new(DESK), place.is_mine(DESK), place, stop, worker);
+        }
         let agreements = self.options.store.agreements().await.map_err(|error| error.to_string())?;
         for agreement in agreements {
-            let drained = agreement.kind != Kind::Queue;
-            let running = self.workers.get(&agreement.uuid).is_some_and(|(_, task)| !task.is_finished());
+            let mine = place.is_mine(agreement.uuid.as_str());
             if self.closed.get(&agreement.uuid) == Some(&agreement.version) {
                 continue;
             }
@@ -64,20 +73,42 @@ impl Roster {
                     token.cancel();
                 }
                 // A queue that a bridge has not emptied is left to it.
-                if self.options.broker.close_partner(&agreement.uuid).await.is_ok() {
+                if mine && self.options.broker.close_partner(&agreement.uuid).await.is_ok() {
                     self.closed.insert(agreement.uuid.clone(), agreement.version);
                 }
-            } else if drained && !running {
-                self.closed.remove(&agreement.uuid);
-                let token = stop.child_token();
-                let worker = Worker::new(self.options.clone(), self.pipeline.clone(), agreement.uuid.clone());
-                let task = self.tasks.spawn(worker.run(token.clone()));
-                self.workers.insert(agreement.uuid.clone(), (token, task));
-            } else if !drained {
+            } else if agreement.kind == Kind::Queue {
                 self.options.broker.open_partner(&agreement.uuid).await.map_err(|error| error.to_string())?;
+            } else {
+                let uuid = agreement.uuid.clone();
+                let worker = |options, pipeline| Worker::new(options, pipeline, uuid);
+                self.serve(&agreement.uuid, mine, place, stop, worker);
             }
         }
         Ok(())
+    }
+
+    /// Has a worker where this daemon is to have one, and none where it is not.
+    fn serve(
+        &mut self,
+        name: &Uuid,
+        mine: bool,
+        place: &Standing,
+        stop: &CancellationToken,
+        worker: impl FnOnce(Options, Pipeline) -> Worker,
+    ) {
+        let running = self.workers.get(name).is_some_and(|(_, task)| !task.is_finished());
+        if !mine {
+            // What it is trying, it finishes.
+            if let Some((token, _)) = self.workers.remove(name) {
+                token.cancel();
+            }
+        } else if !running && place.may_begin() {
+            self.closed.remove(name);
+            let token = stop.child_token();
+            let worker = worker(self.options.clone(), self.pipeline.clone());
+            let task = self.tasks.spawn(worker.run(token.clone()));
+            self.workers.insert(name.clone(), (token, task));
+        }
     }
 
     /// Whether messages are on their way that this daemon has to bring out: to a bridge, as far as the broker.

@@ -80,7 +80,7 @@ fn add(scope: &mut Scope, change: &Change) {
             scope.tickets.push(ticket.clone());
         }
         Change::Hold(..)
-        | Change::Release(_)
+        | Change::Release(..)
         | Change::Dead { .. }
         | Change::Unnamed(..)
         | Change::Published(_)

@@ -16,6 +16,8 @@ use crate::{ports::StoreError, telemetry::metric};
 const EVERY: Duration = Duration::from_secs(1);
 /// Every how many looks it counts and prunes.
 const SELDOM: u32 = 5;
+/// How long a webhook waits for its issue before somebody looks whether that is known by now.
+const HELD: Duration = Duration::from_secs(30);
 /// How many rows go at once, so that nobody waits for it.
 const ROWS: i64 = 500;
 /// How often in one look, while there are more: faster than a busy daemon makes them.
@@ -83,13 +85,14 @@ impl Sweep {
     async fn tidy(&self) -> Result<(), StoreError> {
         let counts = self.options.store.counts().await?;
         metric::waiting(counts.pending, counts.parked);
+        let hooks = Hooks::new(self.options.clone(), self.pipeline.clone());
+        hooks.catch_up(self.options.clock.now().minus(HELD), ROWS).await?;
         let vain = self.options.clock.now().minus(self.options.give_up_after);
         let unnamed = self.options.store.waiting_since(vain, ROWS).await?;
         if !unnamed.is_empty() {
-            let hooks = Hooks::new(self.options.clone(), self.pipeline.clone());
             let mut changes = Vec::new();
             for (ticket, raw) in unnamed {
-                if !hooks.take_up(&ticket).await {
+                if !hooks.give_up(&ticket, &raw).await {
                     changes.push(Change::Unnamed(ticket, raw));
                 }
             }

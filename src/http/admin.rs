@@ -36,7 +36,7 @@ pub(super) fn routes(body: usize) -> Router<Shared> {
 }
 
 /// The event in a request; as many as the desk's filter makes of it, where it has one.
-fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Box<DeskEvent>, String)>> {
+async fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Box<DeskEvent>, String)>> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !matches!(kind, "application/cloudevents+json" | "application/json") {
@@ -48,7 +48,7 @@ fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Box<
         Change::Dead { reason, .. } => Err(Problem::unusable(reason)),
         _ => Err(Problem::unusable("not an event")),
     };
-    context.intake.read(bytes).into_iter().map(event).collect()
+    context.intake.read(bytes).await.into_iter().map(event).collect()
 }
 
 async fn event(
@@ -58,7 +58,7 @@ async fn event(
 ) -> Result<(StatusCode, Json<Value>)> {
     let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
-    let events = read(&context, &headers, &bytes).inspect_err(|_| metric::event(Outcome::Rejected))?;
+    let events = read(&context, &headers, &bytes).await.inspect_err(|_| metric::event(Outcome::Rejected))?;
     let changes = events.into_iter().map(|(event, raw)| Change::Event { event, raw }).collect();
     let mut outcome = Outcome::Unshared;
     for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {
@@ -72,7 +72,7 @@ async fn event(
 }
 
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
-    let events = read(&context, &headers, &bytes)?;
+    let events = read(&context, &headers, &bytes).await?;
     let Some((event, _)) = events.first() else {
         return Ok(Json(
             json!({"outcome": Outcome::Unshared.as_str(), "reason": "desk.event_filter makes no event of it",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
     Shared,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{AccessKey, Agreement, Jira, JiraSecrets, Local, Visibility},
+    engine::status::STATUSES,
     flow::AgreementAction,
 };
 
@@ -30,13 +31,27 @@ pub(super) struct JiraForm {
     #[serde(default)]
     link_type: Option<String>,
     #[serde(default)]
-    visibility: Option<Visibility>,
+    visibility: Readers,
     /// This desk's statuses, and the transition or status of the Jira for each.
     #[serde(default)]
     status: BTreeMap<String, String>,
     /// Titles of this desk's custom fields, and the Jira's names for them.
     #[serde(default)]
     fields: BTreeMap<String, String>,
+}
+
+/// Who may read private comments: as it was, where nothing is said of it; `null` takes it back.
+#[derive(Default)]
+enum Readers {
+    #[default]
+    AsTheyWere,
+    Given(Option<Visibility>),
+}
+
+impl<'de> Deserialize<'de> for Readers {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        Option::deserialize(from).map(Self::Given)
+    }
 }
 
 impl JiraForm {
@@ -50,6 +65,10 @@ impl JiraForm {
             text.map(str::to_owned).ok_or_else(|| Problem::unusable(format!("jira.{name} is missing")))
         };
         let (project, token) = (given(&self.project, "project")?, given(&self.token, "token")?);
+        if let Some(word) = self.status.keys().find(|word| !STATUSES.contains(&word.as_str())) {
+            let all = STATUSES.join(" ");
+            return Err(Problem::unusable(format!("jira.status: \"{word}\" is none of this desk's: {all}")));
+        }
         let mut local = Local::default();
         local.settle_jira(self.status.clone(), self.fields.clone());
         let webhook = self.webhook_secret.clone().map(AccessKey::new);
@@ -67,7 +86,9 @@ impl JiraForm {
         set(&mut jira.issue_type, self.issue_type);
         set(&mut jira.link_type, self.link_type);
         jira.email = self.email.map_or(jira.email, |email| Some(email).filter(|email| !email.is_empty()));
-        jira.visibility = self.visibility.or(jira.visibility);
+        if let Readers::Given(readers) = self.visibility {
+            jira.visibility = readers;
+        }
         jira
     }
 }

@@ -131,7 +131,7 @@ async fn replay_one(context: &Shared, message: Message) -> Result<()> {
         context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
         return Ok(());
     }
-    let changes = context.intake.read(message.body.as_bytes());
+    let changes = context.intake.read_again(message.body.as_bytes()).await;
     let unusable = changes.iter().find_map(|change| match change {
         Change::Dead { reason, .. } => Some(reason.clone()),
         _ => None,

@@ -74,7 +74,7 @@ fn undone(ticket: &Ticket) -> Value {
 fn waiting(ticket: &Ticket) -> Value {
     let command = |n: i64| format!("{}.{n}", ticket.uuid);
     let open = ticket.open.iter().map(|open| {
-        json!({"command": command(open.n), "since": to_rfc3339(open.at), "sets": open.properties, "comments": open.comments.len()})
+        json!({"command": command(open.n), "since": to_rfc3339(open.at), "on_its_way": open.on_its_way, "sets": open.properties, "comments": open.comments.len()})
     });
     json!({
         "commands": open.collect::<Vec<_>>(), "held_values": ticket.held.properties.keys().collect::<Vec<_>>(),

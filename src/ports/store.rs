@@ -132,6 +132,8 @@ pub struct Writes {
     pub waiting: Vec<(TicketId, String)>,
     /// Tickets whose waiting events have been looked at.
     pub released: Vec<TicketId>,
+    /// Rows among those that wait, by name and contents, that need wait no longer.
+    pub let_go: Vec<(TicketId, String)>,
     /// The desk's new catalogue.
     pub catalogue: Option<Catalogue>,
     /// Whether invites are declined from now on.
@@ -248,6 +250,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError>;
+    /// Rows whose name begins so, which have waited since before this time: name and contents.
+    async fn held(
+        &self,
+        _prefix: &str,
+        _before: Timestamp,
+        _limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        Ok(Vec::new())
+    }
     /// The keys of an agreement.
     async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError>;
     /// The partner's custom fields, as it last told them.

@@ -39,6 +39,7 @@ pub(super) fn statements(
     push(moved().next().is_some(), &|| moved_tickets(moved(), writes.now));
     push(stayed().next().is_some(), &|| tickets(stayed(), writes.now));
     push(writes.tickets.iter().any(|changed| !changed.begun.is_empty()), &|| shares(&writes.tickets));
+    push(!writes.counterparts.is_empty(), &|| outdated(&writes.counterparts));
     push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
     push(!writes.comments.is_empty(), &|| comments(&writes.comments));
     push(!writes.learnt.is_empty(), &|| learnt(&writes.learnt));
@@ -47,6 +48,7 @@ pub(super) fn statements(
     push(!writes.seen.is_empty(), &|| seen(&writes.seen, writes.now));
     push(!writes.waiting.is_empty(), &|| waiting(&writes.waiting, writes.now));
     push(!writes.released.is_empty(), &|| released(&writes.released));
+    push(!writes.let_go.is_empty(), &|| let_go(&writes.let_go));
     push(!writes.published.is_empty(), &|| message::published(&writes.published));
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
     let again: Vec<_> =
@@ -141,16 +143,25 @@ fn shares(tickets: &[Changed]) -> Statement {
     Statement::rows(sql, COLUMNS, begun.collect())
 }
 
+const COUNTERPART: &[(&str, Type)] = &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];
+
+fn counterpart_row((agreement, id, ticket): &(Uuid, String, Uuid)) -> Vec<Cell> {
+    vec![agreement.into(), id.as_str().into(), ticket.into()]
+}
+
+/// What stood for a ticket in an earlier share stands for it no more.
+fn outdated(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
+    let sql = "delete from counterpart where exists (select 1 from {rows} where r.agreement = counterpart.agreement \
+        and r.ticket = counterpart.ticket and r.id <> counterpart.id)";
+    Statement::rows(sql, COUNTERPART, counterparts.iter().map(counterpart_row).collect())
+}
+
 /// What stands for tickets at partners.
 fn counterparts(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];
-    let row = |(agreement, id, ticket): &&(Uuid, String, Uuid)| -> Vec<Cell> {
-        vec![agreement.into(), id.as_str().into(), ticket.into()]
-    };
     let rows = last_of(counterparts, |(agreement, id, _)| (agreement.clone(), id.clone()));
     let sql = "insert into counterpart (agreement, id, ticket) select agreement, id, ticket from {rows} where true \
         on conflict (agreement, id) do update set ticket = excluded.ticket";
-    Statement::rows(sql, COLUMNS, rows.iter().map(row).collect())
+    Statement::rows(sql, COUNTERPART, rows.into_iter().map(counterpart_row).collect())
 }
 
 fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {
@@ -282,6 +293,15 @@ fn released(tickets: &[TicketId]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text)];
     let rows = tickets.iter().map(|ticket| vec![ticket.as_str().into()]).collect();
     Statement::rows("delete from waiting_event where ticket in (select ticket from {rows})", COLUMNS, rows)
+}
+
+/// Rows that wait no longer, while others of their name may.
+fn let_go(rows: &[(TicketId, String)]) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("body", Type::Text)];
+    let rows = rows.iter().map(|(ticket, body)| vec![ticket.as_str().into(), body.as_str().into()]).collect();
+    let sql = "delete from waiting_event where exists (select 1 from {rows} where r.ticket = waiting_event.ticket \
+        and r.body = waiting_event.body)";
+    Statement::rows(sql, COLUMNS, rows)
 }
 
 fn history(happened: &[(Uuid, i64, String)], now: Timestamp) -> Statement {

@@ -167,6 +167,22 @@ impl Store for SqlStore {
         rows.into_iter().map(read).collect()
     }
 
+    async fn held(
+        &self,
+        prefix: &str,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        let sql = "select ticket, body from waiting_event where at < $1 and substr(ticket, 1, $2) = $3 order by seq limit $4";
+        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+        let rows = self.rows(sql, vec![before.into(), length.into(), prefix.into(), limit.into()]).await?;
+        let read = |row| {
+            let mut row = Reader::new("waiting_event", row);
+            Ok((TicketId::new(row.text()?), row.text()?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError> {
         let rows = self.link()?.query(agreement::read_keys(agreement)).await?;
         let keys = rows.into_iter().next().map(|row| agreement::keys(row, &self.vault)).transpose()?;

@@ -2,12 +2,11 @@
 //!
 //! The program gets the JSON that came in, and gives any number of CloudEvents: none for what is nobody's concern.
 
-use std::fmt;
+use std::{fmt, panic};
 
 use jaq_core::{
     Compiler, Ctx, Vars, data,
     load::{Arena, File, Loader},
-    unwrap_valr,
 };
 use jaq_json::{Val, read};
 
@@ -16,8 +15,8 @@ use super::Error;
 /// How many events one input may become.
 const MOST: usize = 1000;
 
-/// How deep the JSON may be: the program goes down into it, and must come up again.
-const DEPTH: usize = 128;
+/// How many bytes they may be together.
+const BYTES: usize = 16 * 1024 * 1024;
 
 type Compiled = jaq_core::compile::Filter<jaq_core::Native<data::JustLut<Val>>>;
 
@@ -61,47 +60,43 @@ impl Filter {
         Ok(Self(compiled))
     }
 
-    /// Runs it on what came in.
+    /// Runs it on what came in, for as long as that takes: a program may go on for ever.
     ///
     /// # Errors
-    /// What came in is no JSON, or the program fails on it: with its own words.
+    /// What came in is no JSON, or is nested more than 128 deep; or the program fails on it, with its own words, or ends by
+    /// `halt`, or makes too much of it.
     pub fn run(&self, bytes: &[u8]) -> Result<Vec<String>, Error> {
-        if depth(bytes) > DEPTH {
-            return Err(Error::new(format!("JSON that is nested more than {DEPTH} deep is not read")));
-        }
+        // As everywhere else it is read: not what jq's own reader takes beside JSON, and not nested for ever.
+        serde_json::from_slice::<serde_json::Value>(bytes)
+            .map_err(|error| Error::new(format!("not JSON: {error}")))?;
         let input = read::parse_single(bytes).map_err(|error| Error::new(format!("not JSON: {error}")))?;
+        // Whatever the library cannot take is this input's failure alone.
+        panic::catch_unwind(panic::AssertUnwindSafe(|| self.outputs(input)))
+            .unwrap_or_else(|_| Err(Error::new("desk.event_filter fails: it cannot be run on this")))
+    }
+
+    fn outputs(&self, input: Val) -> Result<Vec<String>, Error> {
         let ctx = Ctx::<data::JustLut<Val>>::new(&self.0.lut, Vars::new([]));
-        let mut events = Vec::new();
-        for output in self.0.id.run((ctx, input)).map(unwrap_valr) {
-            let event = output.map_err(|error| Error::new(format!("desk.event_filter fails: {error}")))?;
-            if events.len() == MOST {
-                return Err(Error::new(format!(
-                    "desk.event_filter makes more than {MOST} events of one input"
-                )));
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        for output in self.0.id.run((ctx, input)) {
+            let event = output.map_err(|ended| {
+                let why = ended
+                    .get_err()
+                    .map_or_else(|_| "it ends by `halt`".to_owned(), |error| error.to_string());
+                Error::new(format!("desk.event_filter fails: {why}"))
+            })?;
+            let event = event.to_string();
+            bytes += event.len();
+            if events.len() == MOST || bytes > BYTES {
+                let most = BYTES / 1024 / 1024;
+                let why =
+                    format!("desk.event_filter makes more than {MOST} events, or {most} MiB, of one input");
+                return Err(Error::new(why));
             }
-            events.push(event.to_string());
+            events.push(event);
         }
         Ok(events)
     }
-}
-
-/// How deep JSON is nested, at most.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut text, mut escaped) = (0_usize, 0, false, false);
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if text => escaped = true,
-            b'"' => text = !text,
-            b'[' | b'{' if !text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Where a program cannot be read.
@@ -125,11 +120,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_that_is_nested_for_ever_is_refused_and_brackets_in_texts_are_no_nesting() {
-        let Ok(filter) = Filter::new(".") else { unreachable!("it is the shortest program") };
+    fn what_cannot_be_read_or_run_is_an_error_and_nothing_worse() {
+        let run = |program: &str, input: &str| match Filter::new(program) {
+            Ok(filter) => filter.run(input.as_bytes()).map_err(|error| error.reason),
+            Err(error) => unreachable!("{program} is no program: {error}"),
+        };
         let deep = "[".repeat(200_000);
-        assert!(filter.run(deep.as_bytes()).is_err_and(|error| error.reason.contains("128")));
+        let commented = format!("#\"\n{deep}");
+        for (program, input, says) in [
+            (".", deep.as_str(), "not JSON"),
+            (".", commented.as_str(), "not JSON"),
+            (".", "{} {}", "not JSON"),
+            ("halt", "{}", "`halt`"),
+            ("halt_error", "{}", "`halt`"),
+            ("error(\"no ticket\")", "{}", "no ticket"),
+            ("range(2000)", "{}", "more than 1000"),
+            ("[range(100000)] | (., ., ., ., ., ., ., ., ., .) | (., ., ., .)", "{}", "16 MiB"),
+        ] {
+            let said = run(program, input);
+            assert!(said.as_ref().is_err_and(|why| why.contains(says)), "{program}: {said:?}");
+        }
         let text = format!("\"{}\\\"{}\"", "[".repeat(500), "{".repeat(500));
-        assert!(filter.run(text.as_bytes()).is_ok());
+        assert!(run(".", &text).is_ok());
     }
 }

@@ -10,6 +10,9 @@ use crate::domain::{Comment, JiraIssue, Property, TicketUpdate, Uuid, Visibility
 /// The key of the properties that say which ticket an issue stands for, and which comment a comment.
 pub const PROPERTY: &str = "crossdesk";
 
+/// How many characters of a text are told: Jira takes 32,767, with what notation adds to them.
+const LONGEST: usize = 30_000;
+
 /// How many characters a summary holds.
 const SUMMARY: usize = 255;
 
@@ -34,20 +37,32 @@ pub fn rich(text: &str, cloud: bool) -> Value {
         return adf::from_text(text);
     }
     let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '{' | '[') {
-            plain.push('\\');
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            // Two are a line break, and one takes its meaning from what follows.
+            '\\' if rest.peek().is_some_and(|next| "\\{}[]!|".contains(*next)) => plain.push_str("&#92;"),
+            '{' | '}' | '[' | ']' | '!' | '|' => plain.extend(['\\', c]),
+            _ => plain.push(c),
         }
-        plain.push(c);
     }
     Value::from(plain)
+}
+
+/// As much of a long text as Jira takes, with a word about the rest.
+fn fitting(text: String) -> String {
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let kept: String = text.chars().take(LONGEST).collect();
+    format!("{kept}\n\n(The rest is on the help desk: Jira takes no longer texts.)")
 }
 
 /// A comment's words, with whoever wrote it and what hangs on it: all of ours stand under one account there.
 fn words(comment: &Comment) -> String {
     let said = format!("{} wrote:\n\n{}", comment.author.name, comment.body);
     let files = comment.attachments.iter().map(|file| format!("{}: {}", file.filename, file.url));
-    [said].into_iter().chain(files).collect::<Vec<_>>().join("\n\n")
+    [fitting(said)].into_iter().chain(files).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What a new issue says beside its fields: where it comes from, and the first public comment.
@@ -76,30 +91,27 @@ pub fn first_public(update: &TicketUpdate) -> Option<&Comment> {
 }
 
 /// How a comment that not everybody may read is kept from the others.
-#[derive(Clone, Copy, Debug)]
-pub enum Restriction<'a> {
-    /// Role or group.
-    To(&'a Visibility),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restriction<'a> {
+    /// To a role or group.
+    pub to: Option<&'a Visibility>,
     /// As an internal comment of a service project.
-    Internal,
+    pub internal: bool,
 }
 
 /// A comment, with the property by which it is known again.
 pub fn comment(comment: &Comment, restriction: Option<Restriction<'_>>, cloud: bool) -> Value {
     let mut properties = vec![json!({"key": PROPERTY, "value": {"uuid": comment.uuid}})];
     let mut body = Map::from_iter([("body".to_owned(), rich(&words(comment), cloud))]);
-    match restriction {
-        Some(Restriction::To(visibility)) => {
-            let (kind, value) = match visibility {
-                Visibility::Role(role) => ("role", role),
-                Visibility::Group(group) => ("group", group),
-            };
-            body.insert("visibility".to_owned(), json!({"type": kind, "value": value}));
-        }
-        Some(Restriction::Internal) => {
-            properties.push(json!({"key": "sd.public.comment", "value": {"internal": true}}));
-        }
-        None => {}
+    if let Some(visibility) = restriction.and_then(|restriction| restriction.to) {
+        let (kind, value) = match visibility {
+            Visibility::Role(role) => ("role", role),
+            Visibility::Group(group) => ("group", group),
+        };
+        body.insert("visibility".to_owned(), json!({"type": kind, "value": value}));
+    }
+    if restriction.is_some_and(|restriction| restriction.internal) {
+        properties.push(json!({"key": "sd.public.comment", "value": {"internal": true}}));
     }
     body.insert("properties".to_owned(), Value::Array(properties));
     Value::Object(body)
@@ -291,6 +303,21 @@ mod tests {
 
     #[test]
     fn text_for_data_center_holds_no_notation() {
-        assert_eq!(rich("{panel} [~joe]", false), json!("\\{panel} \\[~joe]"));
+        for (said, told) in [
+            ("{panel} [~joe]", "\\{panel\\} \\[~joe\\]"),
+            ("!http://x/y.png!", "\\!http://x/y.png\\!"),
+            ("\\[x", "&#92;\\[x"),
+            ("C:\\lens", "C:\\lens"),
+            ("\\\\server", "&#92;\\server"),
+        ] {
+            assert_eq!(rich(said, false), json!(told));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_says_where_its_rest_is() {
+        assert_eq!(fitting("short".to_owned()), "short");
+        let cut = fitting("ü".repeat(40_000));
+        assert!(cut.chars().count() < 32_767 && cut.ends_with("no longer texts.)"), "{}", cut.len());
     }
 }

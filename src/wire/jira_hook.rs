@@ -64,8 +64,16 @@ pub fn read(bytes: &[u8]) -> Result<Option<Hook>, Error> {
             "jira:issue_deleted" => Kind::Deleted,
             _ => return Ok(None),
         };
-    let issue = id(&payload["issue"]["id"]).ok_or_else(|| Error::new("issue.id is missing"))?;
+    let issue = id(&payload["issue"]["id"]).or_else(|| in_address(&payload["comment"]["self"]));
+    let issue = issue.ok_or_else(|| Error::new("issue.id is missing"))?;
     Ok(Some(Hook { issue, kind, payload }))
+}
+
+/// The issue of a comment that Data Center tells of, which stands in the comment's own address alone:
+/// `https://jira.example/rest/api/2/issue/10021/comment/10100`.
+fn in_address(address: &Value) -> Option<String> {
+    let (issue, _) = address.as_str()?.split_once("/issue/")?.1.split_once("/comment/")?;
+    (!issue.is_empty() && issue.bytes().all(|byte| byte.is_ascii_digit())).then(|| issue.to_owned())
 }
 
 impl Hook {
@@ -93,27 +101,42 @@ impl Hook {
                     reader.values(&self.payload, &mut update, has);
                 }
                 update.actor = reader.person(&self.payload["user"]);
-                // Data Center tells a new comment with the change that came with it.
-                if !reader.is_ours(&comment["author"]) {
-                    update.comments.extend(reader.comment(comment, None));
+                // Data Center tells a comment with the change that came with it, beside a webhook of the comment's own.
+                match self.payload["issue_event_type_name"].as_str() {
+                    Some("issue_comment_edited") => update.comments.extend(self.edited(&reader, known)),
+                    Some("issue_comment_deleted") => {}
+                    _ => update.comments.extend(self.said(&reader)),
                 }
             }
-            Kind::Commented if !reader.is_ours(&comment["author"]) => {
+            Kind::Commented => {
                 update.actor = reader.person(&comment["author"]);
-                update.comments.extend(reader.comment(comment, None));
+                update.comments.extend(self.said(&reader));
             }
-            Kind::Edited if !reader.is_ours(editor(comment)) => {
+            Kind::Edited => {
                 update.actor = reader.person(editor(comment));
-                let first = self.comments().into_iter().next().map(|name| reader.names.comment(&name));
-                let ours = reader.is_ours(&comment["author"]);
-                let edited =
-                    comment["updated"].as_str().filter(|_| ours || first.is_some_and(|uuid| known(&uuid)));
-                update.comments.extend(reader.comment(comment, edited));
+                update.comments.extend(self.edited(&reader, known));
             }
-            _ => {}
+            Kind::Deleted => {}
         }
         let silent = update.properties.is_empty() && update.tags.is_none() && update.comments.is_empty();
         if silent { Hooked::Nothing } else { Hooked::Changed(Box::new(update)) }
+    }
+
+    /// The new comment, if it is somebody else's than ours.
+    fn said(&self, reader: &Reader<'_>) -> Option<Comment> {
+        let comment = &self.payload["comment"];
+        if reader.is_ours(&comment["author"]) { None } else { reader.comment(comment, None) }
+    }
+
+    /// The comment as somebody else than us has edited it; one that is not known yet comes as it now is.
+    fn edited(&self, reader: &Reader<'_>, known: impl Fn(&Uuid) -> bool) -> Option<Comment> {
+        let comment = &self.payload["comment"];
+        if reader.is_ours(editor(comment)) {
+            return None;
+        }
+        let first = self.comments().into_iter().next().map(|name| reader.names.comment(&name));
+        let crossed = reader.is_ours(&comment["author"]) || first.is_some_and(|uuid| known(&uuid));
+        reader.comment(comment, comment["updated"].as_str().filter(|_| crossed))
     }
 
     /// The names, in the partner's namespace, of the comments that it speaks of.

@@ -64,6 +64,7 @@ impl Side {
                 sharing_url: url,
                 ticket_url: None,
                 command_timeout: std::time::Duration::from_secs(60),
+                takes_commands: false,
             },
             links,
             users: HashMap::new(),

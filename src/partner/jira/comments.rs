@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{facts::Facts, session::Session};
 use crate::{
-    domain::{Comment, Obstacle, Reason},
+    domain::{Comment, Obstacle, Reason, Timestamp},
     ports::Setback,
     wire::{
         date,
@@ -17,27 +17,31 @@ use crate::{
 
 /// How much the two clocks may differ, in milliseconds.
 const SKEW: i64 = 10 * 60 * 1000;
-/// How many of the newest comments are looked through.
-const NEWEST: &str = "100";
+/// How many comments are asked for at once.
+const PAGE: usize = 100;
 
-/// Writes comments that are not there yet. One that not everybody may read stays here where Jira is not told who may.
+/// Writes comments that are not there yet; none of them can have been written before `since`. One that not everybody may read
+/// stays here where Jira is not told who may.
 pub(super) async fn write(
     session: &Session<'_>,
     facts: &Facts,
     issue: &str,
     comments: &[&Comment],
+    since: Option<Timestamp>,
     obstacles: &mut Vec<Obstacle>,
 ) -> Result<(), Setback> {
     if comments.is_empty() {
         return Ok(());
     }
-    let there = there(session, facts, issue).await?;
+    let wanted: HashSet<&str> = comments.iter().map(|comment| comment.uuid.as_str()).collect();
+    let there = there(session, facts, issue, &wanted, since).await?;
     for comment in comments.iter().filter(|comment| !there.contains(comment.uuid.as_str())) {
-        let restriction = match (comment.privacy().is_public(), &session.errand.jira.visibility) {
-            (true, _) => None,
-            (false, Some(visibility)) => Some(Restriction::To(visibility)),
-            (false, None) if facts.service => Some(Restriction::Internal),
-            (false, None) => {
+        let to = session.errand.jira.visibility.as_ref();
+        let restriction = match comment.privacy().is_public() {
+            true => None,
+            // In a service project a role or group alone hides nothing from the portal.
+            false if to.is_some() || facts.service => Some(Restriction { to, internal: facts.service }),
+            false => {
                 obstacles.push(Obstacle {
                     subject: format!("comment:{}", comment.uuid),
                     reason: Reason::NotShared,
@@ -62,26 +66,44 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// The comments of this errand that an earlier try has written: ours, since there was anything to write.
-async fn there(session: &Session<'_>, facts: &Facts, issue: &str) -> Result<HashSet<String>, Setback> {
-    let newest = [("orderBy", "-created"), ("maxResults", NEWEST)];
-    let path = [facts.version, "issue", issue, "comment"];
-    let page =
-        session.ask(Method::GET, &path, &newest, None).await?.done("Jira does not show the comments")?;
+/// Those of the wanted comments that an earlier try has written: among ours, newest first, as far back as they can be.
+async fn there(
+    session: &Session<'_>,
+    facts: &Facts,
+    issue: &str,
+    wanted: &HashSet<&str>,
+    since: Option<Timestamp>,
+) -> Result<HashSet<String>, Setback> {
     let mut there = HashSet::new();
-    for comment in page["comments"].as_array().into_iter().flatten() {
-        let author = &comment["author"];
-        let ours = ["accountId", "key", "name"].iter().any(|name| author[*name] == facts.account.as_str());
-        let recent = comment["created"]
-            .as_str()
-            .and_then(date::parse)
-            .is_none_or(|created| created.millis() >= session.errand.since.millis() - SKEW);
-        let (Some(id), true) = (comment["id"].as_str(), ours && recent) else { continue };
-        let path = [facts.version, "comment", id, "properties", PROPERTY];
-        let property = session.ask(Method::GET, &path, &[], None).await?;
-        if let Value::String(uuid) = &property.body["value"]["uuid"] {
-            there.insert(uuid.clone());
+    let mut start = 0;
+    loop {
+        let (from, most) = (start.to_string(), PAGE.to_string());
+        let query = [("orderBy", "-created"), ("startAt", from.as_str()), ("maxResults", most.as_str())];
+        let path = [facts.version, "issue", issue, "comment"];
+        let page = session.ask(Method::GET, &path, &query, None).await?;
+        let page = page.done("Jira does not show the comments")?;
+        let comments = page["comments"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for comment in comments {
+            let created = comment["created"].as_str().and_then(date::parse);
+            if let (Some(created), Some(since)) = (created, since)
+                && created.millis() < since.millis() - SKEW
+            {
+                return Ok(there);
+            }
+            let author = &comment["author"];
+            let ours =
+                ["accountId", "key", "name"].iter().any(|name| author[*name] == facts.account.as_str());
+            let (Some(id), true) = (comment["id"].as_str(), ours) else { continue };
+            let path = [facts.version, "comment", id, "properties", PROPERTY];
+            let property = session.ask(Method::GET, &path, &[], None).await?;
+            if let Value::String(uuid) = &property.body["value"]["uuid"] {
+                there.insert(uuid.clone());
+            }
+        }
+        start += comments.len();
+        let total = page["total"].as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or_default();
+        if comments.is_empty() || start >= total || wanted.iter().all(|uuid| there.contains(*uuid)) {
+            return Ok(there);
         }
     }
-    Ok(there)
 }

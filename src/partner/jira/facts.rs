@@ -98,7 +98,7 @@ async fn find_out(session: &Session<'_>) -> Result<Facts, Setback> {
         service: project["projectTypeKey"] == "service_desk",
         project: text(&project["name"]).unwrap_or_else(|| wanted.clone()),
         types: names(&project["issueTypes"]),
-        fields: fields.as_array().into_iter().flatten().filter_map(field).collect(),
+        fields: custom(&fields, &project["id"]),
         priorities: names(&priorities),
     })
 }
@@ -110,6 +110,17 @@ fn text(value: &Value) -> Option<String> {
 /// The names of things.
 pub(super) fn names(things: &Value) -> Vec<String> {
     things.as_array().into_iter().flatten().filter_map(|thing| text(&thing["name"])).collect()
+}
+
+/// The custom fields that the project can have: its own before everybody's, and no other project's.
+fn custom(fields: &Value, project: &Value) -> Vec<Field> {
+    fn of(described: &Value) -> &Value {
+        &described["scope"]["project"]["id"]
+    }
+    let all = || fields.as_array().into_iter().flatten();
+    let its_own = all().filter(|described| !of(described).is_null() && of(described) == project);
+    let everybodys = all().filter(|described| described["scope"]["project"].is_null());
+    its_own.chain(everybodys).filter_map(field).collect()
 }
 
 /// A custom field; the others are no help desk's.

@@ -96,6 +96,12 @@ impl Setting {
         self.fields.insert(id.to_owned(), value);
     }
 
+    /// Sets the description of a new issue.
+    pub(super) fn put_description(&mut self, text: Value) {
+        self.fields.insert("description".to_owned(), text);
+        self.subjects.insert("description".to_owned(), "description".to_owned());
+    }
+
     /// Sets labels.
     pub(super) fn put_labels(&mut self, labels: Value) {
         self.fields.insert("labels".to_owned(), labels);

@@ -22,6 +22,13 @@ const ROUNDS: usize = 3;
 /// How long Jira's index takes to know a new issue: an attempt whose answer was lost is not repeated before.
 const INDEXED: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// An issue that is there already, and what its property says.
+struct Found {
+    issue: JiraIssue,
+    /// The comment that its description carries.
+    described: Option<String>,
+}
+
 /// Makes the issue of a ticket, or finds the one that an earlier try has made; then everything that belongs to it.
 pub(super) async fn create(
     session: &Session<'_>,
@@ -29,38 +36,53 @@ pub(super) async fn create(
     update: &TicketUpdate,
     carried: &mut Carried,
 ) -> Result<(), Setback> {
-    let first = jira::first_public(update);
     let found = match &session.errand.issue {
         Some(key) => shown(session, facts, key).await?,
         None => find(session, facts).await?,
     };
-    let issue = match found {
-        Some(issue) => {
-            carried.issue = Some(issue.clone());
-            mark(session, facts, &issue.key).await?;
-            issue
-        }
-        None => make(session, facts, update, first, carried).await?,
+    let (issue, described, since) = if let Some(Found { issue, described }) = found {
+        carried.issue = Some(issue.clone());
+        mark(session, facts, &issue.key, described.as_deref()).await?;
+        let setting = fields::of(update, facts, carried);
+        change(session, facts, &issue.key, setting, added(update), carried).await?;
+        // The first try may have been long ago.
+        (issue, described, None)
+    } else {
+        let (issue, described) = make(session, facts, update, carried).await?;
+        (issue, described, Some(session.errand.since))
     };
     carried.issue = Some(issue.clone());
     link(session, facts, update, &issue.key, carried).await?;
     let rest: Vec<&Comment> = update
         .comments
         .iter()
-        .filter(|comment| first.is_none_or(|first| first.uuid != comment.uuid))
+        .filter(|comment| described.as_deref() != Some(comment.uuid.as_str()))
         .collect();
-    comments::write(session, facts, &issue.key, &rest, &mut carried.obstacles).await?;
+    comments::write(session, facts, &issue.key, &rest, since, &mut carried.obstacles).await?;
     status(session, facts, &issue.key, update, carried).await
 }
 
 /// The issue of a key; `None` where it is gone.
-async fn shown(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Option<JiraIssue>, Setback> {
+async fn shown(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Option<Found>, Setback> {
     let path = [facts.version, "issue", key];
     let answered = session.ask(Method::GET, &path, &[("fields", "status")], None).await?;
     if answered.status == 404 {
         return Ok(None);
     }
-    Ok(jira::issue(&answered.done("Jira does not show the issue")?, &session.errand.base))
+    let issue = jira::issue(&answered.done("Jira does not show the issue")?, &session.errand.base);
+    let Some(issue) = issue else { return Ok(None) };
+    let property = property(session, facts, key).await?;
+    Ok(Some(Found { issue, described: described(&property) }))
+}
+
+/// What we have kept with an issue; null where that is nothing.
+async fn property(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Value, Setback> {
+    let path = [facts.version, "issue", key, "properties", PROPERTY];
+    Ok(session.ask(Method::GET, &path, &[], None).await?.body["value"].clone())
+}
+
+fn described(property: &Value) -> Option<String> {
+    property["described"].as_str().map(str::to_owned)
 }
 
 /// Changes the issue of a ticket as the ticket has changed.
@@ -71,8 +93,23 @@ pub(super) async fn update(
     carried: &mut Carried,
 ) -> Result<(), Setback> {
     let issue = known(session, facts).await?;
-    let mut setting = fields::of(update, facts, carried);
-    let mut labels = labels(update);
+    let setting = fields::of(update, facts, carried);
+    change(session, facts, &issue, setting, labels(update), carried).await?;
+    let comments: Vec<&Comment> = update.comments.iter().collect();
+    let since = Some(session.errand.since);
+    comments::write(session, facts, &issue, &comments, since, &mut carried.obstacles).await?;
+    status(session, facts, &issue, update, carried).await
+}
+
+/// Changes fields and labels; what Jira does not take is left out alone.
+async fn change(
+    session: &Session<'_>,
+    facts: &Facts,
+    issue: &str,
+    mut setting: Setting,
+    mut labels: Vec<Value>,
+    carried: &mut Carried,
+) -> Result<(), Setback> {
     let mut round = 0;
     while !setting.fields.is_empty() || !labels.is_empty() {
         let mut body = json!({});
@@ -82,7 +119,7 @@ pub(super) async fn update(
         if !labels.is_empty() {
             body["update"] = json!({"labels": labels});
         }
-        let answered = session.ask(Method::PUT, &[facts.version, "issue", &issue], &[], Some(&body)).await?;
+        let answered = session.ask(Method::PUT, &[facts.version, "issue", issue], &[], Some(&body)).await?;
         if answered.is_done() {
             break;
         }
@@ -100,9 +137,7 @@ pub(super) async fn update(
         }
     }
     setting.settle(carried);
-    let comments: Vec<&Comment> = update.comments.iter().collect();
-    comments::write(session, facts, &issue, &comments, &mut carried.obstacles).await?;
-    status(session, facts, &issue, update, carried).await
+    Ok(())
 }
 
 /// Parts the issue from its ticket: link and property go, the issue stays.
@@ -110,7 +145,7 @@ pub(super) async fn unshare(session: &Session<'_>, facts: &Facts) -> Result<(), 
     let issue = match &session.errand.issue {
         Some(issue) => issue.clone(),
         None => match find(session, facts).await? {
-            Some(issue) => issue.key,
+            Some(found) => found.issue.key,
             None => return Ok(()),
         },
     };
@@ -135,12 +170,12 @@ async fn known(session: &Session<'_>, facts: &Facts) -> Result<String, Setback> 
     }
     let found = find(session, facts).await?;
     let gone = || Setback::Refused(format!("no issue in Jira stands for ticket {}", session.errand.ticket));
-    found.map(|issue| issue.key).ok_or_else(gone)
+    found.map(|found| found.issue.key).ok_or_else(gone)
 }
 
 /// Finds the issue that an earlier try has made: by its link; or, where that try ended before the link, among those that we have
 /// made since, by the property that it was made with.
-async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<JiraIssue>, Setback> {
+async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<Found>, Setback> {
     let errand = session.errand;
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     let (ticket, project) = (quoted(errand.ticket.as_str()), quoted(&errand.jira.project));
@@ -162,39 +197,41 @@ async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<JiraIssue>,
     let found = answered.done("Jira does not search")?;
     for issue in found["issues"].as_array().into_iter().flatten() {
         let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
-        let mut property = issue["properties"][PROPERTY].clone();
-        if property.is_null() {
-            let path = [facts.version, "issue", &candidate.key, "properties", PROPERTY];
-            property = session.ask(Method::GET, &path, &[], None).await?.body["value"].clone();
+        let mut kept = issue["properties"][PROPERTY].clone();
+        if kept.is_null() {
+            kept = property(session, facts, &candidate.key).await?;
         }
-        if property["uuid"] == errand.ticket.as_str() && property["agreement"] == errand.agreement.as_str() {
-            return Ok(Some(candidate));
+        if kept["uuid"] == errand.ticket.as_str() && kept["agreement"] == errand.agreement.as_str() {
+            return Ok(Some(Found { issue: candidate, described: described(&kept) }));
         }
     }
     Ok(None)
 }
 
+/// Makes an issue; its description carries the first public comment, if it has one.
 async fn make(
     session: &Session<'_>,
     facts: &Facts,
     update: &TicketUpdate,
-    first: Option<&Comment>,
     carried: &mut Carried,
-) -> Result<JiraIssue, Setback> {
+) -> Result<(JiraIssue, Option<String>), Setback> {
     let errand = session.errand;
+    let first = jira::first_public(update);
     let mut setting: Setting = fields::of(update, facts, carried);
     setting.put_plain("project", json!({"key": errand.jira.project}));
     setting.put_plain("issuetype", json!({"name": errand.jira.issue_type}));
-    setting.put_plain("description", jira::description(update, first, facts.cloud));
+    setting.put_description(jira::description(update, first, facts.cloud));
     if let Some(tags) = update.tags.as_ref().filter(|tags| !tags.is_empty()) {
         setting.put_labels(json!(tags));
     }
     if !setting.fields.contains_key("summary") {
         setting.put_plain("summary", Value::from("(no subject)"));
     }
-    let property =
-        json!([{"key": PROPERTY, "value": {"uuid": errand.ticket, "agreement": errand.agreement}}]);
     for round in 0.. {
+        // A project may have no descriptions: then the comment comes as one.
+        let first = first.filter(|_| setting.fields.contains_key("description"));
+        let first = first.map(|comment| comment.uuid.as_str().to_owned());
+        let property = json!([{"key": PROPERTY, "value": kept(session, first.as_deref())}]);
         let body = json!({"fields": setting.fields, "properties": property});
         let asked = session.ask(Method::POST, &[facts.version, "issue"], &[], Some(&body)).await;
         let answered = asked.map_err(|setback| match setback {
@@ -205,14 +242,24 @@ async fn make(
         if answered.is_done() {
             let issue = jira::issue(&answered.body, &errand.base);
             setting.settle(carried);
-            return issue
-                .ok_or_else(|| Setback::Refused("Jira made an issue and did not say which".to_owned()));
+            let unnamed = || Setback::Refused("Jira made an issue and did not say which".to_owned());
+            return issue.map(|issue| (issue, first)).ok_or_else(unnamed);
         }
         if answered.status != 400 || round >= ROUNDS || !setting.leave_out(&answered, carried) {
             return Err(answered.refused(&format!("Jira makes no issue in {}", facts.project)));
         }
     }
     Err(Setback::Refused("Jira makes no issue".to_owned()))
+}
+
+/// What is kept with an issue: the ticket that it stands for, and the comment that its description carries.
+fn kept(session: &Session<'_>, described: Option<&str>) -> Value {
+    let errand = session.errand;
+    let mut kept = json!({"uuid": errand.ticket, "agreement": errand.agreement});
+    if let Some(described) = described {
+        kept["described"] = Value::from(described);
+    }
+    kept
 }
 
 /// Links the issue back to its ticket. That takes a permission of its own, without which the rest still goes.
@@ -238,9 +285,13 @@ async fn link(
 }
 
 /// Says which ticket the issue stands for: of one that was found it may say so no more.
-async fn mark(session: &Session<'_>, facts: &Facts, issue: &str) -> Result<(), Setback> {
-    let errand = session.errand;
-    let body = json!({"uuid": errand.ticket, "agreement": errand.agreement});
+async fn mark(
+    session: &Session<'_>,
+    facts: &Facts,
+    issue: &str,
+    described: Option<&str>,
+) -> Result<(), Setback> {
+    let body = kept(session, described);
     let path = [facts.version, "issue", issue, "properties", PROPERTY];
     let answered = session.ask(Method::PUT, &path, &[], Some(&body)).await?;
     answered.done("Jira does not keep the issue's property").map(drop)
@@ -257,6 +308,11 @@ async fn status(
         Some(word) => transition::to(session, facts, issue, word, carried).await,
         None => Ok(()),
     }
+}
+
+/// All labels, as new ones.
+fn added(update: &TicketUpdate) -> Vec<Value> {
+    update.tags.iter().flatten().map(|tag| json!({"add": tag})).collect()
 }
 
 /// Labels that are new or gone; those that people over there have set stay.

@@ -54,6 +54,8 @@ pub(crate) enum Trick {
     Refuse(u16, Vec<(&'static str, String)>, Value),
     /// Does it, and its answer is lost.
     Lose,
+    /// The same, and so many comments of others come meanwhile.
+    Bury(usize),
 }
 
 pub(crate) struct State {

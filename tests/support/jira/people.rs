@@ -12,21 +12,17 @@ impl FakeJira {
 
     /// Somebody writes a comment; the webhook that tells of it.
     pub(crate) fn comment(&self, words: &str, visibility: Value) -> Value {
+        self.with(|state| state.comment_of_kim(words, &visibility))
+    }
+
+    /// The webhook that tells of the comment that the daemon wrote last.
+    pub(crate) fn our_comment(&self) -> Value {
         self.with(|state| {
-            let (number, at) = state.fresh();
-            let author = state.user("u-kim", "Kim");
-            let mut comment = json!({"id": number.to_string(), "author": author, "updateAuthor": author, "body": words,
-                "created": written_now(), "updated": written_now()});
-            if !visibility.is_null() {
-                comment["visibility"] = visibility;
-            }
-            let issue = state.issues.values_mut().next().unwrap();
-            issue.comments.push(comment.clone());
-            let issue = issue.clone();
-            // Cloud shows few fields with a comment.
-            let fields = json!({"summary": issue.fields["summary"], "status": status(&issue.status)});
+            let (_, at) = state.fresh();
+            let issue = state.issues.values().next().unwrap();
+            let comment = issue.comments.iter().rfind(|comment| comment["properties"].is_array()).unwrap();
             json!({"timestamp": at, "webhookEvent": "comment_created", "comment": comment,
-                "issue": {"id": issue.id, "key": issue.key, "fields": fields}})
+                "issue": {"id": issue.id, "key": issue.key, "fields": {}}})
         })
     }
 
@@ -50,6 +46,28 @@ impl FakeJira {
 }
 
 impl State {
+    pub(crate) fn comment_of_kim(&mut self, words: &str, visibility: &Value) -> Value {
+        let (number, at) = self.fresh();
+        let author = self.user("u-kim", "Kim");
+        let mut comment = json!({"id": number.to_string(), "author": author, "updateAuthor": author, "body": words,
+            "created": written_now(), "updated": written_now()});
+        if !visibility.is_null() {
+            comment["visibility"] = visibility.clone();
+        }
+        let issue = self.issues.values_mut().next().unwrap();
+        issue.comments.push(comment.clone());
+        let issue = issue.clone();
+        comment["self"] = json!(format!("http://jira/rest/api/2/issue/{}/comment/{number}", issue.id));
+        if !self.cloud {
+            // Data Center tells with a comment nothing but the comment.
+            return json!({"timestamp": at, "webhookEvent": "comment_created", "comment": comment});
+        }
+        // Cloud shows few fields with a comment.
+        let fields = json!({"summary": issue.fields["summary"], "status": status(&issue.status)});
+        json!({"timestamp": at, "webhookEvent": "comment_created", "comment": comment,
+            "issue": {"id": issue.id, "key": issue.key, "fields": fields}})
+    }
+
     pub(crate) fn updated(&self, id: &str, who: &str, at: i64, items: Value) -> Value {
         let issue = &self.issues[id];
         json!({"timestamp": at, "webhookEvent": "jira:issue_updated", "issue_event_type_name": "issue_generic",

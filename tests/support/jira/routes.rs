@@ -54,9 +54,14 @@ pub(super) async fn answer(
     if let Some(fault) = state.contract.answer_fault(&name, &canonical, status, &said) {
         state.faults.push(format!("this Jira's own answer: {fault}"));
     }
+    if let Some(Trick::Bury(count)) = trick {
+        for _ in 0..count {
+            state.comment_of_kim("Me too.", &Value::Null);
+        }
+    }
     match trick {
         // As good as a connection that breaks: the other side cannot know what became of its request.
-        Some(Trick::Lose) => reply(502, &[], &json!({})),
+        Some(Trick::Lose | Trick::Bury(_)) => reply(502, &[], &json!({})),
         _ => reply(status, &[], &said),
     }
 }
@@ -232,7 +237,7 @@ fn of_issue(
             let mut labels: Vec<Value> =
                 stored.fields.get("labels").and_then(Value::as_array).cloned().unwrap_or_default();
             for change in body["update"]["labels"].as_array().into_iter().flatten() {
-                labels.retain(|label| *label != change["remove"]);
+                labels.retain(|label| *label != change["remove"] && *label != change["add"]);
                 if !change["add"].is_null() {
                     labels.push(change["add"].clone());
                 }
@@ -241,8 +246,16 @@ fn of_issue(
             (204, Value::Null)
         }
         ("GET", ["comment"]) => {
+            let asked = |name: &str, usual: usize| {
+                query
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map_or(usual, |(_, value)| value.parse().unwrap())
+            };
             let mut comments = issue.comments.clone();
             comments.reverse();
+            let (start, most) = (asked("startAt", 0), asked("maxResults", 50).min(100));
+            let mut comments: Vec<Value> = comments.into_iter().skip(start).take(most).collect();
             for comment in &mut comments {
                 comment.as_object_mut().unwrap().remove("properties");
             }

@@ -20,7 +20,7 @@ use crossdesk::{
     config::Config,
     demo::Habits,
     domain::{Timestamp, Uuid},
-    flow::{Intake, Options, Pipeline, Relay, Roster, Sweep},
+    flow::{Crew, Intake, Options, Pipeline, Relay, Roster, Sweep},
     ports::{MessageFilter, Store},
     retry::Policy,
 };
@@ -180,7 +180,7 @@ impl World {
         let options = self.options(&life);
         let (pipeline, writer) = Pipeline::new(options.clone());
         let stop = CancellationToken::new();
-        let (_one, sources) = tokio::sync::watch::channel(vec![crossdesk::ports::Source::Events]);
+        let (_nobody_else, own) = Crew::new(options.clone(), pipeline.clone());
         tokio::spawn(writer.run());
         let running =
             Running { life, stop: stop.clone(), options: options.clone(), pipeline: pipeline.clone() };
@@ -190,8 +190,8 @@ impl World {
             options.started.store(true, std::sync::atomic::Ordering::Release);
             tokio::join!(
                 Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
-                Intake::new(options.clone(), pipeline.clone()).run(sources, stop.clone()),
-                Roster::new(options.clone(), pipeline.clone()).run(stop.clone()),
+                Intake::new(options.clone(), pipeline.clone()).run(own.sources, stop.clone()),
+                Roster::new(options.clone(), pipeline.clone()).run(own.standing, stop.clone()),
                 Sweep::new(options, pipeline).run(stop),
             );
         });

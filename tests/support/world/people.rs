@@ -37,7 +37,7 @@ impl World {
     /// An event over the API; whether the daemon has taken it.
     async fn over_http(&self, body: &[u8]) -> bool {
         let Some(Running { options, pipeline, .. }) = self.daemon() else { return false };
-        let changes = Intake::new(options, pipeline.clone()).read(body);
+        let changes = Intake::new(options, pipeline.clone()).read(body).await;
         let Ok(answers) = tokio::time::timeout(PATIENCE, pipeline.submit(changes)).await else {
             return false;
         };
