@@ -91,7 +91,7 @@ impl Grown {
                 "begin; create temp table grown as {} select lower(hex(randomblob(20))) as uuid, 'old-' || i as id from n;
                  insert into ticket select g.uuid, g.id, t.version, null, t.updated_at, t.doc, t.shares from grown g,
                    (select * from ticket where uuid in (select ticket from share where agreement = '{shared_under}') limit 1) t;
-                 insert into share select '{shared_under}', uuid from grown;
+                 insert into share (agreement, ticket) select '{shared_under}', uuid from grown;
                  insert into comment (ticket, uuid, n, id, origin, doc) select uuid, lower(hex(randomblob(20))), 1, 'c', null, '{{}}' from grown;
                  insert into message (owner, n, agreement, kind, state, body, contents, attempts, created_at, updated_at, daemon)
                    select uuid, 1, '{shared_under}', 'ticket.create', 'delivered', '{{}}', '{{\"seq\":1}}', 1, 9e15, 9e15, '' from grown;
@@ -140,6 +140,29 @@ impl Grown {
         let mut database = SqliteConnection::connect(&format!("sqlite:{}", self.path)).await.unwrap();
         let left = sqlx::query_scalar("select count(*) from message where updated_at = 0");
         (measured, left.fetch_one(&mut database).await.unwrap())
+    }
+
+    /// How long the pages take, in milliseconds: the median and the slowest of fifty requests each.
+    async fn pages(&self) -> Vec<(&'static str, f64, f64)> {
+        let mut child = self.daemon.start();
+        self.daemon.until_ready().await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut taken = Vec::new();
+        for path in ["/", "/agreements", "/tickets", "/tickets?q=old-77", "/attention"] {
+            let mut times = Vec::new();
+            for _ in 0..50 {
+                let url = format!("http://127.0.0.1:{}{path}", self.daemon.admin);
+                let begun = Instant::now();
+                let answer = client.get(url).bearer_auth("bench").send().await.unwrap();
+                assert!(answer.status().is_success(), "{path}: {}", answer.status());
+                answer.text().await.unwrap();
+                times.push(begun.elapsed().as_secs_f64() * 1000.0);
+            }
+            times.sort_by(f64::total_cmp);
+            taken.push((path, times[25], times[49]));
+        }
+        end(&mut child);
+        taken
     }
 
     /// From the start of the process until the first event is acknowledged, with messages that wait for the broker.
@@ -220,6 +243,12 @@ async fn main() {
         grown[largest].what,
         pruning.rate / usual
     );
+    for (path, median, slowest) in grown[largest].pages().await {
+        println!(
+            "{}, the page {path}: {median:.1} ms, the slowest of fifty {slowest:.1} ms",
+            grown[largest].what
+        );
+    }
     let seconds = grown[largest].start_up(&rig).await;
     println!(
         "{}, {WAITING} messages that wait: the first event {seconds:.2} s after the start",

@@ -17,6 +17,7 @@ mod arbitrary; // readers of everything that comes from outside, with whatever m
 mod arrows; // which module may import which
 mod bad_input; // events and requests that cannot be used
 mod bridges; // bridges on queues
+mod browsing; // the admin pages in a real browser, as a person uses them
 mod commands; // the program: its output, its exit codes, its signals
 mod company; // several daemons on one broker and one database
 mod configuration; // files, variables, secrets, samples

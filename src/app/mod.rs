@@ -100,6 +100,7 @@ impl Daemon {
             post
         });
         let (pipeline, writer) = Pipeline::new(options.clone());
+        let stop = CancellationToken::new();
         // One for HTTP and queue: what is limited is limited together.
         let inbound = Inbound::new(options.clone(), pipeline.clone());
         let context = Arc::new(http::Context {
@@ -112,6 +113,8 @@ impl Daemon {
             body: config.limits.body,
             body_timeout: config.limits.body_timeout(),
             sessions: http::Sessions::default(),
+            works: http::Works::default(),
+            stop: stop.clone(),
             recorder: telemetry::install().map_err(|error| anyhow!(error))?,
         });
         let daemon = Self {
@@ -119,7 +122,7 @@ impl Daemon {
             admins: admins.local_addr().context("the admins' listener has no address")?,
             token,
             certificate,
-            stop: CancellationToken::new(),
+            stop,
             tasks: TaskTracker::new(),
             writer: tokio::spawn(writer.run()),
             store: options.store.clone(),
@@ -217,6 +220,7 @@ pub fn options(config: &Config) -> Result<Options> {
         },
         clock: Arc::new(SystemClock),
         outages: Arc::default(),
+        tally: Arc::default(),
         desk: Arc::new(Desk {
             name: config.desk.name.clone(),
             namespace: Namespace::of(&sharing_url),

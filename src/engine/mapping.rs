@@ -26,7 +26,7 @@ pub(super) enum Kept {
 }
 
 /// Whether the terms let a part cross under an agreement.
-pub(super) fn crosses(property: &Property, agreement: &Agreement, begun: bool) -> bool {
+pub fn crosses(property: &Property, agreement: &Agreement, begun: bool) -> bool {
     let terms = &agreement.terms;
     match property {
         Property::Subject => true,

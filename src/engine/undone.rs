@@ -89,6 +89,16 @@ pub(super) fn is_closed(case: &Case) -> bool {
     case.ticket.effective(&Property::Status).and_then(|status| status.as_str()) == Some("closed")
 }
 
+/// A person wants everything tried again that the desk could not do, however often it was tried.
+pub fn again(case: &mut Case, ctx: &Context<'_>) -> Decision {
+    for undone in &mut case.ticket.undone {
+        undone.tries = 0;
+    }
+    let mut decision = fields_changed(case, ctx);
+    try_again(&mut decision, case, ctx);
+    decision
+}
+
 /// The desk's custom fields have changed: values that fitted no field, and that nobody has overtaken, are set now.
 pub fn fields_changed(case: &mut Case, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();

@@ -82,6 +82,7 @@ pub(super) async fn make(
         CameOfIt::Parked => "parked",
     };
     let lag = message.event_at.filter(|_| outcome == "delivered").map(|event| now.since(event));
+    options.tally.delivery(outcome == "delivered", lag);
     metric::delivery(&who.agreement.uuid, outcome, answered, now.since(begun), lag);
     tell(&who, &message, outcome, &attempted);
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.

@@ -79,6 +79,7 @@ impl Cause {
             Change::Unshare(_) => from("admin", "unshare"),
             Change::Due(_) => from("clock", "the desk has not answered in time"),
             Change::Refit(_) => from("desk", "custom fields changed"),
+            Change::Retry(_) => from("admin", "retry"),
             Change::Replay(message) => Self { message: Some(message.id.clone()), ..from("admin", "replay") },
             Change::Attempt(message, Attempted::Parked(reason)) => Self {
                 message: Some(message.id.clone()),

@@ -201,6 +201,8 @@ pub enum Change {
     RefitAll,
     /// An event has waited in vain for its ticket to be named.
     Unnamed(TicketId, String),
+    /// A person wants everything of this ticket tried again that the desk could not do.
+    Retry(Uuid),
     /// A person wants a parked message tried again.
     Replay(Box<Message>),
     /// A person wants a parked message forgotten.
@@ -229,6 +231,7 @@ impl Change {
             Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(..) => "note",
             Self::Due(_) | Self::Unnamed(..) => "time-out",
             Self::Refit(_) | Self::Refitted(..) | Self::RefitAll => "fields",
+            Self::Retry(_) => "retry",
             Self::Replay(_) => "replay",
             Self::Drop(_) => "drop",
             Self::DeclineAll(_) => "setting",

@@ -64,6 +64,10 @@ impl Batch<'_> {
                 Some(case) => Ok(done(self.decide(case, None, undone::fields_changed))),
                 None => Ok(Done::default()),
             },
+            Change::Retry(ticket) => match self.snapshot.cases.remove(ticket) {
+                Some(case) => Ok(done(self.decide(case, None, undone::again))),
+                None => Ok(Done::default()),
+            },
             Change::RefitAll => {
                 self.writes.refit = true;
                 Ok(Done::default())

@@ -12,7 +12,7 @@ use crate::{
     engine::{Desk, rules::Rule},
     ports::{Broker, DeskHook, Partner, Store, Tracker},
     retry::Policy,
-    telemetry::Outages,
+    telemetry::{Outages, Tally},
 };
 
 /// How many invites are let in: anybody can send one.
@@ -56,6 +56,8 @@ pub struct Options {
     pub desk_hook: Option<Arc<dyn DeskHook>>,
     /// What makes our events of what the desk emits, where it speaks in its own way.
     pub event_filter: Option<Filtering>,
+    /// What is counted for the pages.
+    pub tally: Arc<Tally>,
     /// The agreements of the configuration have been applied: until then partners are told to come back.
     pub started: Arc<AtomicBool>,
     /// Who tells the time.

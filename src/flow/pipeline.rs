@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
     cases::Cases,
@@ -26,6 +26,8 @@ pub struct Pipeline {
     units: mpsc::Sender<Unit>,
     /// Woken when agreements have changed.
     pub(super) agreements: Arc<Notify>,
+    /// Grows with everything that is written, for whoever shows how things are.
+    pub written: watch::Receiver<u64>,
     /// What the relay takes.
     pub outbox: Arc<Outbox>,
     /// Agreements that have ended: nothing of their tickets may go out any more, whoever holds it.
@@ -38,17 +40,19 @@ impl Pipeline {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (agreements, outbox) = (Arc::new(Notify::new()), Arc::new(Outbox::default()));
         let ended = Arc::new(RwLock::new(HashSet::new()));
+        let (writing, written) = watch::channel(0);
         let inlet = Inlet { units: receiver, batch: options.batch, linger: options.linger, last: 0 };
         let scribe = Scribe {
             options,
             agreements: agreements.clone(),
             outbox: outbox.clone(),
             ended: ended.clone(),
+            writing,
             in_doubt: false,
             cases: Cases::default(),
         };
         let writer = Writer { inlet, scribe };
-        (Self { units: sender, agreements, outbox, ended }, writer)
+        (Self { units: sender, agreements, written, outbox, ended }, writer)
     }
 
     /// Brings changes in, and waits until they are safe; the answers are in the same order.

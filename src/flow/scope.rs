@@ -70,7 +70,9 @@ fn add(scope: &mut Scope, change: &Change) {
                 }
             }
         }
-        Change::Due(ticket) | Change::Refit(ticket) => scope.tickets.push(ticket.clone()),
+        Change::Due(ticket) | Change::Refit(ticket) | Change::Retry(ticket) => {
+            scope.tickets.push(ticket.clone());
+        }
         Change::Once(key, change) => {
             scope.events.push(key.clone());
             add(scope, change);

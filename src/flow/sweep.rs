@@ -10,7 +10,11 @@ use super::{
     options::Options,
     pipeline::Pipeline,
 };
-use crate::{ports::StoreError, telemetry::metric};
+use crate::{
+    domain::Timestamp,
+    ports::{Minute, StoreError},
+    telemetry::{Counted, metric},
+};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -18,6 +22,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SELDOM: u32 = 5;
 /// How long a webhook waits for its issue before somebody looks whether that is known by now.
 const HELD: Duration = Duration::from_secs(30);
+/// How long minutes are remembered.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How many rows go at once, so that nobody waits for it.
 const ROWS: i64 = 500;
 /// How often in one look, while there are more: faster than a busy daemon makes them.
@@ -28,16 +34,18 @@ const STEPS: usize = 20;
 pub struct Sweep {
     options: Options,
     pipeline: Pipeline,
+    /// The minute that is being counted.
+    minute: Option<Timestamp>,
 }
 
 impl Sweep {
     /// A sweep for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline }
+        Self { options, pipeline, minute: None }
     }
 
     /// Sweeps until it is stopped.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let (mut round, mut more): (u32, bool) = (0, false);
         loop {
             // A store that is away is the writer's to report.
@@ -48,6 +56,7 @@ impl Sweep {
                 more = more && self.prune(&stop).await.unwrap_or_default();
             }
             let _away = self.refit().await;
+            self.note_minute().await;
             round = round.wrapping_add(1);
             tokio::select! {
                 biased;
@@ -80,6 +89,20 @@ impl Sweep {
             self.pipeline.submit(changes).await;
         }
         Ok(())
+    }
+
+    /// Keeps what the last minute brought, once it is over.
+    async fn note_minute(&mut self) {
+        let now = self.options.clock.now();
+        let minute = Timestamp::from_millis(now.millis() - now.millis().rem_euclid(60_000));
+        let before = self.minute.replace(minute);
+        let Some(before) = before.filter(|before| *before != minute) else { return };
+        let Counted { events, delivered, failed, lag, lagged } = self.options.tally.take();
+        // A store that is away is the writer's to report; what happened in that minute is then not in the charts.
+        let Ok(backlog) = self.options.store.backlog().await else { return };
+        let waiting = backlog.values().sum();
+        let done = Minute { at: before, events, delivered, failed, lag, lagged, waiting };
+        let _not_in_the_charts = self.options.store.keep_minute(&done, now.minus(REMEMBERED)).await;
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {

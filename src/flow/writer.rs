@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     cases::Cases,
@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     domain::{DeskEvent, EventBody, MessageState, MessageType, TicketId, Uuid},
-    engine::Refusal,
+    engine::{Outcome, Refusal},
     ports::{Scope, StoreError, Writes},
-    telemetry::metric,
+    telemetry::{Tally, metric},
     wire,
 };
 
@@ -45,6 +45,7 @@ pub(super) struct Scribe {
     pub(super) agreements: Arc<Notify>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
+    pub(super) writing: watch::Sender<u64>,
     /// A batch was sent to the store and nobody knows whether it was written: its messages may be in their rows alone.
     pub(super) in_doubt: bool,
     pub(super) cases: Cases,
@@ -115,7 +116,7 @@ impl Scribe {
         }
         self.cases.forget();
         let answers = self.decide_and_write(&changes).await;
-        answer(units, answers);
+        answer(&self.options.tally, units, answers);
         None
     }
 
@@ -126,13 +127,13 @@ impl Scribe {
         drop(applying);
         if let Ok(answers) = self.settle(decided, applied) {
             self.options.outages.store.works();
-            answer(units, answers);
+            answer(&self.options.tally, units, answers);
             return true;
         }
         self.cases.forget();
         let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
         let answers = self.decide_and_write(&changes).await;
-        answer(units, answers);
+        answer(&self.options.tally, units, answers);
         false
     }
 
@@ -257,6 +258,7 @@ impl Scribe {
         }
         messages.retain(|message| message.state == MessageState::Pending);
         self.outbox.hand_over(messages, again);
+        self.writing.send_modify(|written| *written += 1);
         if agreements_changed || in_doubt {
             self.agreements.notify_one();
         }
@@ -288,7 +290,7 @@ fn follows(changes: &[&Change], scope: &Scope, before: &Writes) -> bool {
 }
 
 /// Tells whoever brought changes what came of them.
-fn answer(units: Vec<Unit>, answers: Vec<Answer>) {
+fn answer(tally: &Tally, units: Vec<Unit>, answers: Vec<Answer>) {
     let mut answers = answers.into_iter();
     for unit in units {
         let own: Vec<Answer> = answers.by_ref().take(unit.changes.len()).collect();
@@ -297,6 +299,9 @@ fn answer(units: Vec<Unit>, answers: Vec<Answer>) {
                 (change, answer)
             {
                 metric::event(done.outcome);
+                if done.outcome == Outcome::Applied {
+                    tally.event();
+                }
             }
         }
         if let Some(asker) = unit.answer {

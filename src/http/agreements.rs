@@ -35,22 +35,31 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/agreements/{uuid}/check", get(check))
 }
 
+/// Whom to invite, and to what.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct InviteForm {
-    kind: Kind,
+pub(super) struct InviteForm {
+    pub(super) kind: Kind,
     #[serde(default)]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     #[serde(default)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     #[serde(default)]
-    terms: Terms,
+    pub(super) terms: Terms,
     #[serde(default)]
-    profile: Profile,
+    pub(super) profile: Profile,
     #[serde(default)]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     #[serde(default)]
-    jira: Option<JiraForm>,
+    pub(super) jira: Option<JiraForm>,
+}
+
+impl InviteForm {
+    /// A partner of this kind, about whom nothing else is said.
+    pub(super) fn of(kind: Kind) -> Self {
+        let (terms, profile) = (Terms::default(), Profile::default());
+        Self { kind, url: None, name: None, terms, profile, by: None, jira: None }
+    }
 }
 
 #[derive(Deserialize)]
@@ -78,7 +87,7 @@ async fn list(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
     Ok(Json(agreements.iter().map(view::agreement).collect()))
 }
 
-async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
+pub(super) async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
     let scope = Scope { agreements: vec![uuid.to_owned()], ..Scope::default() };
     let mut snapshot = context.options.store.snapshot(&scope).await?;
     snapshot.agreements.remove(&Uuid::new(uuid)).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
@@ -92,7 +101,15 @@ async fn invite(
     State(context): State<Shared>,
     form: std::result::Result<Json<InviteForm>, JsonRejection>,
 ) -> Result<Response> {
-    let form = body(form)?;
+    let (agreement, access_key) = make(&context, body(form)?).await?;
+    Ok((StatusCode::CREATED, Json(with_key(&agreement, &access_key))).into_response())
+}
+
+/// Makes an agreement, whose invite then goes out; returns it with its key.
+///
+/// # Errors
+/// What of the form cannot be used.
+pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreement, AccessKey)> {
     let url = sharing_url(form.kind, form.url.as_deref())?;
     if let Some(url) = &url {
         context.options.partner.permits(url).map_err(|why| Problem::unusable(format!("url: {why}")))?;
@@ -127,7 +144,7 @@ async fn invite(
     };
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
-    Ok((StatusCode::CREATED, Json(with_key(&agreement, &access_key))).into_response())
+    Ok((agreement, access_key))
 }
 
 /// The sharing URL of a partner of this kind, from the one address that fits it.
@@ -179,7 +196,7 @@ fn person(bytes: &[u8]) -> Result<Option<String>> {
     Ok(form.by.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()))
 }
 
-async fn act(context: &Shared, uuid: String, action: AgreementAction) -> Result<Agreement> {
+pub(super) async fn act(context: &Shared, uuid: String, action: AgreementAction) -> Result<Agreement> {
     let done = context.pipeline.submit_one(Change::Agreement(Uuid::new(uuid.as_str()), action)).await?;
     done.agreement.ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
@@ -217,21 +234,27 @@ async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> 
     Ok((status, Json(with_key(&agreement, &AccessKey::new(key)))).into_response())
 }
 
-/// An agreement with its secret, where that has to be given to somebody by hand: a bridge's makers get the key, and a Jira's
-/// administrators what its webhooks show. It shows this once.
+/// An agreement with its secret, where there is one for people: a bridge's makers get the key, and a Jira's administrators what
+/// its webhooks show. It shows this once.
 fn with_key(agreement: &Agreement, key: &AccessKey) -> Value {
     let mut shown = view::agreement(agreement);
-    let secret = match agreement.kind {
-        Kind::Queue => Some(("access_key", key.reveal().to_owned())),
-        Kind::Jira => {
-            JiraSecrets::unpacked(key).webhook.map(|secret| ("webhook_secret", secret.reveal().to_owned()))
-        }
-        _ => None,
-    };
+    let secret = secret(agreement, key);
     if let (Some((name, secret)), Value::Object(object)) = (secret, &mut shown) {
         object.insert(name.to_owned(), Value::from(secret));
     }
     shown
+}
+
+/// The secret of an agreement that has to be given to somebody by hand, with its name in answers.
+pub(super) fn secret(agreement: &Agreement, key: &AccessKey) -> Option<(&'static str, String)> {
+    match agreement.kind {
+        Kind::Queue => Some(("access_key", key.reveal().to_owned())),
+        Kind::Jira => {
+            let webhook = JiraSecrets::unpacked(key).webhook?;
+            Some(("webhook_secret", webhook.reveal().to_owned()))
+        }
+        _ => None,
+    }
 }
 
 async fn check(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {

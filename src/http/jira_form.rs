@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `jira` of an agreement; in a change, what is absent stays.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JiraForm {
     #[serde(default)]
@@ -55,6 +55,16 @@ impl<'de> Deserialize<'de> for Readers {
 }
 
 impl JiraForm {
+    /// What a page asks for.
+    pub(super) fn of(
+        project: Option<String>,
+        issue_type: Option<String>,
+        email: Option<String>,
+        token: Option<String>,
+    ) -> Self {
+        Self { project, issue_type, email, token, ..Self::default() }
+    }
+
     /// What a new agreement begins with.
     ///
     /// # Errors

@@ -105,7 +105,7 @@ async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<V
     Ok(Json(json!({"done": done, "refused": [], "next": next})))
 }
 
-async fn parked(context: &Shared, id: &str) -> Result<Message> {
+pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
     let unknown = || Problem::unknown(format!("dead letter {id}"));
     let id = MessageId::parse(id).ok_or_else(unknown)?;
     let message =
@@ -126,7 +126,7 @@ async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn replay_one(context: &Shared, message: Message) -> Result<()> {
+pub(super) async fn replay_one(context: &Shared, message: Message) -> Result<()> {
     if message.kind != MessageType::DeadEvent {
         context.pipeline.submit_one(Change::Replay(Box::new(message))).await?;
         return Ok(());

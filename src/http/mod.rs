@@ -7,9 +7,8 @@ mod health;
 mod hooks;
 mod jira_form;
 mod messages;
-mod overview;
+mod pages;
 mod problem;
-mod session;
 mod sharing;
 mod tickets;
 mod timeline;
@@ -18,6 +17,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
@@ -50,11 +50,15 @@ pub struct Context {
     pub body_timeout: Duration,
     /// Who is signed in to the pages.
     pub sessions: Sessions,
+    /// Long work that the pages have begun.
+    pub works: Works,
+    /// Everything ends: pages that stay open do too.
+    pub stop: CancellationToken,
     /// Renders the metrics.
     pub recorder: Recorder,
 }
 
-pub use session::Sessions;
+pub use pages::{Sessions, Works};
 
 type Shared = Arc<Context>;
 
@@ -76,8 +80,7 @@ pub fn admins(context: Arc<Context>) -> Router {
         .layer(axum::middleware::from_fn_with_state(context.clone(), auth::bearer));
     Router::new()
         .nest("/api/v1", api)
-        .merge(overview::routes(context.clone()))
-        .merge(session::routes())
+        .merge(pages::routes(context.clone()))
         .merge(health::routes())
         .merge(health::alive())
         .layer(SetResponseHeaderLayer::if_not_present(

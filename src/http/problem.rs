@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{engine::Refusal, ports::StoreError};
 
 /// An answer that says what is wrong and with what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
@@ -23,6 +23,11 @@ pub(super) type Result<T> = std::result::Result<T, Problem>;
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
+    }
+
+    /// The code of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// What is wrong, in words.
@@ -61,6 +66,8 @@ impl IntoResponse for Problem {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let body = json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
         let mut response = (self.status, Json(body)).into_response();
+        // For whoever shows it to people instead.
+        response.extensions_mut().insert(self.clone());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {

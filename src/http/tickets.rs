@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     agreements::body,
+    messages::replay_one,
     problem::{Problem, Result},
     timeline, view,
 };
 use crate::{
-    domain::{TicketId, Uuid},
+    domain::{Channel, MessageState, TicketId, Uuid},
     flow::Change,
     ports::{MessageFilter, TicketView},
 };
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/tickets", get(list))
         .route("/tickets/{id}", get(show))
         .route("/tickets/{id}/share", post(share).delete(unshare))
+        .route("/tickets/{id}/retry", post(retry))
         .route("/tickets/{id}/explain", get(explain))
 }
 
@@ -63,7 +65,7 @@ async fn list(
     Ok(Json(tickets.iter().map(|view| view::ticket(view, false, url)).collect()))
 }
 
-async fn find(context: &Shared, id: &str) -> Result<TicketView> {
+pub(super) async fn find(context: &Shared, id: &str) -> Result<TicketView> {
     let found = context.options.store.ticket(id).await?;
     found.ok_or_else(|| Problem::unknown(format!("shared ticket {id}")))
 }
@@ -92,6 +94,25 @@ async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Resul
         known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
     context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(&context, &find(&context, id.as_str()).await?))))
+}
+
+async fn retry(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
+    let replayed = try_again(&context, &find(&context, &id).await?).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"replayed": replayed}))))
+}
+
+/// Tries everything of a ticket again: what the desk could not do, and messages that were refused; returns how many of these.
+pub(super) async fn try_again(context: &Shared, found: &TicketView) -> Result<usize> {
+    let uuid = found.ticket.uuid.clone();
+    context.pipeline.submit_one(Change::Retry(uuid.clone())).await?;
+    let messages = context.options.store.messages(MessageFilter::Of(uuid), EXPLAINED).await?;
+    let parked = messages.into_iter().filter(|message| message.state == MessageState::Parked);
+    let mut replayed = 0;
+    for message in parked.filter(|message| message.kind.channel() == Channel::Partner) {
+        replay_one(context, message).await?;
+        replayed += 1;
+    }
+    Ok(replayed)
 }
 
 async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {

@@ -11,13 +11,12 @@ mod mailer;
 mod partner;
 mod store;
 mod tracker;
+mod view;
 
 pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source};
 pub use desk_hook::DeskHook;
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
-pub use store::{
-    Changed, Counts, Happened, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, TicketView,
-    Withdraw, Writes,
-};
+pub use store::{Changed, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, Withdraw, Writes};
 pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};
+pub use view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};

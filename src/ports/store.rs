@@ -1,9 +1,10 @@
 //! What the flow needs of a store: read what a batch speaks of, write it in one transaction, find again what is on its way.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 
+use super::view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
 use crate::{
     domain::{
         Agreement, Catalogue, Issue, Keys, Message, MessageId, MessageState, Share, StoredComment, Ticket,
@@ -155,6 +156,8 @@ pub struct Changed {
     pub begun: Vec<Uuid>,
     /// Whether something changed by which it is found: it is new, or its number or when it is due.
     pub moved: bool,
+    /// Agreements under which the partner's number of it is new, with that.
+    pub numbered: Vec<(Uuid, String)>,
 }
 
 impl Changed {
@@ -166,29 +169,17 @@ impl Changed {
         let begun = shares.iter().filter(|share| !had(share)).map(|share| share.agreement.clone()).collect();
         let moved = before
             .is_none_or(|stored| stored.ticket.id != ticket.id || stored.ticket.due_at != ticket.due_at);
+        let number = |share: &Share| {
+            let had = before.and_then(|stored| {
+                stored.shares.iter().find(|had| had.agreement == share.agreement)?.partner.ticket_id.as_ref()
+            });
+            let new = share.partner.ticket_id.as_ref().filter(|number| Some(*number) != had)?;
+            Some((share.agreement.clone(), new.clone()))
+        };
+        let numbered = shares.iter().filter_map(number).collect();
         ticket.version += 1;
-        Self { stored: Arc::new(Stored { ticket, shares }), begun, moved }
+        Self { stored: Arc::new(Stored { ticket, shares }), begun, moved, numbered }
     }
-}
-
-/// Something that happened to a ticket.
-#[derive(Clone, Debug)]
-pub struct Happened {
-    /// When.
-    pub at: Timestamp,
-    /// What: a JSON object.
-    pub what: String,
-}
-
-/// A ticket with its shares, for lists and pages.
-#[derive(Clone, Debug)]
-pub struct TicketView {
-    /// The ticket.
-    pub ticket: Ticket,
-    /// Its shares.
-    pub shares: Vec<Share>,
-    /// Its issues, resolved ones too.
-    pub issues: Vec<Issue>,
 }
 
 /// Which messages are wanted.
@@ -216,15 +207,6 @@ pub enum MessageFilter {
     Waiting(Uuid, Vec<Uuid>),
     /// These.
     Ids(Vec<MessageId>),
-}
-
-/// How much waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages not yet with the broker.
-    pub pending: i64,
-    /// Messages parked.
-    pub parked: i64,
 }
 
 /// Where everything is kept.
@@ -311,6 +293,40 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Whether other daemons may work on the same database; where none may, nobody need beat.
     fn is_shared(&self) -> bool {
         false
+    }
+    /// Tickets that something was last written about before this place in the order of messages, the latest first, and the place
+    /// where the next ones begin, if there are any. Those of long ago have no messages any more.
+    async fn recent(&self, _before: i64, _limit: i64) -> Result<(Vec<TicketView>, Option<i64>), StoreError> {
+        Ok((Vec::new(), None))
+    }
+    /// Tickets of this number, on either side, or of this uuid.
+    async fn numbered(&self, _number: &str, _limit: i64) -> Result<Vec<TicketView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// What does not sync, the most frequent first.
+    async fn troubles(&self, _limit: i64) -> Result<Vec<Trouble>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Tickets with such a trouble, after this one, in the order of their uuids.
+    async fn troubled(
+        &self,
+        _trouble: &TroubleKey,
+        _after: Option<&Uuid>,
+        _limit: i64,
+    ) -> Result<Vec<TicketView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// How many messages wait for each partner.
+    async fn backlog(&self) -> Result<HashMap<Uuid, i64>, StoreError> {
+        Ok(HashMap::new())
+    }
+    /// Keeps what this daemon did in a minute, and forgets minutes from before a time.
+    async fn keep_minute(&self, _minute: &Minute, _forget: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// What all daemons did, minute by minute, since a time, oldest first; minutes in which nothing happened may be missing.
+    async fn minutes(&self, _since: Timestamp) -> Result<Vec<Minute>, StoreError> {
+        Ok(Vec::new())
     }
     /// Forgets what ended before this time, a limited number of each kind at once; returns how many of the most.
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;

@@ -39,6 +39,7 @@ pub(super) fn statements(
     push(moved().next().is_some(), &|| moved_tickets(moved(), writes.now));
     push(stayed().next().is_some(), &|| tickets(stayed(), writes.now));
     push(writes.tickets.iter().any(|changed| !changed.begun.is_empty()), &|| shares(&writes.tickets));
+    push(writes.tickets.iter().any(|changed| !changed.numbered.is_empty()), &|| numbers(&writes.tickets));
     push(!writes.counterparts.is_empty(), &|| outdated(&writes.counterparts));
     push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
     push(!writes.comments.is_empty(), &|| comments(&writes.comments));
@@ -141,6 +142,19 @@ fn shares(tickets: &[Changed]) -> Statement {
     let sql = "insert into share (ticket, agreement) select ticket, agreement from {rows} where true \
         on conflict (ticket, agreement) do nothing";
     Statement::rows(sql, COLUMNS, begun.collect())
+}
+
+/// Partners' numbers of tickets, for searches.
+fn numbers(tickets: &[Changed]) -> Statement {
+    const COLUMNS: &[(&str, Type)] =
+        &[("ticket", Type::Text), ("agreement", Type::Text), ("number", Type::Text)];
+    let numbered = tickets.iter().flat_map(|changed| {
+        changed.numbered.iter().map(|(agreement, number)| {
+            vec![(&changed.stored.ticket.uuid).into(), agreement.into(), number.as_str().into()]
+        })
+    });
+    let sql = "update share set number = r.number from {rows} where share.ticket = r.ticket and share.agreement = r.agreement";
+    Statement::rows(sql, COLUMNS, numbered.collect())
 }
 
 const COUNTERPART: &[(&str, Type)] = &[("agreement", Type::Text), ("id", Type::Text), ("ticket", Type::Text)];

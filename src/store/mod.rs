@@ -9,6 +9,7 @@ mod apply;
 mod error;
 mod link;
 mod message;
+mod pages;
 mod postgres;
 mod read;
 mod row;

@@ -43,7 +43,7 @@ pub(super) async fn ticket(link: &dyn Link, id: &str) -> Result<Option<TicketVie
     Ok(views(link, tickets).await?.pop())
 }
 
-async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<TicketView>, StoreError> {
+pub(super) async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<TicketView>, StoreError> {
     const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
     if tickets.is_empty() {
         return Ok(Vec::new());

@@ -1,8 +1,11 @@
 //! The store itself: each verb of the port in a line or two.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -10,7 +13,7 @@ use async_trait::async_trait;
 use super::{
     agreement, apply,
     link::{Cell, Link, Statement},
-    message, read,
+    message, pages, read,
     row::Reader,
     snapshot,
     vault::Vault,
@@ -21,7 +24,10 @@ use crate::{
         Snapshot,
         agreement::{ALL_DECLINED, TAKEN_BACK},
     },
-    ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
+    ports::{
+        Counts, Happened, MessageFilter, Minute, Scope, Store, StoreError, TicketView, Trouble, TroubleKey,
+        Writes,
+    },
 };
 
 /// After so long an invite is forgotten that was declined because all are, or taken back: an hour.
@@ -125,7 +131,7 @@ impl Store for SqlStore {
                 .map_err(|error| StoreError::Broken(format!("a batch was not written: {error}")))??
         };
         let Some(rows) = results.1.map(|place| results.0.swap_remove(place)) else { return Ok(Vec::new()) };
-        let places: std::collections::HashMap<_, _> = rows
+        let places: HashMap<_, _> = rows
             .into_iter()
             .map(|row| snapshot::read_id(&mut Reader::new("message", row)).map(|(seq, id)| (id, seq)))
             .collect::<Result<_, _>>()?;
@@ -266,6 +272,39 @@ impl Store for SqlStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         read::counts(self.link()?).await
+    }
+
+    async fn recent(&self, before: i64, limit: i64) -> Result<(Vec<TicketView>, Option<i64>), StoreError> {
+        pages::recent(self.link()?, before, limit).await
+    }
+
+    async fn numbered(&self, number: &str, limit: i64) -> Result<Vec<TicketView>, StoreError> {
+        pages::numbered(self.link()?, number, limit).await
+    }
+
+    async fn troubles(&self, limit: i64) -> Result<Vec<Trouble>, StoreError> {
+        pages::troubles(self.link()?, limit).await
+    }
+
+    async fn troubled(
+        &self,
+        trouble: &TroubleKey,
+        after: Option<&Uuid>,
+        limit: i64,
+    ) -> Result<Vec<TicketView>, StoreError> {
+        pages::troubled(self.link()?, trouble, after, limit).await
+    }
+
+    async fn backlog(&self) -> Result<HashMap<Uuid, i64>, StoreError> {
+        pages::backlog(self.link()?).await
+    }
+
+    async fn keep_minute(&self, minute: &Minute, forget: Timestamp) -> Result<(), StoreError> {
+        pages::keep_minute(self.link()?, &self.daemon, minute, forget).await
+    }
+
+    async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, StoreError> {
+        pages::minutes(self.link()?, since).await
     }
 
     async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {

@@ -3,7 +3,9 @@
 mod logs;
 pub mod metric;
 mod outage;
+mod tally;
 
 pub use logs::start as start_logs;
 pub use metric::{Recorder, install};
 pub use outage::{Outage, Outages};
+pub use tally::{Counted, Tally};

@@ -2,6 +2,7 @@
 
 pub(crate) mod amqp_desk;
 pub(crate) mod books;
+pub(crate) mod browser;
 pub(crate) mod crash;
 pub(crate) mod daemon;
 pub(crate) mod jira;
@@ -14,6 +15,7 @@ pub(crate) mod wait;
 pub(crate) mod world;
 
 pub(crate) use amqp_desk::AmqpDesk;
+pub(crate) use browser::{Browser, Look};
 pub(crate) use daemon::{Pair, TestDaemon};
 pub(crate) use partner::FakePartner;
 pub(crate) use sender::{Sender, forge, new_ticket, say};

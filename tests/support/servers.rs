@@ -35,7 +35,7 @@ fn await_state(what: &str, look: impl Fn() -> bool) {
     }
 }
 
-fn await_port(port: u16, what: &str) {
+pub(crate) fn await_port(port: u16, what: &str) {
     await_state(&format!("{what} opens port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
 }
 

@@ -51,8 +51,11 @@ create index ticket_due on ticket (due_at) where due_at is not null;
 create table share (
   agreement text not null,
   ticket text not null,
+  -- The partner's own number of it.
+  number text,
   primary key (agreement, ticket)
 );
+create index share_number on share (number) where number is not null;
 -- What stands for a ticket at a partner that names it otherwise, so that what the partner says of it finds the ticket.
 create table counterpart (
   agreement text not null,
@@ -161,3 +164,16 @@ create table daemon (
   name text primary key,
   beat bigint not null
 );
+-- What each daemon did, minute by minute.
+create table minute (
+  at bigint not null,
+  daemon text not null,
+  events bigint not null,
+  delivered bigint not null,
+  failed bigint not null,
+  lag bigint not null,
+  lagged bigint not null,
+  waiting bigint not null,
+  primary key (at, daemon)
+);
+create index issue_open on issue (agreement, reason) where resolved_at is null;

@@ -21,8 +21,8 @@ use axum::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Context, Shared, auth, problem::Problem};
 use crate::domain::Timestamp;
+use crate::http::{Context, Shared, auth, problem::Problem};
 
 /// How long a session lasts.
 const LASTS: Duration = Duration::from_secs(12 * 3600);
@@ -30,10 +30,12 @@ const LASTS: Duration = Duration::from_secs(12 * 3600);
 const FORM: usize = 4096;
 /// How many there may be; the oldest ends for a new one.
 const SESSIONS: usize = 100;
-/// No script, nothing from elsewhere, forms to here alone.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-    base-uri 'none'";
+/// Script and style of this site alone, nothing from elsewhere, forms to here alone.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// How long a person's name may be.
+const NAME: usize = 100;
 /// How many wrong tokens are looked at in a minute.
 const WRONG: u32 = 20;
 
@@ -48,15 +50,23 @@ pub struct Sessions {
 /// A browser that has given the token.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    /// What its forms carry.
+    /// What its forms carry; empty for somebody who shows the token itself, and has no forms.
     pub(super) csrf: String,
+    /// Who signed in, where they said so: partners see it with what they decide.
+    pub(super) person: Option<String>,
+    key: [u8; 32],
     until: Timestamp,
+    /// What the next page says first: what came of the form before.
+    said: Option<String>,
+    /// The page is only drawn anew, by itself: what is to be said is not for it.
+    is_refresh: bool,
 }
 
 impl Sessions {
     /// Begins a session; returns what the cookie holds, of which only the digest is kept.
-    fn begin(&self, now: Timestamp) -> Result<String, Problem> {
+    fn begin(&self, person: Option<String>, now: Timestamp) -> Result<String, Problem> {
         let (id, csrf) = (random()?, random()?);
+        let key = digest(&id);
         let mut sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.until > now);
         if sessions.len() >= SESSIONS
@@ -65,7 +75,10 @@ impl Sessions {
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(digest(&id), Session { csrf, until: now.plus(LASTS) });
+        sessions.insert(
+            key,
+            Session { csrf, person, key, until: now.plus(LASTS), said: None, is_refresh: false },
+        );
         Ok(id)
     }
 
@@ -73,6 +86,23 @@ impl Sessions {
         let sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         // Found by its digest: how long that takes says nothing of the id.
         sessions.get(&digest(id)).filter(|session| session.until > now).cloned()
+    }
+
+    /// Has the next page of a session say something.
+    pub(super) fn say(&self, session: &Session, what: impl Into<String>) {
+        let mut sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get_mut(&session.key) {
+            session.said = Some(what.into());
+        }
+    }
+
+    /// What a session's page is to say first, once.
+    pub(super) fn said(&self, session: &Session) -> Option<String> {
+        if session.is_refresh {
+            return None;
+        }
+        let mut sessions = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get_mut(&session.key)?.said.take()
     }
 
     /// Whether a token is looked at: not after many wrong ones in this minute.
@@ -122,7 +152,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/login", post(login))
         .route("/logout", post(logout))
         .layer(DefaultBodyLimit::max(FORM))
-        .layer(axum::middleware::from_fn(super::problem::in_time))
+        .layer(axum::middleware::from_fn(crate::http::problem::in_time))
 }
 
 #[derive(Template)]
@@ -162,9 +192,17 @@ pub(super) async fn guard(State(context): State<Shared>, mut request: Request, n
     let session = id.and_then(|id| context.sessions.of(id, now));
     let session = session.or_else(|| {
         let token = auth::bearer_token(request.headers())?;
-        auth::matches(&context, token).then(|| Session { csrf: String::new(), until: now })
+        auth::matches(&context, token).then(|| Session {
+            csrf: String::new(),
+            person: None,
+            key: [0; 32],
+            until: now,
+            said: None,
+            is_refresh: false,
+        })
     });
-    let Some(session) = session else { return ask(&context, false) };
+    let Some(mut session) = session else { return ask(&context, false) };
+    session.is_refresh = request.headers().contains_key("x-refresh");
     request.extensions_mut().insert(session);
     next.run(request).await
 }
@@ -193,6 +231,8 @@ pub(super) fn check(session: &Session, headers: &HeaderMap, csrf: &str) -> Resul
 #[derive(Deserialize)]
 struct Login {
     token: String,
+    #[serde(default)]
+    person: String,
 }
 
 async fn login(State(context): State<Shared>, headers: HeaderMap, Form(form): Form<Login>) -> Response {
@@ -209,7 +249,9 @@ async fn login(State(context): State<Shared>, headers: HeaderMap, Form(form): Fo
         tracing::warn!("somebody tried to sign in to the pages with a wrong token");
         return ask(&context, true);
     }
-    match context.sessions.begin(context.options.clock.now()) {
+    let person = form.person.trim().chars().filter(|c| !c.is_control()).take(NAME).collect::<String>();
+    let person = Some(person).filter(|person| !person.is_empty());
+    match context.sessions.begin(person, context.options.clock.now()) {
         Ok(id) => {
             let name = cookie_name(&context);
             let cookie =
