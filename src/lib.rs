@@ -58,7 +58,7 @@
 //! | [`mail`] | notices over SMTP | domain, ports |
 //! | [`http`] | the sharing endpoints, webhooks, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
 //! | [`config`] | the settings | domain, engine's rules, wire's filter, what checks a URL |
-//! | [`app`] | wiring and life | everything but cli and demo |
+//! | [`app`] | wiring, life and reload; what `check` looks at | everything but cli and demo |
 //! | [`demo`], [`cli`] | two desks that play the story; the commands | app and below |
 //!
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources

@@ -39,13 +39,17 @@ const HOUSE: [(&str, &[&str], &[&str]); 18] = [
         &[],
     ),
     ("demo", &["app", "config", "domain", "clock", "wire", "telemetry"], &[]),
-    ("cli", &["app", "config", "demo", "wire", "telemetry"], &["clap", "clap_complete"]),
+    (
+        "cli",
+        &["app", "config", "demo", "wire", "telemetry"],
+        &["clap", "clap_complete", "clap_mangen", "sd_notify"],
+    ),
     ("lib", &[], &[]),
 ];
 
 /// Crates that more than one module may use, and which.
 const SHARED: [(&str, &[&str]); 5] = [
-    ("reqwest", &["partner", "cli", "demo"]),
+    ("reqwest", &["partner", "app", "cli", "demo"]),
     ("axum", &["http", "app"]),
     ("hyper", &["app"]),
     ("hyper_util", &["app"]),

@@ -297,6 +297,9 @@ async fn every_page_can_be_used_by_everybody() {
     let daemon = camera_desk("Acme Support").await;
     let (partner, uuid) = daemon.agreed().await;
     let sender = Sender::agreed(&daemon).await;
+    for (uuid, name) in [(&uuid, "Lens Partner"), (&sender.uuid, "Photo Lab")] {
+        daemon.edit(uuid, json!({"name": name})).await;
+    }
     let jira = FakePartner::start().await;
     invited(&daemon, &jira, &"3".repeat(40), "Photo Service").await;
     let id = daemon.open_and_share(&uuid, "Lens stuck").await;

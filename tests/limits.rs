@@ -113,23 +113,24 @@ async fn partners_are_served_over_https_where_there_is_a_certificate() {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     };
     make("one");
-    let daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+    let mut daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
         config.http.certificate = path("cert.pem");
         config.http.private_key = path("key.pem");
     })
     .await;
+    let listen = daemon.config.http.listen;
     let ask = async || {
         let pem = std::fs::read(path("cert.pem")).unwrap();
         let root = reqwest::Certificate::from_pem(&pem).unwrap();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
-        client.get(format!("https://{}/healthz", daemon.config.http.listen)).send().await
+        client.get(format!("https://{listen}/healthz")).send().await
     };
     assert_eq!(ask().await.unwrap().status(), 200);
     let plain = reqwest::get(format!("http://{}/healthz", daemon.config.http.listen)).await;
     assert!(plain.is_err(), "nothing is said without TLS");
     make("two");
     assert!(ask().await.is_err(), "the old certificate is in use until the files are read again");
-    daemon.reload();
+    daemon.reload().await;
     assert_eq!(ask().await.unwrap().status(), 200);
 }
 

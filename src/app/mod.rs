@@ -1,8 +1,12 @@
 //! Wiring and life of a daemon: everything is made here, from the configuration, and ends here.
 
+mod check;
 mod declared;
+mod reload;
 mod serve;
 mod token;
+
+pub use check::{Found, check};
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,8 +25,8 @@ use crate::{
     domain::{AccessKey, Catalogue, Namespace},
     engine::{Desk, rules::Rule},
     flow::{
-        Crew, Filtering, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Options, Pipeline, Post,
-        Postbox, Relay, Roster, Sweep,
+        Crew, Filtering, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Live, Options, Pipeline,
+        Post, Postbox, Relay, Roster, Sweep,
     },
     http,
     mail::SmtpMailer,
@@ -56,6 +60,9 @@ pub struct Daemon {
     tasks: TaskTracker,
     writer: JoinHandle<()>,
     store: Arc<dyn crate::ports::Store>,
+    /// What a reload works with; gone when the daemon stops, since the writer ends with the last pipeline.
+    working: Option<(Options, Pipeline)>,
+    config: Config,
 }
 
 impl Daemon {
@@ -103,7 +110,11 @@ impl Daemon {
         let stop = CancellationToken::new();
         // One for HTTP and queue: what is limited is limited together.
         let inbound = Inbound::new(options.clone(), pipeline.clone());
+        let mut instance = [0; 8];
+        getrandom::fill(&mut instance)
+            .map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
         let context = Arc::new(http::Context {
+            instance: hex::encode(instance),
             options: options.clone(),
             pipeline: pipeline.clone(),
             inbound: inbound.clone(),
@@ -126,6 +137,8 @@ impl Daemon {
             tasks: TaskTracker::new(),
             writer: tokio::spawn(writer.run()),
             store: options.store.clone(),
+            working: Some((options.clone(), pipeline.clone())),
+            config: config.clone(),
         };
         let doorway = Doorway {
             connections: config.limits.connections,
@@ -153,19 +166,37 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Reads again what may have changed on disk: the certificate.
-    pub fn reload(&self) {
+    /// Takes up a configuration that has changed: the desk's fields, rules, declared agreements, the log's level, the
+    /// certificate. What else has changed is named in the log, and counts after the next start.
+    pub async fn reload(&mut self, config: &Config) {
         if let Some(certificate) = &self.certificate {
             certificate.reload();
-        } else {
-            tracing::info!("nothing to read again: there is no certificate");
         }
+        let Some((options, pipeline)) = &self.working else { return };
+        let (catalogue, rules) = match changeable(config) {
+            Ok(changeable) => changeable,
+            Err(error) => return tracing::error!(error = %error, "the configuration in use stays"),
+        };
+        telemetry::set_level(&config.log.level);
+        options.live.set(catalogue, rules);
+        if options.started.load(std::sync::atomic::Ordering::Acquire) {
+            Declared::of(config, options.clock.now(), false).apply(options, pipeline).await;
+        }
+        let left = reload::needs_a_start(&self.config, config);
+        if left.is_empty() {
+            tracing::info!("the configuration was read again");
+        } else {
+            let keys = left.join(", ");
+            tracing::warn!(keys, "the configuration was read again; these keys count after the next start");
+        }
+        self.config = reload::taken_up(&self.config, config);
     }
 
     /// Stops: takes nothing more in, finishes what it holds, within ten seconds.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         tracing::info!("stopping: what is held is finished first");
         self.stop.cancel();
+        self.working = None;
         self.tasks.close();
         let drained = tokio::time::timeout(DRAIN, async {
             self.tasks.wait().await;
@@ -183,9 +214,25 @@ impl Daemon {
     }
 }
 
+/// Copies the store of a configuration, while a daemon may be working on it.
+///
+/// # Errors
+/// Why not, and what to do instead.
+pub async fn backup(config: &Config, to: &std::path::Path) -> Result<()> {
+    store::backup(&config.store.url, to).await.map_err(|why| anyhow!("{why}"))
+}
+
 /// One TLS provider for the whole process; the second daemon of a process finds it there.
 pub fn install_tls() {
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The desk's custom fields and the rules: what the flow takes anew while it runs.
+fn changeable(config: &Config) -> Result<(Arc<Catalogue>, Arc<Vec<Rule>>)> {
+    let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
+    let rules =
+        config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
+    Ok((Arc::new(Catalogue::new(config.desk.fields.clone())), Arc::new(rules)))
 }
 
 /// The ports and settings of the flow.
@@ -197,9 +244,7 @@ pub fn options(config: &Config) -> Result<Options> {
     let authorities = config.broker.authorities().map_err(|error| anyhow!("broker.ca_file: {error}"))?;
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
     let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
-    let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
-    let rules =
-        config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
+    let (catalogue, rules) = changeable(config)?;
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
         store: store::open(&config.store.url, key, &config.daemon_name())
@@ -229,8 +274,9 @@ pub fn options(config: &Config) -> Result<Options> {
             command_timeout: config.desk.command_timeout(),
             takes_commands: !config.desk.command_url.is_empty(),
         }),
-        catalogue: Arc::new(Catalogue::new(config.desk.fields.clone())),
-        rules: Arc::new(rules),
+        live: Live::new(catalogue.clone(), rules.clone()),
+        catalogue,
+        rules,
         decline_all_invites: config.desk.decline_all_invites,
         retry: Policy {
             initial: config.delivery.retry.initial(),

@@ -1,13 +1,10 @@
-//! `run` and `check`.
+//! `run`.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Global, print};
-use crate::{
-    app::{self, Daemon},
-    config, telemetry,
-};
+use super::{Global, supervisor};
+use crate::{app::Daemon, config, telemetry};
 
 /// More threads than this serve nobody.
 const MOST_THREADS: usize = 256;
@@ -18,14 +15,20 @@ pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     telemetry::start_logs(&config.log.level);
     let mut hangup = signal(SignalKind::hangup())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let daemon = Daemon::start(&config, prune).await?;
+    let mut daemon = Daemon::start(&config, prune).await?;
+    let watchdog = supervisor::ready();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => daemon.reload(),
+            () = supervisor::beat(watchdog) => {}
+            _ = hangup.recv() => match config::from_file(global.config.as_deref(), &config::environment()) {
+                Ok(config) => daemon.reload(&config).await,
+                Err(error) => tracing::error!(error = %error, "the configuration in use stays"),
+            },
         }
     }
+    supervisor::stopping();
     daemon.stop().await;
     Ok(())
 }
@@ -36,26 +39,4 @@ pub(super) fn threads(global: &Global) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = config.map(|config| config.runtime.threads).unwrap_or_default();
     if wanted == 0 { cores.div_ceil(2) } else { wanted.min(MOST_THREADS) }
-}
-
-/// Says what is wrong, if anything is.
-pub(super) async fn check(global: &Global) -> Result<()> {
-    let config = config::from_file(global.config.as_deref(), &config::environment())?;
-    print::line("configuration  ok")?;
-    let options = app::options(&config)?;
-    let (store, broker) = tokio::join!(options.store.ping(), options.broker.ping());
-    let mut failures = Vec::new();
-    for (name, result) in [
-        ("store", store.map_err(|error| error.to_string())),
-        ("broker", broker.map_err(|error| error.to_string())),
-    ] {
-        match result {
-            Ok(()) => print::line(&format!("{name:<14} ok"))?,
-            Err(error) => {
-                print::line(&format!("{name:<14} {error}"))?;
-                failures.push(format!("{name}: {error}"));
-            }
-        }
-    }
-    if failures.is_empty() { Ok(()) } else { Err(anyhow!(failures.join("; "))).context("check failed") }
 }

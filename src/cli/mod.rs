@@ -1,10 +1,12 @@
 //! The command line: one file a group of commands. What they say goes to stdout, why they failed to stderr, in one line.
 
 mod agreement;
+mod check;
 mod client;
 mod daemon;
 mod dead_letter;
 mod print;
+mod supervisor;
 mod ticket;
 mod tools;
 
@@ -56,6 +58,11 @@ enum Command {
     },
     /// Validate the configuration and connect to everything
     Check,
+    /// Copy the store, while the daemon runs (SQLite)
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
     /// Agreements: list, show, invite, accept, decline, deactivate, edit, check, rotate-key
     #[command(subcommand)]
     Agreement(agreement::Command),
@@ -75,6 +82,8 @@ enum Command {
         /// Of what
         of: tools::Schema,
     },
+    /// The manual page, as man reads it
+    Man,
     /// Completions for a shell
     Completions {
         /// The shell
@@ -110,12 +119,14 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Run { prune } => daemon::run(global, prune).await?,
         Command::Demo { exit } => return crate::demo::play(exit).await,
-        Command::Check => daemon::check(global).await?,
+        Command::Check => check::run(global).await?,
+        Command::Backup { file } => tools::backup(global, &file).await?,
         Command::Agreement(command) => agreement::run(global, command).await?,
         Command::Ticket(command) => ticket::run(global, command).await?,
         Command::DeadLetter(command) => dead_letter::run(global, command).await?,
         Command::Preview { event } => tools::preview(global, &event).await?,
         Command::Schema { of } => tools::schema(of)?,
+        Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "crossdesk", &mut std::io::stdout());
         }

@@ -1,4 +1,4 @@
-//! `preview` and `schema`.
+//! `preview`, `schema` and `backup`.
 
 use std::{io::Read, path::Path};
 
@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Global, client::Client, print};
-use crate::{config, wire};
+use crate::{app, config, wire};
 
 /// What there is a schema of.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -27,6 +27,16 @@ pub(super) fn schema(of: Schema) -> Result<()> {
         Schema::Event => wire::desk::schema(),
         Schema::Command => wire::desk_command::schema(),
     })
+}
+
+/// Copies the store of the configuration.
+pub(super) async fn backup(global: &Global, file: &Path) -> Result<()> {
+    let config = config::from_file(global.config.as_deref(), &config::environment())?;
+    app::backup(&config, file).await?;
+    print::line(&format!(
+        "{} is a copy of the store; to restore it, stop the daemon and put it in the store's place",
+        file.display()
+    ))
 }
 
 pub(super) async fn preview(global: &Global, event: &Path) -> Result<()> {

@@ -57,7 +57,8 @@ pub async fn check(options: &Options, agreement: &Agreement) -> Result<Agreement
         None => options.store.partner_fields(&agreement.uuid).await?,
     };
     let snapshot = options.store.snapshot(&Scope::default()).await?;
-    let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
+    let configured = options.live.catalogue();
+    let here = snapshot.catalogue.as_ref().unwrap_or(&configured);
     let fields = field_check::compare(here, there.as_ref(), agreement);
     let lacking_here =
         fields.iter().filter(|field| field.here.is_none()).map(|field| field.title.clone()).collect();
@@ -103,7 +104,8 @@ async fn look(
     *points = looked.points;
     // A Jira has hundreds of fields: those count that tickets here have.
     let snapshot = options.store.snapshot(&Scope::default()).await?;
-    let here = snapshot.catalogue.as_ref().unwrap_or(&options.catalogue);
+    let configured = options.live.catalogue();
+    let here = snapshot.catalogue.as_ref().unwrap_or(&configured);
     let ours = |field: &&CustomField| {
         let renamed =
             agreement.local.fields.iter().any(|rule| rule.partner_title.as_ref() == Some(&field.title));

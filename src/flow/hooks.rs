@@ -178,7 +178,8 @@ impl Hooks {
         let snapshot = self.options.store.snapshot(&scope).await.map_err(away)?;
         // As it is now that the ticket is known: who we are there may have been learnt with it.
         let agreement = snapshot.agreements.get(&agreement.uuid).unwrap_or(agreement);
-        let catalogue = snapshot.catalogue.as_ref().unwrap_or(&self.options.catalogue);
+        let configured = self.options.live.catalogue();
+        let catalogue = snapshot.catalogue.as_ref().unwrap_or(&configured);
         let case = snapshot.cases.get(ticket);
         let local = &agreement.local;
         let action = hook.about(

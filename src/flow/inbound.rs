@@ -246,7 +246,8 @@ impl Inbound {
         match request.method {
             Method::Get => {
                 let snapshot = self.options.store.snapshot(&Scope::default()).await.map_err(away)?;
-                let fields = snapshot.catalogue.as_ref().unwrap_or(&self.options.catalogue);
+                let configured = self.options.live.catalogue();
+                let fields = snapshot.catalogue.as_ref().unwrap_or(&configured);
                 Ok(Reply { status: 200, body: nhd::agreement(&agreement, &self.options.desk, fields) })
             }
             Method::Put => {

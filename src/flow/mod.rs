@@ -61,7 +61,7 @@ pub use hooks::{Hooks, Webhook};
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
 pub use intake::Intake;
-pub use options::{Invites, Limits, Options};
+pub use options::{Invites, Limits, Live, Options};
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;
 pub use post::{Post, Postbox};

@@ -1,7 +1,7 @@
 //! What the flow needs to know of the configuration, and the ports it works with.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -41,6 +41,30 @@ pub struct Limits {
     pub requests_per_minute: u32,
 }
 
+/// What of the configuration may change while the daemon runs. Cheap to clone: every clone sees the change.
+#[derive(Clone, Debug, Default)]
+pub struct Live(Arc<RwLock<Changeable>>);
+
+/// The desk's custom fields and the rules.
+type Changeable = (Arc<Catalogue>, Arc<Vec<Rule>>);
+
+impl Live {
+    /// Begins with these.
+    pub fn new(catalogue: Arc<Catalogue>, rules: Arc<Vec<Rule>>) -> Self {
+        Self(Arc::new(RwLock::new((catalogue, rules))))
+    }
+
+    /// From now on it is these.
+    pub fn set(&self, catalogue: Arc<Catalogue>, rules: Arc<Vec<Rule>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (catalogue, rules);
+    }
+
+    /// The desk's custom fields, where it has not sent its own.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
 /// How the flow behaves, and what it works with. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -68,6 +92,8 @@ pub struct Options {
     pub desk: Arc<Desk>,
     /// The custom fields of the configuration: they hold until the desk sends its own.
     pub catalogue: Arc<Catalogue>,
+    /// The same two as they are now: a batch keeps those that it began with.
+    pub live: Live,
     /// Sharing rules, in order.
     pub rules: Arc<Vec<Rule>>,
     /// Whether invites are declined, until somebody says otherwise.
@@ -96,4 +122,12 @@ pub struct Options {
     pub invites: Invites,
     /// What is let in of everything else.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Takes up what has changed in the configuration.
+    pub(super) fn renew(&mut self) {
+        let now = self.live.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.catalogue, self.rules) = now;
+    }
 }

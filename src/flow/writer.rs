@@ -90,6 +90,7 @@ impl Writer {
 impl Scribe {
     /// Decides about a batch and sets it on its way, after the one before has arrived.
     async fn take_off(&mut self, units: Vec<Unit>, before: Option<Flight>) -> Option<Flight> {
+        self.options.renew();
         let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
         let decided = match before {
             Some(mut before) => {

@@ -16,7 +16,10 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -29,9 +32,15 @@ use crate::{
 /// How long a request may take before the caller is told to come back: a database that is away, mostly.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// The header of every answer that says which process gave it, by a word made at its start: `crossdesk check` sees by it
+/// whether the address that partners are given leads here.
+pub const INSTANCE: &str = "x-crossdesk-instance";
+
 /// What the handlers work with.
 #[derive(Debug)]
 pub struct Context {
+    /// What this process is called in [`INSTANCE`].
+    pub instance: String,
     /// The ports and settings of the flow.
     pub options: Options,
     /// Where changes go.
@@ -64,7 +73,13 @@ type Shared = Arc<Context>;
 
 /// What partners can reach: the sharing endpoints, webhooks, and whether the daemon is alive.
 pub fn partners(context: Arc<Context>) -> Router {
-    sharing::routes().merge(hooks::routes()).merge(health::alive()).with_state(context)
+    let name = instance(&context);
+    sharing::routes().merge(hooks::routes()).merge(health::alive()).layer(name).with_state(context)
+}
+
+fn instance(context: &Context) -> SetResponseHeaderLayer<HeaderValue> {
+    let name = HeaderValue::from_str(&context.instance).unwrap_or(HeaderValue::from_static("unknown"));
+    SetResponseHeaderLayer::overriding(HeaderName::from_static(INSTANCE), name)
 }
 
 /// What admins can reach.
@@ -83,9 +98,10 @@ pub fn admins(context: Arc<Context>) -> Router {
         .merge(pages::routes(context.clone()))
         .merge(health::routes())
         .merge(health::alive())
+        .layer(instance(&context))
         .layer(SetResponseHeaderLayer::if_not_present(
-            axum::http::header::X_CONTENT_TYPE_OPTIONS,
-            axum::http::HeaderValue::from_static("nosniff"),
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
         ))
         .with_state(context)
 }

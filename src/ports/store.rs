@@ -274,6 +274,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn unfit(&self, after: &Uuid, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     /// How much waits.
     async fn counts(&self) -> Result<Counts, StoreError>;
+    /// What time it is there, where it has a clock of its own.
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
     /// Says that this daemon is alive; returns all that share the database, each with its last beat, by name.
     async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
         Ok(Vec::new())

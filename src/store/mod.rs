@@ -30,6 +30,17 @@ pub fn check_key(key: &str) -> Result<(), String> {
     vault::Vault::new(Some(key)).map(drop)
 }
 
+/// Copies a store, as it is at one moment, while a daemon may be working on it.
+///
+/// # Errors
+/// Why not, and what to do instead.
+pub async fn backup(url: &str, to: &std::path::Path) -> Result<(), String> {
+    if !url.starts_with("sqlite:") {
+        return Err("only SQLite is copied by crossdesk; a PostgreSQL has tools of its own: pg_dump, or a base backup".to_owned());
+    }
+    sqlite::backup(url, to).await
+}
+
 /// Opens the store of a URL, `sqlite:PATH` or `postgres://…`, without touching it yet. `key` encrypts access keys: 64 hex digits ([`check_key`]). `daemon` is
 /// what the daemon is called among those that share the database.
 ///

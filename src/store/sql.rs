@@ -307,6 +307,15 @@ impl Store for SqlStore {
         pages::minutes(self.link()?, since).await
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        if !self.link.is_shared() {
+            return Ok(None);
+        }
+        let now = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+        let mut rows = self.link.query(Statement::new(now, Vec::new())).await?;
+        rows.pop().map(|row| Reader::new("clock", row).time()).transpose()
+    }
+
     async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let beat = "insert into daemon (name, beat) values ($1, 1) on conflict (name) do update set beat = daemon.beat + 1";
         let all = "select name, beat from daemon order by name";

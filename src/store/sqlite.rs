@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     str::FromStr,
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
@@ -87,6 +88,21 @@ impl Link for Sqlite {
         transaction.commit().await.map_err(error::sort)?;
         Ok(results)
     }
+}
+
+/// Copies a database into a new file: whole, tidy, and as it is at one moment.
+pub(super) async fn backup(url: &str, to: &Path) -> Result<(), String> {
+    let said = |error: sqlx::Error| error.to_string();
+    if to.exists() {
+        return Err(format!("{} is there already: a backup overwrites nothing", to.display()));
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(said)?;
+    let options = options.busy_timeout(std::time::Duration::from_secs(60));
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(said)?;
+    let to = to.to_str().ok_or("the file's name is no text")?;
+    let copied = sqlx::query("vacuum into ?").bind(to).execute(&mut connection).await.map_err(said);
+    let _done = connection.close().await;
+    copied.map(drop)
 }
 
 /// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.

@@ -5,7 +5,7 @@ pub mod metric;
 mod outage;
 mod tally;
 
-pub use logs::start as start_logs;
+pub use logs::{set_level, start as start_logs};
 pub use metric::{Recorder, install};
 pub use outage::{Outage, Outages};
 pub use tally::{Counted, Tally};

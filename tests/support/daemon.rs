@@ -177,8 +177,8 @@ impl TestDaemon {
     }
 
     /// The daemon reads its files again, as on SIGHUP.
-    pub(crate) fn reload(&self) {
-        self.daemon.as_ref().unwrap().reload();
+    pub(crate) async fn reload(&mut self) {
+        self.daemon.as_mut().unwrap().reload(&self.config).await;
     }
 
     /// Stops the daemon, as SIGTERM does.

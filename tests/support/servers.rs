@@ -151,6 +151,18 @@ impl RabbitMq {
         port
     }
 
+    /// Has the node begin with these definitions, and no users beside theirs.
+    pub(crate) fn load(&self, definitions: &Path) {
+        let mut file =
+            std::fs::OpenOptions::new().append(true).open(self.folder.join("rabbitmq.conf")).unwrap();
+        writeln!(file, "load_definitions = {}", definitions.display()).unwrap();
+    }
+
+    /// Its URL for a user (`name:password`) of a vhost.
+    pub(crate) fn url_of(&self, user: &str, vhost: &str) -> String {
+        format!("amqp://{user}@127.0.0.1:{}/{vhost}", self.port)
+    }
+
     /// Gives the node shovels, as terms of its own language.
     pub(crate) fn shovel(&self, shovels: &str) {
         let plugins = "[rabbitmq_consistent_hash_exchange, rabbitmq_shovel].\n";

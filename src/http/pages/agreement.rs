@@ -96,7 +96,8 @@ async fn show(
     } else {
         let there = store.partner_fields(&agreement.uuid).await?;
         let snapshot = store.snapshot(&Scope::default()).await?;
-        let here = snapshot.catalogue.as_ref().unwrap_or(&context.options.catalogue);
+        let configured = context.options.live.catalogue();
+        let here = snapshot.catalogue.as_ref().unwrap_or(&configured);
         (compare(here, there.as_ref(), &agreement), there.is_some(), None)
     };
     let page = AgreementPage {
