@@ -166,3 +166,26 @@ async fn what_is_long_over_is_forgotten_faster_than_a_busy_desk_makes_it() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_delivered_before_the_brokers_word_was_noted_waits_no_longer() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (_partner, uuid) = daemon.agreed().await;
+        daemon.open_and_share(&uuid, "Lens is broken").await;
+        daemon.until_quiet().await;
+        daemon.stop().await;
+        let sql = "insert into outbox (seq, daemon) select seq, 'one that was killed' from message where state = 'delivered'";
+        let url = &daemon.config.store.url;
+        let left = if url.starts_with("sqlite") {
+            let mut database = sqlx::SqliteConnection::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected()
+        } else {
+            let mut database = sqlx::PgConnection::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected()
+        };
+        assert!(left > 0, "nothing was delivered");
+        daemon.resume().await;
+        daemon.until_quiet().await;
+    }
+}

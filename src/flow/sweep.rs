@@ -1,6 +1,6 @@
 //! What has to happen because time passes: commands that nobody answered, rows that nobody needs any more, gauges.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -36,26 +36,33 @@ pub struct Sweep {
     pipeline: Pipeline,
     /// The minute that is being counted.
     minute: Option<Timestamp>,
+    /// What the store has refused, said once each.
+    refused: HashSet<&'static str>,
 }
 
 impl Sweep {
     /// A sweep for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline, minute: None }
+        Self { options, pipeline, minute: None, refused: HashSet::new() }
     }
 
     /// Sweeps until it is stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut round, mut more): (u32, bool) = (0, false);
         loop {
-            // A store that is away is the writer's to report.
-            if self.settle().await.is_ok() {
-                if round.is_multiple_of(SELDOM) {
-                    more |= self.tidy().await.is_ok();
-                }
-                more = more && self.prune(&stop).await.unwrap_or_default();
+            // One that fails keeps none of the others from being done.
+            let settled = self.settle().await;
+            self.heard("what is due", settled);
+            if round.is_multiple_of(SELDOM) {
+                self.tidy().await;
+                more = true;
             }
-            let _away = self.refit().await;
+            if more {
+                let pruned = self.prune(&stop).await;
+                more = self.heard("what ended long ago", pruned).unwrap_or_default();
+            }
+            let refitted = self.refit().await;
+            self.heard("tickets whose values fit by now", refitted);
             self.note_minute().await;
             round = round.wrapping_add(1);
             tokio::select! {
@@ -105,29 +112,58 @@ impl Sweep {
         let _not_in_the_charts = self.options.store.keep_minute(&done, now.minus(REMEMBERED)).await;
     }
 
-    async fn tidy(&self) -> Result<(), StoreError> {
-        let counts = self.options.store.counts().await?;
-        metric::waiting(counts.pending, counts.parked);
+    async fn tidy(&mut self) {
+        let counts = self.options.store.counts().await;
+        if let Some(counts) = self.heard("what waits", counts) {
+            metric::waiting(counts.pending, counts.parked);
+        }
         let hooks = Hooks::new(self.options.clone(), self.pipeline.clone());
-        hooks.catch_up(self.options.clock.now().minus(HELD), ROWS).await?;
+        let caught_up = hooks.catch_up(self.options.clock.now().minus(HELD), ROWS).await;
+        self.heard("webhooks that wait for their issue", caught_up);
+        let given_up = self.give_up(&hooks).await;
+        self.heard("events that wait for their ticket", given_up);
+        let expired = self.expire().await;
+        self.heard("invites that nobody answered", expired);
+    }
+
+    /// Parks what has waited for its ticket in vain.
+    async fn give_up(&self, hooks: &Hooks) -> Result<(), StoreError> {
         let vain = self.options.clock.now().minus(self.options.give_up_after);
-        let unnamed = self.options.store.waiting_since(vain, ROWS).await?;
-        if !unnamed.is_empty() {
-            let mut changes = Vec::new();
-            for (ticket, raw) in unnamed {
-                if !hooks.give_up(&ticket, &raw).await {
-                    changes.push(Change::Unnamed(ticket, raw));
-                }
+        let mut changes = Vec::new();
+        for (ticket, raw) in self.options.store.waiting_since(vain, ROWS).await? {
+            if !hooks.give_up(&ticket, &raw).await {
+                changes.push(Change::Unnamed(ticket, raw));
             }
+        }
+        if !changes.is_empty() {
             self.pipeline.submit(changes).await;
         }
-        let now = self.options.clock.now();
-        let expired = self.options.store.invites(now.minus(self.options.invites.expire_after), ROWS).await?;
+        Ok(())
+    }
+
+    /// Ends invites that were left unanswered.
+    async fn expire(&self) -> Result<(), StoreError> {
+        let before = self.options.clock.now().minus(self.options.invites.expire_after);
+        let expired = self.options.store.invites(before, ROWS).await?;
         if !expired.is_empty() {
             let changes = expired.into_iter().map(|uuid| Change::Agreement(uuid, AgreementAction::Expire));
             self.pipeline.submit(changes.collect()).await;
         }
         Ok(())
+    }
+
+    /// What the store said, if it said anything. That it is away is the writer's to report; a refusal is a fault of ours, or a
+    /// database of another version.
+    fn heard<T>(&mut self, what: &'static str, said: Result<T, StoreError>) -> Option<T> {
+        if let Err(error @ StoreError::Broken(_)) = &said
+            && self.refused.insert(what)
+        {
+            tracing::error!(
+                error = %error,
+                "{what}: the database cannot be asked; this is not done until it can (is it of this version? see crossdesk check)"
+            );
+        }
+        said.ok()
     }
 
     /// Deletes, some at a time, what ended long enough ago; returns whether there is more. Whatever the pipeline has to write

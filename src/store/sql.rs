@@ -179,7 +179,8 @@ impl Store for SqlStore {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError> {
-        let sql = "select ticket, body from waiting_event where at < $1 and substr(ticket, 1, $2) = $3 order by seq limit $4";
+        let sql = "select ticket, body from waiting_event where at < $1 and substr(ticket, 1, cast($2 as integer)) = $3 \
+            order by seq limit $4";
         let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
         let rows = self.rows(sql, vec![before.into(), length.into(), prefix.into(), limit.into()]).await?;
         let read = |row| {

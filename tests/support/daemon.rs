@@ -14,7 +14,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AmqpDesk, FakePartner, Sender, servers, until,
+    AmqpDesk, FakePartner, Sender,
+    on_its_way::on_its_way,
+    servers, until,
     wait::{LIMIT, within},
 };
 
@@ -307,17 +309,17 @@ impl TestDaemon {
 
     /// Waits until nothing is on its way: every message is delivered, published to a bridge, or parked.
     pub(crate) async fn until_quiet(&self) {
-        until("nothing is on its way", async || {
+        let quiet = within(LIMIT, async || {
             let commands = self.get("commands").await;
-            let ready = reqwest::get(format!("http://{}/readyz", self.config.admin.listen))
-                .await
-                .ok()?
-                .text()
-                .await
-                .ok()?;
-            let ready: Value = serde_json::from_str(&ready).ok()?;
+            let ready = reqwest::get(format!("http://{}/readyz", self.config.admin.listen)).await.ok()?;
+            let ready: Value = serde_json::from_str(&ready.text().await.ok()?).ok()?;
             (commands.as_array()?.is_empty() && ready["outbox_pending"] == 0).then_some(())
-        })
-        .await;
+        });
+        if quiet.await.is_none() {
+            panic!(
+                "still on its way after {LIMIT:?}:\n{}",
+                on_its_way(&self.config.store.url).await.join("\n")
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod crash;
 pub(crate) mod daemon;
 pub(crate) mod jira;
 pub(crate) mod mail;
+pub(crate) mod on_its_way;
 pub(crate) mod partner;
 pub(crate) mod sender;
 pub(crate) mod servers;

@@ -15,6 +15,7 @@ use servers::Servers;
 
 use super::{
     books::{Dice, differences},
+    on_its_way::on_its_way,
     wait::within,
 };
 
@@ -96,6 +97,7 @@ pub(crate) async fn play(plan: Plan) -> String {
         let ticket = ticket.unwrap_or_default();
         let log: Vec<String> = partners.iter().flat_map(|partner| partner.books().log(ticket)).collect();
         let story = format!("the partner did: {}\n{}", log.join(", "), servers.explain(ticket).await);
+        left.extend(on_its_way(&servers.store).await);
         panic!("seed {}: after {REST:?} of rest:\n{}\n{story}", plan.seed, left.join("\n"));
     }
     format!(
