@@ -316,10 +316,8 @@ impl TestDaemon {
             (commands.as_array()?.is_empty() && ready["outbox_pending"] == 0).then_some(())
         });
         if quiet.await.is_none() {
-            panic!(
-                "still on its way after {LIMIT:?}:\n{}",
-                on_its_way(&self.config.store.url).await.join("\n")
-            );
+            let left = on_its_way(&self.config.store.url).await.join("\n");
+            panic!("still on its way after {LIMIT:?}:\n{left}");
         }
     }
 }
