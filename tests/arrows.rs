@@ -16,7 +16,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 18] = [
     ("partner", &["domain", "ports", "wire"], &[]),
     ("flow", &["domain", "engine", "wire", "ports", "clock", "retry", "telemetry"], &[]),
     ("mail", &["domain", "ports"], &["lettre"]),
-    ("http", &["domain", "engine", "wire", "ports", "flow", "telemetry"], &["axum", "askama", "tower_http"]),
+    (
+        "http",
+        &["domain", "engine", "wire", "ports", "flow", "telemetry"],
+        &["axum", "askama", "tower_http", "utoipa", "utoipa_axum"],
+    ),
     ("config", &["domain", "engine", "wire", "broker", "mail", "store"], &["toml", "humantime"]),
     (
         "app",

@@ -23,7 +23,8 @@ mod company; // several daemons on one broker and one database
 mod configuration; // files, variables, secrets, samples
 mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
-mod deploying; // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager
+mod deploying;
+mod documents; // OpenAPI against what is answered // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field
 mod fields; // custom fields: rules, and what fits later

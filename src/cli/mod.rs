@@ -125,7 +125,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Ticket(command) => ticket::run(global, command).await?,
         Command::DeadLetter(command) => dead_letter::run(global, command).await?,
         Command::Preview { event } => tools::preview(global, &event).await?,
-        Command::Schema { of } => tools::schema(of)?,
+        Command::Schema { of } => tools::schema(global, of)?,
         Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "crossdesk", &mut std::io::stdout());

@@ -19,13 +19,18 @@ pub(super) enum Schema {
     Event,
     /// What the desk is asked
     Command,
+    /// All queues and what goes over them, as AsyncAPI 3, under the names that the configuration gives them
+    Asyncapi,
 }
 
-pub(super) fn schema(of: Schema) -> Result<()> {
+pub(super) fn schema(global: &Global, of: Schema) -> Result<()> {
     print::json(&match of {
         Schema::Config => config::schema(),
         Schema::Event => wire::desk::schema(),
         Schema::Command => wire::desk_command::schema(),
+        Schema::Asyncapi => {
+            config::from_file(global.config.as_deref(), &config::environment())?.broker.asyncapi()
+        }
     })
 }
 

@@ -3,6 +3,7 @@
 //! Loading takes the text and the variables as arguments, so tests never touch the process' environment. Every error names
 //! the file or the variable, the key, and the mend.
 
+mod asyncapi;
 mod environment;
 mod guard;
 mod jira;

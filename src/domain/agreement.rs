@@ -15,7 +15,7 @@ pub enum Direction {
 }
 
 /// One of the two parties of an agreement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Party {
     /// Whoever invited.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Party;
 
 /// Somebody, on one of the two sides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Doer {
     /// Which side.
     pub party: Party,

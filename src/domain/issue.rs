@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Timestamp, Uuid};
 
 /// Why something did not sync, as a code that programs can rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// This desk has no custom field of that title.

@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// Somebody, as a desk or a partner names them. No e-mail address: it does not travel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Person {
     /// The network's name for them.
     pub uuid: Uuid,

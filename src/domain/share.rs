@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Property, Shared, Title, Uuid};
 
 /// Whether this desk started the share or the partner did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareRole {
     /// This desk shares its ticket.
@@ -17,7 +17,7 @@ pub enum ShareRole {
 }
 
 /// How a share is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareState {
     /// Changes cross.

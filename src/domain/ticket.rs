@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Comment, Person, Property, Revision, Shared, TicketId, Timestamp, Uuid};
 
 /// Where a ticket first came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
     /// The desk's name.
     pub desk: String,

@@ -6,7 +6,7 @@ use super::{field::fit, mapping};
 use crate::domain::{Agreement, Catalogue, CustomField, FieldType, Property, Reason, Title, Value};
 
 /// How one side's field goes into the other's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "syncs", rename_all = "snake_case")]
 pub enum Forecast {
     /// Every value will.
@@ -28,7 +28,7 @@ pub enum Forecast {
 }
 
 /// One title, on both sides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FieldCheck {
     /// The title, as this desk writes it where it has the field.
     pub title: Title,

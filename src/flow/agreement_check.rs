@@ -14,12 +14,13 @@ use crate::{
 const WORDS: usize = 300;
 
 /// What a look at an agreement found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct AgreementCheck {
     /// Whether the partner answered, and how.
     pub partner: PartnerCheck,
     /// What was looked at in a Jira, point by point.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub points: Vec<Point>,
     /// Whether the terms let custom fields cross.
     pub sync_custom_fields: bool,
@@ -32,7 +33,7 @@ pub struct AgreementCheck {
 }
 
 /// How the partner answered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct PartnerCheck {
     /// `ok`, `refused`, `unreachable`, or `not_asked` (a bridge, or an invite that the partner has not got yet).
     pub state: &'static str,

@@ -60,7 +60,7 @@ pub enum AgreementAction {
 }
 
 /// What changes of an agreement's terms; the rest stays.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TermsEdit {
     /// Comments, and with them the status.

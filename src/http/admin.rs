@@ -1,23 +1,21 @@
 //! The rest of the API: events over HTTP, previews, settings.
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{
-        DefaultBodyLimit, State,
-        rejection::{BytesRejection, JsonRejection},
-    },
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
-    routing::{get, post},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
-    agreements::body,
+    agreements::{Sent, body},
     problem::{Problem, Result},
-    view,
+    view::{self, MessageView, Previewed, json},
 };
 use crate::{
     domain::DeskEvent,
@@ -27,11 +25,11 @@ use crate::{
     telemetry::metric,
 };
 
-pub(super) fn routes(body: usize) -> Router<Shared> {
-    Router::new()
-        .route("/events", post(event))
-        .route("/preview", post(look_ahead))
-        .route("/settings", get(settings).put(set))
+pub(super) fn routes(body: usize) -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .routes(routes!(event))
+        .routes(routes!(look_ahead))
+        .routes(routes!(settings, set))
         .layer(DefaultBodyLimit::max(body))
 }
 
@@ -51,6 +49,17 @@ async fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec
     context.intake.read(bytes).await.into_iter().map(event).collect()
 }
 
+/// Takes an event of the desk, as the queue of events does.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = "events",
+    request_body(description = "A CloudEvent 1.0; with `desk.event_filter`, whatever the desk says", content(
+        (ref("#/components/schemas/Event") = "application/cloudevents+json"),
+        (ref("#/components/schemas/Event") = "application/json"),
+    )),
+    responses((status = 202, description = "it is safe; what became of it", body = ref("#/components/schemas/Outcome")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 415, description = "the body is not said to be an event", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn event(
     State(context): State<Shared>,
     headers: HeaderMap,
@@ -68,43 +77,70 @@ async fn event(
             outcome = done.outcome;
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"outcome": outcome.as_str()}))))
+    Ok((StatusCode::ACCEPTED, json(view::Outcome { outcome: outcome.as_str() })))
 }
 
+/// What an event would send, to whom and why; sends nothing.
+#[utoipa::path(
+    post,
+    path = "/preview",
+    tag = "events",
+    request_body(description = "A CloudEvent 1.0; with `desk.event_filter`, whatever the desk says", content(
+        (ref("#/components/schemas/Event") = "application/cloudevents+json"),
+        (ref("#/components/schemas/Event") = "application/json"),
+    )),
+    responses((status = 200, description = "what it would do", body = ref("#/components/schemas/Preview")), (status = 415, description = "the body is not said to be an event", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
     let events = read(&context, &headers, &bytes).await?;
     let Some((event, _)) = events.first() else {
-        return Ok(Json(
-            json!({"outcome": Outcome::Unshared.as_str(), "reason": "desk.event_filter makes no event of it",
-            "decided": [], "would_send": []}),
-        ));
+        return Ok(json(Previewed {
+            outcome: Outcome::Unshared.as_str(),
+            reason: Some("desk.event_filter makes no event of it".to_owned()),
+            decided: Vec::new(),
+            would_send: Vec::new(),
+        }));
     };
     let preview = preview(&context.options, event).await?;
-    let would_send: Vec<Value> = preview.messages.iter().map(view::message).collect();
-    let decided: Vec<Value> =
-        preview.decided.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(Json(json!({
-        "outcome": preview.outcome.as_str(), "reason": preview.refused, "decided": decided, "would_send": would_send,
-    })))
+    Ok(json(Previewed {
+        outcome: preview.outcome.as_str(),
+        reason: preview.refused,
+        decided: preview.decided.iter().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+        would_send: preview.messages.iter().map(MessageView::of).collect(),
+    }))
 }
 
-#[derive(Deserialize, Serialize)]
+/// What is settled for the whole desk.
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub(super) struct Settings {
+    /// Every invite is declined when it comes.
     decline_all_invites: bool,
 }
 
+/// What is settled for the whole desk.
+#[utoipa::path(
+    get,
+    path = "/settings",
+    tag = "settings",
+    responses((status = 200, description = "the settings", body = ref("#/components/schemas/Settings")))
+)]
 async fn settings(State(context): State<Shared>) -> Result<Json<Settings>> {
     let snapshot = context.options.store.snapshot(&Scope::default()).await?;
     let configured = context.options.decline_all_invites;
     Ok(Json(Settings { decline_all_invites: snapshot.decline_all_invites.unwrap_or(configured) }))
 }
 
-async fn set(
-    State(context): State<Shared>,
-    form: std::result::Result<Json<Settings>, JsonRejection>,
-) -> Result<Json<Settings>> {
-    let form = body(form)?;
+/// Settles it.
+#[utoipa::path(
+    put,
+    path = "/settings",
+    tag = "settings",
+    request_body(content = ref("#/components/schemas/Settings")),
+    responses((status = 200, description = "the settings", body = ref("#/components/schemas/Settings")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
+async fn set(State(context): State<Shared>, form: Sent) -> Result<Json<Settings>> {
+    let form: Settings = body(form)?;
     context.pipeline.submit_one(Change::DeclineAll(form.decline_all_invites)).await?;
     Ok(Json(form))
 }

@@ -1,21 +1,22 @@
 //! Agreements in the API: list, show, invite, answer, end, change, check.
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use serde::Deserialize;
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
     jira_form::{self, JiraForm},
     problem::{Problem, Result},
-    view,
+    view::{AgreementView, Checked, json},
 };
 use crate::{
     domain::{AccessKey, Agreement, AgreementStatus, Doer, JiraSecrets, Kind, Party, Profile, Terms, Uuid},
@@ -24,19 +25,19 @@ use crate::{
     ports::Scope,
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/agreements", get(list).post(invite))
-        .route("/agreements/{uuid}", get(show).patch(edit))
-        .route("/agreements/{uuid}/accept", post(accept))
-        .route("/agreements/{uuid}/decline", post(decline))
-        .route("/agreements/{uuid}/deactivate", post(deactivate))
-        .route("/agreements/{uuid}/rotate-key", post(rotate_key))
-        .route("/agreements/{uuid}/check", get(check))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .routes(routes!(list, invite))
+        .routes(routes!(show, edit))
+        .routes(routes!(accept))
+        .routes(routes!(decline))
+        .routes(routes!(deactivate))
+        .routes(routes!(rotate_key))
+        .routes(routes!(check))
 }
 
 /// Whom to invite, and to what.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InviteForm {
     pub(super) kind: Kind,
@@ -62,9 +63,10 @@ impl InviteForm {
     }
 }
 
-#[derive(Deserialize)]
+/// What changes of an agreement.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct EditForm {
+pub(super) struct EditForm {
     #[serde(default)]
     terms: Option<TermsEdit>,
     #[serde(default)]
@@ -72,19 +74,31 @@ struct EditForm {
     #[serde(default)]
     profile: Option<Profile>,
     #[serde(default)]
-    local: Option<serde_json::Map<String, Value>>,
+    local: Option<Map<String, Value>>,
     #[serde(default)]
     jira: Option<JiraForm>,
 }
 
-/// A JSON body, or a problem that says what is wrong with it.
-pub(super) fn body<T>(body: std::result::Result<Json<T>, JsonRejection>) -> Result<T> {
-    body.map(|Json(form)| form).map_err(|error| Problem::unusable(error.body_text()))
+/// A JSON object that somebody sent, which may be none.
+pub(super) type Sent = std::result::Result<Json<Map<String, Value>>, JsonRejection>;
+
+/// A JSON body, or a problem that says what is wrong with it. A list is none, though its members could be taken for one's in
+/// order.
+pub(super) fn body<T: DeserializeOwned>(sent: Sent) -> Result<T> {
+    let Json(object) = sent.map_err(|error| Problem::unusable(error.body_text()))?;
+    serde_json::from_value(Value::Object(object)).map_err(|error| Problem::unusable(error.to_string()))
 }
 
-async fn list(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
+/// All agreements.
+#[utoipa::path(
+    get,
+    path = "/agreements",
+    tag = "agreements",
+    responses((status = 200, description = "all agreements", body = ref("#/components/schemas/Agreements")))
+)]
+async fn list(State(context): State<Shared>) -> Result<Json<Value>> {
     let agreements = context.options.store.agreements().await?;
-    Ok(Json(agreements.iter().map(view::agreement).collect()))
+    Ok(json(agreements.iter().map(AgreementView::of).collect::<Vec<_>>()))
 }
 
 pub(super) async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
@@ -93,16 +107,29 @@ pub(super) async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
     snapshot.agreements.remove(&Uuid::new(uuid)).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
 
+/// An agreement.
+#[utoipa::path(
+    get,
+    path = "/agreements/{uuid}",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
+)]
 async fn show(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
-    Ok(Json(view::agreement(&find(&context, &uuid).await?)))
+    Ok(json(AgreementView::of(&find(&context, &uuid).await?)))
 }
 
-async fn invite(
-    State(context): State<Shared>,
-    form: std::result::Result<Json<InviteForm>, JsonRejection>,
-) -> Result<Response> {
+/// Invites a partner: the agreement is made at once, the invite goes out after.
+#[utoipa::path(
+    post,
+    path = "/agreements",
+    tag = "agreements",
+    request_body(content = ref("#/components/schemas/InviteForm")),
+    responses((status = 201, description = "the agreement, with the key that only this answer shows (kinds `queue` and `jira`)", body = ref("#/components/schemas/Agreement")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
+async fn invite(State(context): State<Shared>, form: Sent) -> Result<Response> {
     let (agreement, access_key) = make(&context, body(form)?).await?;
-    Ok((StatusCode::CREATED, Json(with_key(&agreement, &access_key))).into_response())
+    Ok((StatusCode::CREATED, json(with_key(&agreement, &access_key))).into_response())
 }
 
 /// Makes an agreement, whose invite then goes out; returns it with its key.
@@ -180,9 +207,11 @@ fn random() -> Result<String> {
 }
 
 /// Who does it, where whoever asks says so.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ByForm {
+#[schemars(rename = "By")]
+pub(super) struct ByForm {
+    /// Their name.
     #[serde(default)]
     by: Option<String>,
 }
@@ -192,7 +221,9 @@ fn person(bytes: &[u8]) -> Result<Option<String>> {
     if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
         return Ok(None);
     }
-    let form: ByForm = serde_json::from_slice(bytes).map_err(|error| Problem::unusable(error.to_string()))?;
+    let form: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|error| Problem::unusable(error.to_string()))?;
+    let form: ByForm = body(Ok(Json(form)))?;
     Ok(form.by.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()))
 }
 
@@ -201,29 +232,64 @@ pub(super) async fn act(context: &Shared, uuid: String, action: AgreementAction)
     done.agreement.ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
 
+/// Accepts an invite; it is in force when the partner has taken the answer.
+#[utoipa::path(
+    post,
+    path = "/agreements/{uuid}/accept",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    request_body(content = ref("#/components/schemas/By"), description = "who accepts; may be left out"),
+    responses((status = 202, description = "the agreement; what the partner refuses stays pending with the reason", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn accept(State(context): State<Shared>, Path(uuid): Path<String>, body: Bytes) -> Result<Response> {
     let agreement = act(&context, uuid, AgreementAction::Accept(person(&body)?)).await?;
-    Ok((StatusCode::ACCEPTED, Json(view::agreement(&agreement))).into_response())
+    Ok((StatusCode::ACCEPTED, json(AgreementView::of(&agreement))).into_response())
 }
 
+/// Declines an invite.
+#[utoipa::path(
+    post,
+    path = "/agreements/{uuid}/decline",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    request_body(content = ref("#/components/schemas/By"), description = "who declines; may be left out"),
+    responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn decline(
     State(context): State<Shared>,
     Path(uuid): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>> {
     let action = AgreementAction::End(AgreementStatus::Declined, person(&body)?);
-    Ok(Json(view::agreement(&act(&context, uuid, action).await?)))
+    Ok(json(AgreementView::of(&act(&context, uuid, action).await?)))
 }
 
+/// Ends an agreement for good; the tickets stay as they are on both sides.
+#[utoipa::path(
+    post,
+    path = "/agreements/{uuid}/deactivate",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    request_body(content = ref("#/components/schemas/By"), description = "who ends it; may be left out"),
+    responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn deactivate(
     State(context): State<Shared>,
     Path(uuid): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>> {
     let action = AgreementAction::End(AgreementStatus::Inactive, person(&body)?);
-    Ok(Json(view::agreement(&act(&context, uuid, action).await?)))
+    Ok(json(AgreementView::of(&act(&context, uuid, action).await?)))
 }
 
+/// Gives an agreement a new access key; the old one counts until the partner has the new one.
+#[utoipa::path(
+    post,
+    path = "/agreements/{uuid}/rotate-key",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    responses((status = 200, description = "the agreement of a bridge, with its new key", body = ref("#/components/schemas/Agreement")), (status = 202, description = "the agreement; the key is on its way to the partner", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Response> {
     let keys = context.options.store.access_keys(&Uuid::new(uuid.as_str())).await?;
     let on_its_way = keys.is_some_and(|keys| keys.next.is_some());
@@ -231,18 +297,17 @@ async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> 
     let action = AgreementAction::Rotate { key: AccessKey::new(key.clone()), on_its_way };
     let agreement = act(&context, uuid, action).await?;
     let status = if agreement.kind == Kind::Queue { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(with_key(&agreement, &AccessKey::new(key)))).into_response())
+    Ok((status, json(with_key(&agreement, &AccessKey::new(key)))).into_response())
 }
 
 /// An agreement with its secret, where there is one for people: a bridge's makers get the key, and a Jira's administrators what
 /// its webhooks show. It shows this once.
-fn with_key(agreement: &Agreement, key: &AccessKey) -> Value {
-    let mut shown = view::agreement(agreement);
-    let secret = secret(agreement, key);
-    if let (Some((name, secret)), Value::Object(object)) = (secret, &mut shown) {
-        object.insert(name.to_owned(), Value::from(secret));
+fn with_key<'a>(agreement: &'a Agreement, key: &AccessKey) -> AgreementView<'a> {
+    let shown = AgreementView::of(agreement);
+    match secret(agreement, key) {
+        Some((_, secret)) => shown.with_secret(secret),
+        None => shown,
     }
-    shown
 }
 
 /// The secret of an agreement that has to be given to somebody by hand, with its name in answers.
@@ -257,22 +322,31 @@ pub(super) fn secret(agreement: &Agreement, key: &AccessKey) -> Option<(&'static
     }
 }
 
+/// Asks the partner for its side of an agreement, and compares the custom fields.
+#[utoipa::path(
+    get,
+    path = "/agreements/{uuid}/check",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    responses((status = 200, description = "what was found", body = ref("#/components/schemas/Checked")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
+)]
 async fn check(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
     let agreement = find(&context, &uuid).await?;
-    let checked = flow::check(&context.options, &agreement).await?;
-    let mut shown = serde_json::to_value(checked).unwrap_or_default();
-    if let Value::Object(object) = &mut shown {
-        object.insert("agreement".to_owned(), view::agreement(&agreement));
-    }
-    Ok(Json(shown))
+    let found = flow::check(&context.options, &agreement).await?;
+    Ok(json(Checked { agreement: AgreementView::of(&agreement), found }))
 }
 
-async fn edit(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    form: std::result::Result<Json<EditForm>, JsonRejection>,
-) -> Result<Json<Value>> {
-    let form = body(form)?;
+/// Changes an agreement: the sender its terms, either side what it alone settles. What is absent stays.
+#[utoipa::path(
+    patch,
+    path = "/agreements/{uuid}",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    request_body(content = ref("#/components/schemas/EditForm")),
+    responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
+async fn edit(State(context): State<Shared>, Path(uuid): Path<String>, form: Sent) -> Result<Json<Value>> {
+    let form: EditForm = body(form)?;
     if let Some(jira) = form.jira {
         let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira).await?;
         act(&context, uuid.clone(), edit).await?;
@@ -283,7 +357,7 @@ async fn edit(
         profile: form.profile,
         local: form.local,
     };
-    Ok(Json(view::agreement(&act(&context, uuid, edit).await?)))
+    Ok(json(AgreementView::of(&act(&context, uuid, edit).await?)))
 }
 
 #[cfg(test)]

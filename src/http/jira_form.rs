@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `jira` of an agreement; in a change, what is absent stays.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JiraForm {
     #[serde(default)]
@@ -31,6 +31,7 @@ pub(super) struct JiraForm {
     #[serde(default)]
     link_type: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Visibility>")]
     visibility: Readers,
     /// This desk's statuses, and the transition or status of the Jira for each.
     #[serde(default)]

@@ -1,18 +1,21 @@
 //! Messages in the API: commands that wait for the desk, and dead letters.
 
+#![expect(unused_qualifications, reason = "utoipa names the parameters by their full path")]
+
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
-    routing::{delete, get, post},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
     problem::{Problem, Result},
-    view,
+    view::{ManyDone, MessageView, Refused, json},
 };
 use crate::{
     domain::{Message, MessageId, MessageState, MessageType, Uuid},
@@ -23,25 +26,34 @@ use crate::{
 /// How many of a list come at once: the oldest.
 const LIMIT: i64 = 1000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/commands", get(commands))
-        .route("/dead-letters", get(dead_letters).delete(drop_many))
-        .route("/dead-letters/replay", post(replay_many))
-        .route("/dead-letters/{id}", delete(drop_one))
-        .route("/dead-letters/{id}/replay", post(replay))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .routes(routes!(commands))
+        .routes(routes!(dead_letters, drop_many))
+        .routes(routes!(replay_many))
+        .routes(routes!(drop_one))
+        .routes(routes!(replay))
 }
 
+/// Commands that the desk has not answered, oldest first, a thousand at most: for desks without a broker, which answer by `helpdesk.command.completed`.
+#[utoipa::path(
+    get,
+    path = "/commands",
+    tag = "commands",
+    responses((status = 200, description = "the commands", body = ref("#/components/schemas/Commands")))
+)]
 async fn commands(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
     let messages = context.options.store.messages(MessageFilter::Commands, LIMIT).await?;
     Ok(Json(messages.iter().filter_map(|message| serde_json::from_str(&message.body).ok()).collect()))
 }
 
 /// Which dead letters.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Which {
     /// Only those under this agreement.
+    #[param(value_type = Option<String>)]
     agreement: Option<Uuid>,
     /// All of them; one of the two must be said where something is done to many.
     #[serde(default)]
@@ -74,13 +86,28 @@ async fn chosen(context: &Shared, which: Asked) -> Result<(Vec<Message>, Option<
     which.next(context).await
 }
 
-async fn dead_letters(State(context): State<Shared>, which: Asked) -> Result<Json<Vec<Value>>> {
+/// What could not be processed, oldest first, a thousand at most.
+#[utoipa::path(
+    get,
+    path = "/dead-letters",
+    tag = "dead letters",
+    params(Which),
+    responses((status = 200, description = "dead letters", body = ref("#/components/schemas/Messages")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
+async fn dead_letters(State(context): State<Shared>, which: Asked) -> Result<Json<Value>> {
     let Query(which) = which.map_err(|error| Problem::unusable(error.body_text()))?;
     let (messages, _) = which.next(&context).await?;
-    Ok(Json(messages.iter().map(view::message).collect()))
+    Ok(json(messages.iter().map(MessageView::of).collect::<Vec<_>>()))
 }
 
 /// Replays up to a thousand, in order; says how many, which could not be, and where to go on.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/replay",
+    tag = "dead letters",
+    params(Which),
+    responses((status = 200, description = "what became of them", body = ref("#/components/schemas/Done")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn replay_many(State(context): State<Shared>, which: Asked) -> Result<Json<Value>> {
     let (messages, next) = chosen(&context, which).await?;
     let (mut done, mut refused) = (0, Vec::new());
@@ -88,13 +115,22 @@ async fn replay_many(State(context): State<Shared>, which: Asked) -> Result<Json
         let id = message.id.clone();
         match replay_one(&context, message).await {
             Ok(()) => done += 1,
-            Err(problem) => refused.push(json!({"id": id, "reason": problem.detail()})),
+            Err(problem) => {
+                refused.push(Refused { id: id.to_string(), reason: problem.detail().to_owned() });
+            }
         }
     }
-    Ok(Json(json!({"done": done, "refused": refused, "next": next})))
+    Ok(json(ManyDone { done, refused, next }))
 }
 
 /// Drops up to a thousand; says how many, and where to go on.
+#[utoipa::path(
+    delete,
+    path = "/dead-letters",
+    tag = "dead letters",
+    params(Which),
+    responses((status = 200, description = "what became of them", body = ref("#/components/schemas/Done")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<Value>> {
     let (messages, next) = chosen(&context, which).await?;
     let changes: Vec<Change> = messages.into_iter().map(|message| Change::Drop(Box::new(message))).collect();
@@ -102,7 +138,7 @@ async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<V
     for answer in context.pipeline.submit(changes).await {
         answer?;
     }
-    Ok(Json(json!({"done": done, "refused": [], "next": next})))
+    Ok(json(ManyDone { done, refused: Vec::new(), next }))
 }
 
 pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
@@ -120,6 +156,14 @@ pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
     Ok(message)
 }
 
+/// Replays a dead letter: what it would have changed is worked out anew.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/{id}/replay",
+    tag = "dead letters",
+    params(("id" = String, Path, description = "The message's id")),
+    responses((status = 202, description = "it is tried again"), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
     replay_one(&context, message).await?;
@@ -153,6 +197,14 @@ pub(super) async fn replay_one(context: &Shared, message: Message) -> Result<()>
     Ok(())
 }
 
+/// Drops a dead letter.
+#[utoipa::path(
+    delete,
+    path = "/dead-letters/{id}",
+    tag = "dead letters",
+    params(("id" = String, Path, description = "The message's id")),
+    responses((status = 204, description = "it is gone"), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")))
+)]
 async fn drop_one(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
     context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;

@@ -7,6 +7,7 @@ mod health;
 mod hooks;
 mod jira_form;
 mod messages;
+mod openapi;
 mod pages;
 mod problem;
 mod sharing;
@@ -22,6 +23,7 @@ use axum::{
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     domain::AccessKey,
@@ -84,17 +86,21 @@ fn instance(context: &Context) -> SetResponseHeaderLayer<HeaderValue> {
 
 /// What admins can reach.
 pub fn admins(context: Arc<Context>) -> Router {
-    let api = Router::new()
+    let api = OpenApiRouter::default()
         .merge(agreements::routes())
         .merge(tickets::routes())
         .merge(messages::routes())
-        .merge(admin::routes(context.body))
+        .merge(admin::routes(context.body));
+    let (api, document) =
+        OpenApiRouter::with_openapi(openapi::begun()).nest(openapi::BASE, api).split_for_parts();
+    let api = api
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(axum::middleware::from_fn(problem::in_time))
         .layer(axum::middleware::from_fn_with_state(context.clone(), auth::bearer));
     Router::new()
-        .nest("/api/v1", api)
+        .merge(api)
+        .merge(openapi::route(&document))
         .merge(pages::routes(context.clone()))
         .merge(health::routes())
         .merge(health::alive())

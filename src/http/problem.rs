@@ -7,7 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{engine::Refusal, ports::StoreError};
 
@@ -16,6 +17,20 @@ use crate::{engine::Refusal, ports::StoreError};
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
+}
+
+/// How it looks (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct ProblemView<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    status: u16,
+    /// What is wrong, with what, and what to do.
+    detail: &'a str,
 }
 
 pub(super) type Result<T> = std::result::Result<T, Problem>;
@@ -64,7 +79,8 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let body =
+            ProblemView { kind: "about:blank", title, status: self.status.as_u16(), detail: &self.detail };
         let mut response = (self.status, Json(body)).into_response();
         // For whoever shows it to people instead.
         response.extensions_mut().insert(self.clone());

@@ -1,23 +1,25 @@
 //! Tickets in the API: list, show, share, unshare, explain.
 
+#![expect(unused_qualifications, reason = "utoipa names the parameters by their full path")]
+
 use axum::{
-    Json, Router,
-    extract::{
-        Path, Query, State,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
-    routing::{get, post},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
-    agreements::body,
+    agreements::{Sent, body},
     messages::replay_one,
     problem::{Problem, Result},
-    timeline, view,
+    timeline,
+    view::{Explained, MessageView, Replayed, TicketShape, json},
 };
 use crate::{
     domain::{Channel, MessageState, TicketId, Uuid},
@@ -28,16 +30,17 @@ use crate::{
 /// How many events, and how many messages, of a ticket are told.
 const EXPLAINED: i64 = 1000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/tickets", get(list))
-        .route("/tickets/{id}", get(show))
-        .route("/tickets/{id}/share", post(share).delete(unshare))
-        .route("/tickets/{id}/retry", post(retry))
-        .route("/tickets/{id}/explain", get(explain))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(share, unshare))
+        .routes(routes!(retry))
+        .routes(routes!(explain))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Page {
     /// The uuid of the last ticket of the page before.
     after: Option<String>,
@@ -47,22 +50,32 @@ struct Page {
     limit: Option<i64>,
 }
 
-#[derive(Deserialize)]
+/// Under which agreement a ticket is to be shared.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ShareForm {
+pub(super) struct ShareForm {
+    /// Its uuid or name.
     agreement: String,
 }
 
+/// Tickets that are shared or were, in the order of their uuids.
+#[utoipa::path(
+    get,
+    path = "/tickets",
+    tag = "tickets",
+    params(Page),
+    responses((status = 200, description = "a page of tickets", body = ref("#/components/schemas/Tickets")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn list(
     State(context): State<Shared>,
     page: std::result::Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Vec<Value>>> {
+) -> Result<Json<Value>> {
     let Query(page) = page.map_err(|error| Problem::unusable(error.body_text()))?;
     let limit = page.limit.unwrap_or(100).clamp(1, 1000);
     let (after, agreement) = (page.after.map(Uuid::new), page.agreement.map(Uuid::new));
     let tickets = context.options.store.tickets(after.as_ref(), agreement.as_ref(), limit).await?;
     let url = context.options.desk.ticket_url.as_deref();
-    Ok(Json(tickets.iter().map(|view| view::ticket(view, false, url)).collect()))
+    Ok(json(tickets.iter().map(|view| TicketShape::of(view, false, url)).collect::<Vec<_>>()))
 }
 
 pub(super) async fn find(context: &Shared, id: &str) -> Result<TicketView> {
@@ -70,35 +83,68 @@ pub(super) async fn find(context: &Shared, id: &str) -> Result<TicketView> {
     found.ok_or_else(|| Problem::unknown(format!("shared ticket {id}")))
 }
 
-fn shown(context: &Shared, found: &TicketView) -> Value {
-    view::ticket(found, false, context.options.desk.ticket_url.as_deref())
+fn shown(context: &Shared, found: &TicketView) -> Json<Value> {
+    json(TicketShape::of(found, false, context.options.desk.ticket_url.as_deref()))
 }
 
+/// A ticket: both sides' numbers, its shares, what did not sync.
+#[utoipa::path(
+    get,
+    path = "/tickets/{id}",
+    tag = "tickets",
+    params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
+    responses((status = 200, description = "the ticket", body = ref("#/components/schemas/Ticket")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
+)]
 async fn show(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
-    Ok(Json(shown(&context, &find(&context, &id).await?)))
+    Ok(shown(&context, &find(&context, &id).await?))
 }
 
+/// Shares a ticket under an agreement.
+#[utoipa::path(
+    post,
+    path = "/tickets/{id}/share",
+    tag = "tickets",
+    params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
+    request_body(content = ref("#/components/schemas/ShareForm")),
+    responses((status = 202, description = "the ticket; the partner is told after", body = ref("#/components/schemas/Ticket")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn share(
     State(context): State<Shared>,
     Path(id): Path<String>,
-    form: std::result::Result<Json<ShareForm>, JsonRejection>,
+    form: Sent,
 ) -> Result<(StatusCode, Json<Value>)> {
-    let form = body(form)?;
+    let form: ShareForm = body(form)?;
     context.pipeline.submit_one(Change::Share(TicketId::new(id.as_str()), form.agreement)).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown(&context, &find(&context, &id).await?))))
+    Ok((StatusCode::ACCEPTED, shown(&context, &find(&context, &id).await?)))
 }
 
+/// Ends a ticket's share, whoever began it.
+#[utoipa::path(
+    delete,
+    path = "/tickets/{id}/share",
+    tag = "tickets",
+    params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
+    responses((status = 202, description = "the ticket; the partner is told after", body = ref("#/components/schemas/Ticket")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")))
+)]
 async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
     let known = find(&context, &id).await?;
     let id =
         known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
     context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown(&context, &find(&context, id.as_str()).await?))))
+    Ok((StatusCode::ACCEPTED, shown(&context, &find(&context, id.as_str()).await?)))
 }
 
+/// Tries everything of a ticket again that the desk could not do or the partner refused.
+#[utoipa::path(
+    post,
+    path = "/tickets/{id}/retry",
+    tag = "tickets",
+    params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
+    responses((status = 202, description = "how many messages are sent again", body = ref("#/components/schemas/Replayed")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
+)]
 async fn retry(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
     let replayed = try_again(&context, &find(&context, &id).await?).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({"replayed": replayed}))))
+    Ok((StatusCode::ACCEPTED, json(Replayed { replayed })))
 }
 
 /// Tries everything of a ticket again: what the desk could not do, and messages that were refused; returns how many of these.
@@ -115,6 +161,14 @@ pub(super) async fn try_again(context: &Shared, found: &TicketView) -> Result<us
     Ok(replayed)
 }
 
+/// What happened to a ticket, what was sent, what was held back and why; resolved issues too.
+#[utoipa::path(
+    get,
+    path = "/tickets/{id}/explain",
+    tag = "tickets",
+    params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
+    responses((status = 200, description = "its story", body = ref("#/components/schemas/Explained")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
+)]
 async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
     let found = find(&context, &id).await?;
     let uuid = &found.ticket.uuid;
@@ -122,7 +176,7 @@ async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Resul
     let history = context.options.store.history(uuid, EXPLAINED).await?;
     let agreements = context.options.store.agreements().await?;
     let timeline = timeline::of(&history, &messages, &agreements);
-    let messages: Vec<Value> = messages.iter().map(view::message).collect();
-    let ticket = view::ticket(&found, true, context.options.desk.ticket_url.as_deref());
-    Ok(Json(json!({"ticket": ticket, "timeline": timeline, "messages": messages})))
+    let messages = messages.iter().map(MessageView::of).collect();
+    let ticket = TicketShape::of(&found, true, context.options.desk.ticket_url.as_deref());
+    Ok(json(Explained { ticket, timeline, messages }))
 }

@@ -24,6 +24,11 @@ pub fn schema() -> Value {
     schemars::schema_for!(Envelope<'_>).to_value()
 }
 
+/// Adds it to shapes that are described together, as `Event`.
+pub fn describe(generator: &mut schemars::SchemaGenerator) {
+    generator.subschema_for::<Envelope<'_>>();
+}
+
 /// Reads an event.
 ///
 /// # Errors

@@ -11,8 +11,10 @@ use crate::domain::{FieldType, Title, Uuid, Value};
 
 /// An event of the desk.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub(super) struct Envelope<'a> {
     /// Always `1.0`.
+    #[schemars(extend("const" = "1.0"))]
     pub specversion: String,
     /// With `source`, names the event.
     #[serde(deserialize_with = "text::id")]

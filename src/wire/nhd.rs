@@ -23,6 +23,12 @@ fn object<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T,
         .map_err(|error| Error::new(format!("not {what}: {error}")))
 }
 
+/// Adds the partners' objects to shapes that are described together, as `PartnerAgreement` and `PartnerTicket`.
+pub fn describe(generator: &mut schemars::SchemaGenerator) {
+    generator.subschema_for::<AgreementForm>();
+    generator.subschema_for::<TicketForm>();
+}
+
 /// Reads an agreement.
 ///
 /// # Errors

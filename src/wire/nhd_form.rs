@@ -8,7 +8,8 @@ use super::text;
 use crate::domain::{Uuid, Value};
 
 /// An agreement (protocol: agreement object).
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PartnerAgreement")]
 pub(super) struct AgreementForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Uuid>,
@@ -37,7 +38,8 @@ pub(super) struct AgreementForm {
 }
 
 /// A ticket (protocol: ticket object).
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PartnerTicket")]
 pub(super) struct TicketForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Uuid>,
@@ -66,15 +68,17 @@ pub(super) struct TicketForm {
 }
 
 /// Custom fields: an object, title to value. Some implementations allow any JSON there; what is no object says nothing.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "PartnerFields")]
 pub(super) enum FieldsForm {
     ByTitle(BTreeMap<String, Value>),
     Other(Value),
 }
 
 /// Somebody (protocol: actor).
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PartnerActor")]
 pub(super) struct ActorForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Uuid>,
@@ -85,7 +89,8 @@ pub(super) struct ActorForm {
 }
 
 /// A comment (protocol: comment).
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PartnerComment")]
 pub(super) struct CommentForm {
     #[serde(default)]
     pub uuid: Option<Uuid>,
@@ -104,7 +109,8 @@ pub(super) struct CommentForm {
 }
 
 /// An attachment (protocol: attachment).
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PartnerAttachment")]
 pub(super) struct AttachmentForm {
     pub url: String,
     pub filename: String,

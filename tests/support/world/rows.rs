@@ -216,7 +216,10 @@ impl Rows {
             } else {
                 mark.error.clone().or(row.error.take())
             };
-            (row.state, row.attempts, row.due_at) = (mark.state, mark.attempts, mark.due_at);
+            // A partner's answer is no word of the broker's: without that, the message is published again.
+            let unheard = row.state == MessageState::Pending && mark.state == MessageState::Published;
+            row.state = if unheard { MessageState::Pending } else { mark.state };
+            (row.attempts, row.due_at) = (mark.attempts, mark.due_at);
         }
         for Withdraw { ticket, agreement } in &writes.withdraw {
             for row in self.messages.values_mut().filter(|row| is_open(row) && to_partner(row)) {

@@ -1,0 +1,195 @@
+//! What the documents say, held against what the daemon does.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Pair, TestDaemon, until};
+
+/// A tool of `tests/documents`, which `tests/run` installs.
+fn tool(name: &str) -> Command {
+    let path = format!("{}/tests/documents/python/bin/{name}", env!("CARGO_MANIFEST_DIR"));
+    assert!(std::path::Path::new(&path).exists(), "{name} is not installed: tests/run does that");
+    Command::new(path)
+}
+
+fn output(mut command: Command) -> String {
+    let done = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{command:?}: {said}");
+    said
+}
+
+async fn document(daemon: &TestDaemon) -> Value {
+    let answer = reqwest::get(format!("http://{}/openapi.json", daemon.config.admin.listen)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+/// Every `$ref` of a document, and whatever it leads to.
+fn references<'a>(part: &'a Value, found: &mut Vec<&'a str>) {
+    match part {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(members) => members.iter().for_each(|member| references(member, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openapi_leads_nowhere_that_is_not_there_and_names_every_address_once() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let document = document(&daemon).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+    }
+    let mut names = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            names.push(
+                operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path}")).to_owned(),
+            );
+        }
+    }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "an operation's name is its own");
+    for path in [
+        "agreements",
+        "agreements/{uuid}",
+        "agreements/{uuid}/accept",
+        "tickets",
+        "tickets/{id}/explain",
+        "dead-letters/{id}/replay",
+        "commands",
+        "events",
+        "preview",
+        "settings",
+    ] {
+        assert!(document["paths"].get(format!("/api/v1/{path}")).is_some(), "{path} is missing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_look_as_openapi_says() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let document = document(&daemon).await;
+    let (partner, uuid) = daemon.agreed().await;
+    let id = daemon.open_and_share(&uuid, "Lens is broken").await;
+    daemon.until_quiet().await;
+    partner.answer_always(Some((422, vec![], "no".to_owned())));
+    daemon.open_and_share(&uuid, "Nobody wants this").await;
+    until("the dead letter", async || {
+        let letters = daemon.get("dead-letters").await;
+        (letters.as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    let base = format!("http://{}", daemon.config.admin.listen);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (path, at) in [
+        ("agreements", "agreements".to_owned()),
+        ("agreements/{uuid}", format!("agreements/{uuid}")),
+        ("agreements/{uuid}", "agreements/nobody".to_owned()),
+        ("agreements/{uuid}/check", format!("agreements/{uuid}/check")),
+        ("tickets", "tickets".to_owned()),
+        ("tickets", "tickets?limit=many".to_owned()),
+        ("tickets/{id}", format!("tickets/{id}")),
+        ("tickets/{id}/explain", format!("tickets/{id}/explain")),
+        ("dead-letters", "dead-letters".to_owned()),
+        ("commands", "commands".to_owned()),
+        ("settings", "settings".to_owned()),
+    ] {
+        let answer =
+            client.get(format!("{base}/api/v1/{at}")).bearer_auth("test-token").send().await.unwrap();
+        let status = answer.status().as_u16().to_string();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let said =
+            &document["paths"][format!("/api/v1/{path}")]["get"]["responses"][&status]["content"][&kind];
+        assert!(said.is_object(), "{at}: {status} of {kind} is not described");
+        let schema = json!({"$ref": said["schema"]["$ref"], "components": document["components"]});
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let faults: Vec<String> = validator
+            .iter_errors(&body)
+            .map(|fault| format!("{} at {}", fault, fault.instance_path()))
+            .collect();
+        assert_eq!(faults, Vec::<String>::new(), "{at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_openapi_lets_one_ask_is_answered_as_it_says() {
+    let mut daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (_partner, uuid) = daemon.agreed().await;
+    let id = daemon.open_and_share(&uuid, "Lens is broken").await;
+    daemon.until_quiet().await;
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("openapi.json");
+    std::fs::write(&document, self::document(&daemon).await.to_string()).unwrap();
+    let mut valid = tool("openapi-spec-validator");
+    valid.arg(&document);
+    output(valid);
+    // What it asks is about things that are there.
+    let known = format!("[parameters]\n\"path.uuid\" = \"{uuid}\"\n\"path.id\" = \"{id}\"\n");
+    std::fs::write(folder.path().join("schemathesis.toml"), known).unwrap();
+    let mut asks = tool("schemathesis");
+    let base = format!("http://{}", daemon.config.admin.listen);
+    asks.current_dir(folder.path());
+    asks.args(["--config-file", "schemathesis.toml", "run", &format!("{base}/openapi.json")]);
+    asks.args([
+        "--header",
+        "Authorization: Bearer test-token",
+        "--seed",
+        "1",
+        "--max-examples",
+        "20",
+        "--no-color",
+    ]);
+    // Whether a value can be used no shape can say altogether: a filter that is no program, a partner's private address.
+    asks.args(["--exclude-checks", "positive_data_acceptance"]);
+    let said = tokio::task::spawn_blocking(move || output(asks)).await.unwrap();
+    assert!(said.contains("Tested: "), "{said}");
+    daemon.stop().await;
+}
+
+#[test]
+fn asyncapi_is_what_it_says_and_names_the_queues_that_there_are() {
+    let mut asked = Command::new(env!("CARGO_BIN_EXE_crossdesk"));
+    asked.args(["schema", "asyncapi"]).env("CROSSDESK_BROKER__COMMANDS_QUEUE", "desk.commands");
+    let document: Value = serde_json::from_str(&output(asked)).unwrap();
+    let shape = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/documents/node_modules/@asyncapi/specs/schemas/3.0.0.json"
+    );
+    let shape: Value =
+        serde_json::from_str(&std::fs::read_to_string(shape).expect("tests/run installs it")).unwrap();
+    let validator = jsonschema::validator_for(&shape).unwrap();
+    let faults: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|fault| format!("{} at {}", fault, fault.instance_path()))
+        .collect();
+    assert_eq!(faults, Vec::<String>::new());
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+    }
+    let addresses: Vec<&str> =
+        document["channels"].as_object().unwrap().values().filter_map(|c| c["address"].as_str()).collect();
+    for queue in [
+        "crossdesk.events",
+        "desk.commands",
+        "crossdesk.partner.{agreement}",
+        "crossdesk.inbound",
+        "crossdesk.dead",
+    ] {
+        assert!(addresses.contains(&queue), "{queue} is not among {addresses:?}");
+    }
+}
