@@ -91,6 +91,9 @@ enum Command {
     },
 }
 
+/// How long work on threads of its own may go on after the end.
+const STOPPING: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Runs what the command line says. 0 done, 1 failed, 2 not understood.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -100,7 +103,12 @@ pub fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
+        Ok(runtime) => {
+            let result = runtime.block_on(run(cli));
+            // What still runs beside, a filter without an end, keeps nobody from stopping.
+            runtime.shutdown_timeout(STOPPING);
+            result
+        }
         Err(error) => Err(anyhow!("no runtime: {error}")),
     };
     match result {

@@ -88,7 +88,8 @@ pub(super) async fn make(
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
     if let Some(issue) = issue.filter(|_| written.is_ok()) {
-        Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue.id).await;
+        // What cannot be written now is taken up later.
+        let _later = Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue.id).await;
     }
     Tried { message, came_of_it, answered, written }
 }

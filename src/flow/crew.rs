@@ -38,6 +38,8 @@ pub struct Crew {
     looks: u32,
     /// Since when the crew is as it is.
     since: Option<Instant>,
+    /// Since when it has not been able to beat.
+    unheard: Option<Instant>,
 }
 
 /// What is a daemon's own at any time.
@@ -83,7 +85,10 @@ impl Crew {
         let (standing, of_partners) = watch::channel(Standing { me, crew, settled: alone });
         let beats = HashMap::new();
         let own = Own { sources: of_events, standing: of_partners };
-        (Self { options, pipeline, sources, standing, beats, looks: INHERIT, since: None }, own)
+        (
+            Self { options, pipeline, sources, standing, beats, looks: INHERIT, since: None, unheard: None },
+            own,
+        )
     }
 
     /// Beats until it is stopped.
@@ -93,10 +98,13 @@ impl Crew {
         }
         while !stop.is_cancelled() {
             if let Err(error) = self.muster().await {
-                // What is its own stays its own: nobody else can write either. Nor can anybody be seen to beat, so that
-                // nobody is taken for gone because of it.
+                // What is its own stays its own for a while: nobody else can write either. Nor can anybody be seen to beat, so
+                // that nobody is taken for gone because of it.
                 self.options.outages.store.failed(&error);
                 self.beats.clear();
+                self.stand_down();
+            } else {
+                self.unheard = None;
             }
             tokio::select! {
                 biased;
@@ -161,6 +169,19 @@ impl Crew {
             other
         });
         Ok(())
+    }
+
+    /// Serves no partner any more once the others may have taken it for gone: it may be this daemon alone that cannot write.
+    fn stand_down(&mut self) {
+        let now = Instant::now();
+        if now - *self.unheard.get_or_insert(now) < GONE {
+            return;
+        }
+        self.standing.send_if_modified(|standing| {
+            let had = !standing.crew.is_empty();
+            (standing.crew, standing.settled) = (Vec::new(), false);
+            had
+        });
     }
 
     /// Keeps its place among those that are alive.

@@ -4,7 +4,7 @@
 //! A webhook may come before it is written which issue stands for a ticket that is just being shared. Then it waits in a row of
 //! its own until that is known.
 
-use std::{collections::BTreeSet, fmt, sync::atomic::Ordering};
+use std::{fmt, sync::atomic::Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, AgreementStatus, JiraSecrets, Kind, MessageType, Namespace, Property, Share, TicketId,
-        TicketUpdate, Timestamp, Uuid,
+        Agreement, AgreementStatus, JiraSecrets, Kind, Namespace, Property, Share, TicketId, TicketUpdate,
+        Timestamp, Uuid,
     },
     engine::Refusal,
     ports::{MessageFilter, Scope, StoreError, TicketRef},
@@ -31,9 +31,6 @@ use crate::{
 
 /// How rows of webhooks are called that wait for their issue.
 const WAITING: &str = "jira ";
-/// How many messages on their way are looked through for one that makes an issue.
-const OPEN: i64 = 1000;
-
 /// A webhook of a Jira.
 #[derive(Clone, Default)]
 pub struct Webhook {
@@ -141,27 +138,30 @@ impl Hooks {
         let ticket = self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?;
         if let Some(ticket) = ticket {
             // What came before it and waited comes before it.
-            self.release(agreement, &hook.issue).await;
+            self.release(agreement, &hook.issue).await?;
             return self.apply(agreement, &ticket, &hook, key).await;
         }
         if !self.shares_something(agreement).await? {
-            return Ok(()); // Not about a shared ticket.
+            // Not about a shared ticket; or it has become one just now.
+            let ticket = self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?;
+            let Some(ticket) = ticket else { return Ok(()) };
+            self.release(agreement, &hook.issue).await?;
+            return self.apply(agreement, &ticket, &hook, key).await;
         }
         let body = String::from_utf8_lossy(&webhook.body);
         let row = format!("{}\n{body}", key.unwrap_or_default());
         self.pipeline.submit_one(Change::Hold(waiting(&agreement.uuid, &hook.issue), row)).await?;
         // It may have been written just before the row was.
         if self.options.store.counterpart(&agreement.uuid, &hook.issue).await.map_err(away)?.is_some() {
-            self.release(agreement, &hook.issue).await;
+            self.release(agreement, &hook.issue).await?;
         }
         Ok(())
     }
 
     /// Whether a ticket is on its way to becoming an issue.
     async fn shares_something(&self, agreement: &Agreement) -> Result<bool, Refusal> {
-        let open = MessageFilter::Open(agreement.uuid.clone());
-        let open = self.options.store.messages(open, OPEN).await.map_err(away)?;
-        Ok(open.iter().any(|message| message.kind == MessageType::TicketCreate))
+        let creates = MessageFilter::Creates(agreement.uuid.clone());
+        Ok(!self.options.store.messages(creates, 1).await.map_err(away)?.is_empty())
     }
 
     async fn apply(
@@ -216,15 +216,15 @@ impl Hooks {
         }
     }
 
-    /// Takes up what waited until it was known which issue stands for a ticket. What cannot be written now is taken up later.
-    pub(super) async fn release(&self, agreement: &Agreement, issue: &str) {
+    /// Takes up what waited until it was known which issue stands for a ticket.
+    ///
+    /// # Errors
+    /// 503: the rest is taken up later.
+    pub(super) async fn release(&self, agreement: &Agreement, issue: &str) -> Result<(), Refusal> {
         let row = waiting(&agreement.uuid, issue);
-        let (Ok(rows), Ok(Some(ticket))) = (
-            self.options.store.waiting(&row).await,
-            self.options.store.counterpart(&agreement.uuid, issue).await,
-        ) else {
-            return;
-        };
+        let rows = self.options.store.waiting(&row).await.map_err(away)?;
+        let ticket = self.options.store.counterpart(&agreement.uuid, issue).await.map_err(away)?;
+        let Some(ticket) = ticket else { return Ok(()) };
         for held in rows {
             let (key, body) = held.split_once('\n').unwrap_or(("", &held));
             let key = Some(key.to_owned()).filter(|key| !key.is_empty());
@@ -232,46 +232,63 @@ impl Hooks {
                 && let Err(refusal) = self.apply(agreement, &ticket, &hook, key).await
             {
                 if refusal.status == 503 {
-                    return;
+                    return Err(refusal);
                 }
                 tracing::warn!(
                     agreement.uuid = %agreement.uuid, ticket.uuid = %ticket, reason = refusal.reason,
                     "a webhook that waited could not be applied"
                 );
             }
-            let _again_otherwise = self.pipeline.submit_one(Change::Release(row.clone(), held)).await;
-        }
-    }
-
-    /// Takes up rows that wait although their issue is known by now: the daemon ended before it came to them.
-    ///
-    /// # Errors
-    /// The store is away.
-    pub(super) async fn catch_up(&self, before: Timestamp, limit: i64) -> Result<(), StoreError> {
-        let rows = self.options.store.held(WAITING, before, limit).await?;
-        let names: BTreeSet<String> = rows.iter().map(|(row, _)| row.as_str().to_owned()).collect();
-        for name in names {
-            let Some((agreement, issue)) = name.strip_prefix(WAITING).and_then(|rest| rest.split_once(' '))
-            else {
-                continue;
-            };
-            let scope = Scope { agreements: vec![agreement.to_owned()], ..Scope::default() };
-            let mut snapshot = self.options.store.snapshot(&scope).await?;
-            if let Some(agreement) = snapshot.agreements.remove(&Uuid::new(agreement)) {
-                self.release(&agreement, issue).await;
-            }
+            self.pipeline.submit_one(Change::Release(row.clone(), held)).await?;
         }
         Ok(())
     }
 
+    /// Takes up rows that wait although their issue is known by now: the daemon ended before it came to them. Goes on after a
+    /// name, some at a time, and returns the last; none when it has seen all.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub(super) async fn catch_up(
+        &self,
+        before: Timestamp,
+        after: &str,
+        limit: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let names = self.options.store.held(WAITING, before, after, limit).await?;
+        for name in &names {
+            self.release_named(name).await?;
+        }
+        Ok(names.last().map(|name| name.as_str().to_owned()))
+    }
+
+    /// Releases a row by its name, where its issue stands for a ticket; returns whether it does.
+    async fn release_named(&self, row: &TicketId) -> Result<bool, StoreError> {
+        let named = row.as_str().strip_prefix(WAITING).and_then(|rest| rest.split_once(' '));
+        let Some((agreement, issue)) = named else { return Ok(false) };
+        let uuid = Uuid::new(agreement);
+        if self.options.store.counterpart(&uuid, issue).await?.is_none() {
+            return Ok(false);
+        }
+        let scope = Scope { agreements: vec![agreement.to_owned()], ..Scope::default() };
+        let mut snapshot = self.options.store.snapshot(&scope).await?;
+        let Some(agreement) = snapshot.agreements.remove(&uuid) else { return Ok(false) };
+        // What cannot be written now is taken up the next time.
+        let _later = self.release(&agreement, issue).await;
+        Ok(true)
+    }
+
     /// Lets a row go that has waited in vain, of an issue that never stood for a ticket; returns whether it is one of these.
-    pub(super) async fn give_up(&self, row: &TicketId, held: &str) -> bool {
+    ///
+    /// # Errors
+    /// The store is away.
+    pub(super) async fn give_up(&self, row: &TicketId, held: &str) -> Result<bool, StoreError> {
         let is_ours = row.as_str().starts_with(WAITING);
-        if is_ours {
+        if is_ours && !self.release_named(row).await? {
             let gone = Change::Release(row.clone(), held.to_owned());
             let _again_otherwise = self.pipeline.submit_one(gone).await;
         }
-        is_ours
+        Ok(is_ours)
     }
 }
 

@@ -98,9 +98,12 @@ impl Roster {
     ) {
         let running = self.workers.get(name).is_some_and(|(_, task)| !task.is_finished());
         if !mine {
-            // What it is trying, it finishes.
-            if let Some((token, _)) = self.workers.remove(name) {
+            // What it is trying, it finishes; until then nobody of this daemon's begins anew.
+            if let Some((token, _)) = self.workers.get(name) {
                 token.cancel();
+            }
+            if !running {
+                self.workers.remove(name);
             }
         } else if !running && place.may_begin() {
             self.closed.remove(name);

@@ -36,6 +36,8 @@ pub struct Sweep {
     pipeline: Pipeline,
     /// The minute that is being counted.
     minute: Option<Timestamp>,
+    /// Up to which name webhooks that wait have been looked at.
+    caught_up: String,
     /// What the store has refused, said once each.
     refused: HashSet<&'static str>,
 }
@@ -43,7 +45,7 @@ pub struct Sweep {
 impl Sweep {
     /// A sweep for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline, minute: None, refused: HashSet::new() }
+        Self { options, pipeline, minute: None, caught_up: String::new(), refused: HashSet::new() }
     }
 
     /// Sweeps until it is stopped.
@@ -118,8 +120,10 @@ impl Sweep {
             metric::waiting(counts.pending, counts.parked);
         }
         let hooks = Hooks::new(self.options.clone(), self.pipeline.clone());
-        let caught_up = hooks.catch_up(self.options.clock.now().minus(HELD), ROWS).await;
-        self.heard("webhooks that wait for their issue", caught_up);
+        let before = self.options.clock.now().minus(HELD);
+        let caught_up = hooks.catch_up(before, &self.caught_up, ROWS).await;
+        self.caught_up =
+            self.heard("webhooks that wait for their issue", caught_up).flatten().unwrap_or_default();
         let given_up = self.give_up(&hooks).await;
         self.heard("events that wait for their ticket", given_up);
         let expired = self.expire().await;
@@ -131,7 +135,7 @@ impl Sweep {
         let vain = self.options.clock.now().minus(self.options.give_up_after);
         let mut changes = Vec::new();
         for (ticket, raw) in self.options.store.waiting_since(vain, ROWS).await? {
-            if !hooks.give_up(&ticket, &raw).await {
+            if !hooks.give_up(&ticket, &raw).await? {
                 changes.push(Change::Unnamed(ticket, raw));
             }
         }

@@ -14,10 +14,13 @@ use super::{
     PATIENCE, Shared,
     sharing::{answer, refusal},
 };
+use tokio::sync::Semaphore;
+
 use crate::flow::Webhook;
 
-/// How large a body is read of somebody who may or may not have signed it, in bytes.
-const SIGNED: usize = 1024 * 1024;
+/// How many bodies are read at once of those who may or may not have signed them: a Jira's can be large, since an issue's webhook
+/// may carry all its comments.
+static SIGNED: Semaphore = Semaphore::const_new(8);
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/hooks/jira/{agreement}", post(jira))
@@ -48,8 +51,12 @@ async fn jira(
     if let Err(reply) = context.hooks.admit(&webhook).await {
         return answer(reply);
     }
-    let limit = if webhook.secret.is_some() { context.body } else { context.body.min(SIGNED) };
-    let read = tokio::time::timeout(context.body_timeout, to_bytes(body, limit)).await;
+    let limit = context.body;
+    let read = async {
+        let _one_of_few = if webhook.secret.is_none() { SIGNED.acquire().await.ok() } else { None };
+        to_bytes(body, limit).await
+    };
+    let read = tokio::time::timeout(context.body_timeout, read).await;
     webhook.body = match read {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => {

@@ -193,6 +193,8 @@ pub enum MessageFilter {
     Retrying(Uuid),
     /// On their way to one partner.
     Open(Uuid),
+    /// Those of an agreement that tell its partner of a ticket, and are not delivered; oldest first.
+    Creates(Uuid),
     /// For the desk, not answered.
     Commands,
     /// Parked, after this order; those under one agreement, where it is named.
@@ -232,13 +234,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError>;
-    /// Rows whose name begins so, which have waited since before this time: name and contents.
+    /// The names that begin so of what has waited since before this time, in their order, after one.
     async fn held(
         &self,
         _prefix: &str,
         _before: Timestamp,
+        _after: &str,
         _limit: i64,
-    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+    ) -> Result<Vec<TicketId>, StoreError> {
         Ok(Vec::new())
     }
     /// The keys of an agreement.

@@ -50,6 +50,12 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
             ),
             (&agreement).into(),
         ),
+        MessageFilter::Creates(agreement) => with(
+            select!(
+                "where m.agreement = $1 and m.state = 'open' and m.kind = 'ticket.create' order by m.seq limit $2"
+            ),
+            (&agreement).into(),
+        ),
         MessageFilter::Commands => {
             with(select!("where m.state = 'asked' and m.seq > $1 order by m.seq limit $2"), 0.into())
         }

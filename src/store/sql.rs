@@ -177,17 +177,15 @@ impl Store for SqlStore {
         &self,
         prefix: &str,
         before: Timestamp,
+        after: &str,
         limit: i64,
-    ) -> Result<Vec<(TicketId, String)>, StoreError> {
-        let sql = "select ticket, body from waiting_event where at < $1 and substr(ticket, 1, cast($2 as integer)) = $3 \
-            order by seq limit $4";
+    ) -> Result<Vec<TicketId>, StoreError> {
+        let sql = "select distinct ticket from waiting_event where at < $1 and substr(ticket, 1, cast($2 as integer)) = $3 \
+            and ticket > $4 order by ticket limit $5";
         let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
-        let rows = self.rows(sql, vec![before.into(), length.into(), prefix.into(), limit.into()]).await?;
-        let read = |row| {
-            let mut row = Reader::new("waiting_event", row);
-            Ok((TicketId::new(row.text()?), row.text()?))
-        };
-        rows.into_iter().map(read).collect()
+        let args = vec![before.into(), length.into(), prefix.into(), after.into(), limit.into()];
+        let rows = self.rows(sql, args).await?;
+        rows.into_iter().map(|row| Reader::new("waiting_event", row).text().map(TicketId::new)).collect()
     }
 
     async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError> {

@@ -10,7 +10,8 @@ use crate::domain::{Comment, JiraIssue, Property, TicketUpdate, Uuid, Visibility
 /// The key of the properties that say which ticket an issue stands for, and which comment a comment.
 pub const PROPERTY: &str = "crossdesk";
 
-/// How many characters of a text are told: Jira takes 32,767, with what notation adds to them.
+/// How long a text may be: Jira takes 32,767, counted as Java does (UTF-16), with what notation adds. The rest is for what the
+/// head of a description says.
 const LONGEST: usize = 30_000;
 
 /// How many characters a summary holds.
@@ -49,20 +50,38 @@ pub fn rich(text: &str, cloud: bool) -> Value {
     Value::from(plain)
 }
 
-/// As much of a long text as Jira takes, with a word about the rest.
-fn fitting(text: String) -> String {
-    if text.chars().count() <= LONGEST {
+/// How long a text is for a Jira: with what [`rich`] makes of it.
+fn length(text: &str, cloud: bool) -> usize {
+    let one = |c: char| match c {
+        '\\' if !cloud => 5,
+        '{' | '}' | '[' | ']' | '!' | '|' if !cloud => 2,
+        _ => c.len_utf16(),
+    };
+    text.chars().map(one).sum()
+}
+
+/// As much of a long text as fits into what is left, with a word about the rest.
+fn fitting(text: String, left: usize, cloud: bool) -> String {
+    if length(&text, cloud) <= left {
         return text;
     }
-    let kept: String = text.chars().take(LONGEST).collect();
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += length(c.encode_utf8(&mut [0; 4]), cloud);
+        used <= left
+    };
+    let kept: String = text.chars().take_while(fits).collect();
     format!("{kept}\n\n(The rest is on the help desk: Jira takes no longer texts.)")
 }
 
 /// A comment's words, with whoever wrote it and what hangs on it: all of ours stand under one account there.
-fn words(comment: &Comment) -> String {
+fn words(comment: &Comment, cloud: bool) -> String {
     let said = format!("{} wrote:\n\n{}", comment.author.name, comment.body);
-    let files = comment.attachments.iter().map(|file| format!("{}: {}", file.filename, file.url));
-    [fitting(said)].into_iter().chain(files).collect::<Vec<_>>().join("\n\n")
+    let files = comment.attachments.iter().map(|file| format!("\n\n{}: {}", file.filename, file.url));
+    // Addresses of files take at most half.
+    let files = fitting(files.collect(), LONGEST / 2, cloud);
+    let left = LONGEST - length(&files, cloud).min(LONGEST / 2);
+    fitting(said, left, cloud) + &files
 }
 
 /// What a new issue says beside its fields: where it comes from, and the first public comment.
@@ -75,7 +94,8 @@ pub fn description(update: &TicketUpdate, first: Option<&Comment>, cloud: bool) 
     let link = link(update).map(|url| format!(": {url}")).unwrap_or_default();
     let asked = update.requester.as_ref().map(|requester| format!("\nRequester: {}", requester.name));
     let head = format!("Shared from {desk}{ticket}{link}{}", asked.unwrap_or_default());
-    let text = [head].into_iter().chain(first.map(words)).collect::<Vec<_>>().join("\n\n");
+    let text =
+        [head].into_iter().chain(first.map(|first| words(first, cloud))).collect::<Vec<_>>().join("\n\n");
     rich(&text, cloud)
 }
 
@@ -102,7 +122,7 @@ pub struct Restriction<'a> {
 /// A comment, with the property by which it is known again.
 pub fn comment(comment: &Comment, restriction: Option<Restriction<'_>>, cloud: bool) -> Value {
     let mut properties = vec![json!({"key": PROPERTY, "value": {"uuid": comment.uuid}})];
-    let mut body = Map::from_iter([("body".to_owned(), rich(&words(comment), cloud))]);
+    let mut body = Map::from_iter([("body".to_owned(), rich(&words(comment, cloud), cloud))]);
     if let Some(visibility) = restriction.and_then(|restriction| restriction.to) {
         let (kind, value) = match visibility {
             Visibility::Role(role) => ("role", role),
@@ -315,9 +335,21 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_too_long_says_where_its_rest_is() {
-        assert_eq!(fitting("short".to_owned()), "short");
-        let cut = fitting("ü".repeat(40_000));
-        assert!(cut.chars().count() < 32_767 && cut.ends_with("no longer texts.)"), "{}", cut.len());
+    fn no_text_is_longer_than_jira_takes_with_all_that_notation_adds() {
+        let fits = |text: &str, cloud| fitting(text.to_owned(), LONGEST, cloud);
+        assert_eq!(fits("short", true), "short");
+        for one in ["ü", "{", "😀", "\\{", "|", "a"] {
+            for cloud in [true, false] {
+                let cut = fits(&one.repeat(40_000), cloud);
+                assert!(cut.ends_with("no longer texts.)"), "{one}");
+                let told = if cloud {
+                    cut.clone()
+                } else {
+                    rich(&cut, false).as_str().unwrap_or_default().to_owned()
+                };
+                let units = told.encode_utf16().count();
+                assert!((10_000..32_767).contains(&units), "{one}: {units}");
+            }
+        }
     }
 }

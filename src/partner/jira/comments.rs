@@ -96,7 +96,11 @@ async fn there(
             let (Some(id), true) = (comment["id"].as_str(), ours) else { continue };
             let path = [facts.version, "comment", id, "properties", PROPERTY];
             let property = session.ask(Method::GET, &path, &[], None).await?;
-            if let Value::String(uuid) = &property.body["value"]["uuid"] {
+            if property.status == 404 {
+                continue;
+            }
+            let property = property.done("Jira does not show which comment one is")?;
+            if let Value::String(uuid) = &property["value"]["uuid"] {
                 there.insert(uuid.clone());
             }
         }

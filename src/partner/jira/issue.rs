@@ -78,7 +78,13 @@ async fn shown(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Option
 /// What we have kept with an issue; null where that is nothing.
 async fn property(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Value, Setback> {
     let path = [facts.version, "issue", key, "properties", PROPERTY];
-    Ok(session.ask(Method::GET, &path, &[], None).await?.body["value"].clone())
+    let answered = session.ask(Method::GET, &path, &[], None).await?;
+    if answered.status == 404 {
+        return Ok(Value::Null);
+    }
+    // Anything else is no word that there is none.
+    let kept = answered.done("Jira does not show what an issue stands for")?;
+    Ok(kept["value"].clone())
 }
 
 fn described(property: &Value) -> Option<String> {
@@ -189,23 +195,37 @@ async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<Found>, Set
     if facts.cloud {
         body["properties"] = json!([PROPERTY]);
     }
-    let mut answered = session.ask(Method::POST, &[facts.version, "search"], &[], Some(&body)).await?;
-    if matches!(answered.status, 404 | 410) {
-        // Newer Clouds have it elsewhere.
-        answered = session.ask(Method::POST, &[facts.version, "search", "jql"], &[], Some(&body)).await?;
-    }
-    let found = answered.done("Jira does not search")?;
-    for issue in found["issues"].as_array().into_iter().flatten() {
-        let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
-        let mut kept = issue["properties"][PROPERTY].clone();
-        if kept.is_null() {
-            kept = property(session, facts, &candidate.key).await?;
+    // Newer Clouds have it elsewhere, and count pages otherwise.
+    let mut elsewhere = false;
+    let mut seen: usize = 0;
+    loop {
+        let path: &[&str] =
+            if elsewhere { &[facts.version, "search", "jql"] } else { &[facts.version, "search"] };
+        let answered = session.ask(Method::POST, path, &[], Some(&body)).await?;
+        if !elsewhere && matches!(answered.status, 404 | 410) {
+            elsewhere = true;
+            continue;
         }
-        if kept["uuid"] == errand.ticket.as_str() && kept["agreement"] == errand.agreement.as_str() {
-            return Ok(Some(Found { issue: candidate, described: described(&kept) }));
+        let page = answered.done("Jira does not search")?;
+        let issues = page["issues"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for issue in issues {
+            let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
+            let mut kept = issue["properties"][PROPERTY].clone();
+            if kept.is_null() {
+                kept = property(session, facts, &candidate.key).await?;
+            }
+            if kept["uuid"] == errand.ticket.as_str() && kept["agreement"] == errand.agreement.as_str() {
+                return Ok(Some(Found { issue: candidate, described: described(&kept) }));
+            }
+        }
+        seen += issues.len();
+        let total = page["total"].as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or_default();
+        match &page["nextPageToken"] {
+            Value::String(token) if elsewhere => body["nextPageToken"] = Value::from(token.as_str()),
+            _ if !elsewhere && !issues.is_empty() && seen < total => body["startAt"] = Value::from(seen),
+            _ => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// Makes an issue; its description carries the first public comment, if it has one.

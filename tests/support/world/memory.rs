@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use crossdesk::{
     domain::{
-        Agreement, Catalogue, Channel, Keys, Message, MessageState, StoredComment, TicketId, Timestamp, Uuid,
+        Agreement, Catalogue, Channel, Keys, Message, MessageState, MessageType, StoredComment, TicketId,
+        Timestamp, Uuid,
     },
     engine::Snapshot,
     ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
@@ -46,7 +47,8 @@ impl Store for Memory {
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
         use MessageFilter::{
-            Commands, Ids, Of, Open, Parked, Pending, Retrying, Undelivered, Untaken, UntakenOf, Waiting,
+            Commands, Creates, Ids, Of, Open, Parked, Pending, Retrying, Undelivered, Untaken, UntakenOf,
+            Waiting,
         };
         let untaken = |row: &Message| {
             let asked = is_open(row) && row.kind.channel() == Channel::Command;
@@ -57,6 +59,7 @@ impl Store for Memory {
             Undelivered(after) => is_open(row) && to_partner(row) && row.seq > *after,
             Retrying(to) => is_to(row, to) && row.due_at.is_some(),
             Open(to) => is_to(row, to),
+            Creates(to) => is_to(row, to) && row.kind == MessageType::TicketCreate,
             Commands => is_open(row) && row.kind.channel() == Channel::Command,
             Parked(after, of) => {
                 row.state == MessageState::Parked
