@@ -14,8 +14,11 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
+use sha2::Digest as _;
+use sqlx::Connection as _;
 
 use crate::support::{
+    FakePartner,
     servers::{free_port, new_database, running_postgres, running_rabbit},
     until,
     wait::LIMIT,
@@ -43,6 +46,24 @@ impl Member {
              kind = \"queue\"\naccess_key = \"{AGREEMENT}\"\nstatus = \"accepted\"\n"
         )
         .unwrap();
+        Self::run(folder, name, &text, admin)
+    }
+
+    /// A daemon whose agreement is with a partner over HTTP.
+    fn towards(folder: &Path, name: &str, database: &str, broker: &str, partner: &str) -> Self {
+        let (partners, admin) = (free_port(), free_port());
+        let text = format!(
+            "[desk]\nsharing_url = \"http://127.0.0.1:1/sharing\"\n[store]\nurl = \"{database}\"\ndaemon = \"{name}\"\n\
+             [broker]\nurl = \"{broker}\"\nqueue_type = \"classic\"\n[http]\nlisten = \"127.0.0.1:{partners}\"\n\
+             [admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"t\"\n[log]\nlevel = \"warn\"\n\
+             [delivery]\nallow_private_partners = true\ntimeout = \"30s\"\nretry = {{ initial = \"2s\", max = \"2s\" }}\n\
+             [[agreements]]\nuuid = \"{AGREEMENT}\"\nname = \"Slow\"\ndirection = \"outbound\"\nkind = \"third_party\"\n\
+             url = \"{partner}\"\naccess_key = \"{AGREEMENT}\"\nstatus = \"accepted\"\n"
+        );
+        Self::run(folder, name, &text, admin)
+    }
+
+    fn run(folder: &Path, name: &str, text: &str, admin: u16) -> Self {
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, text).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_crossdesk"))
@@ -198,4 +219,59 @@ async fn fewer_queues_again_and_no_event_goes_where_nobody_looks() {
         }
         until("all are applied", async || member.applied().await.filter(|count| *count == before + 8)).await;
     }
+}
+
+/// Whose a partner is among daemons: the one whose name and the agreement's make the largest hash.
+fn whose<'a>(names: &[&'a str]) -> &'a str {
+    let weight = |name: &&&str| sha2::Sha256::digest(format!("{name}\n{AGREEMENT}").as_bytes());
+    names.iter().max_by_key(weight).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_is_one_daemons_alone_even_while_it_moves_to_another() {
+    let ((rabbit, _broker), (postgres, _database)) = tokio::join!(running_rabbit(), running_postgres());
+    let database = new_database(&postgres.url, "moves").await;
+    let (folder, partner) = (tempfile::tempdir().unwrap(), FakePartner::start().await);
+    // The second takes the partner over as soon as it is there.
+    let second = whose(&["anna", "bert"]);
+    let first = if second == "anna" { "bert" } else { "anna" };
+    let member = |name| Member::towards(folder.path(), name, &database, &rabbit.url, &partner.url);
+    let one = member(first);
+    one.until_ready().await;
+    let connection = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    // It is refused once, and waits in vain for its second answer: what is to be tried again anybody could find in the database.
+    partner.answer_next([(503, Vec::new(), String::new())]);
+    tell(&channel, 0, "helpdesk.ticket.shared", 1, &json!([])).await;
+    until("the first try", async || (partner.received().len() == 1).then_some(())).await;
+    let gate = partner.hold();
+    until("the second try", async || (partner.received().len() == 2).then_some(())).await;
+    let two = member(second);
+    two.until_ready().await;
+    let mut store = sqlx::PgConnection::connect(&database).await.unwrap();
+    // Long enough to begin, had it not seen that the first is not done: it beats once a second.
+    until("the second daemon has looked around", async || {
+        let beat: Option<i64> = sqlx::query_scalar("select beat from daemon where name = $1")
+            .bind(second)
+            .fetch_optional(&mut store)
+            .await
+            .unwrap();
+        beat.filter(|beat| *beat >= 8).map(drop)
+    })
+    .await;
+    assert_eq!(partner.received().len(), 2, "the second daemon has tried it too");
+    let holding: String = sqlx::query_scalar("select holding from daemon where name = $1")
+        .bind(first)
+        .fetch_one(&mut store)
+        .await
+        .unwrap();
+    assert_eq!(holding, format!("[\"{AGREEMENT}\"]"));
+    gate.add_permits(1000);
+    // Then it is the second's.
+    tell(&channel, 1, "helpdesk.ticket.shared", 2, &json!([])).await;
+    until("the next ticket", async || (partner.tickets("POST").len() == 3).then_some(())).await;
+    drop(one);
+    tell(&channel, 2, "helpdesk.ticket.shared", 3, &json!([])).await;
+    until("one more", async || (partner.tickets("POST").len() == 4).then_some(())).await;
 }

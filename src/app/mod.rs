@@ -354,7 +354,7 @@ async fn work(
         Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Intake::new(options.clone(), pipeline.clone()).run(own.sources, stop.clone()),
         InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
-        Roster::new(options.clone(), pipeline.clone()).run(own.standing, stop.clone()),
+        Roster::new(options.clone(), pipeline.clone()).run(own.standing, own.finishing, stop.clone()),
         Sweep::new(options.clone(), pipeline.clone()).run(stop.clone()),
     );
 }

@@ -5,14 +5,17 @@
 //! largest hash, so that one that comes or goes moves few ([`Standing`]). Should two think for a moment that one queue is theirs, the broker
 //! gives it to one of them (single active consumer), and what the other had taken is recognised by its ids.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{options::Options, pipeline::Pipeline};
-use crate::ports::{Source, StoreError};
+use crate::ports::{Beat, Source, StoreError};
 
 /// How often a daemon says that it is alive.
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +35,7 @@ pub struct Crew {
     pipeline: Pipeline,
     sources: watch::Sender<Vec<Source>>,
     standing: watch::Sender<Standing>,
+    finishing: watch::Receiver<Vec<String>>,
     /// The last beat of each, and since when it stands.
     beats: HashMap<String, (i64, Instant)>,
     /// How often it has looked since it last took over what nobody publishes.
@@ -49,6 +53,8 @@ pub struct Own {
     pub sources: watch::Receiver<Vec<Source>>,
     /// Its place among the others, by which it knows its partners.
     pub standing: watch::Receiver<Standing>,
+    /// Where it says which partners it still serves although they are another's by now.
+    pub finishing: watch::Sender<Vec<String>>,
 }
 
 /// A daemon's place among those that are alive.
@@ -59,6 +65,8 @@ pub struct Standing {
     crew: Vec<String>,
     /// Everybody has had the time to see that.
     settled: bool,
+    /// What others still serve, whosever it is.
+    held: BTreeSet<String>,
 }
 
 impl Standing {
@@ -69,8 +77,8 @@ impl Standing {
     }
 
     /// Whether it may begin with what has become its own: whoever had it before has let go.
-    pub(super) fn may_begin(&self) -> bool {
-        self.settled
+    pub(super) fn may_begin(&self, name: &str) -> bool {
+        self.settled && !self.held.contains(name)
     }
 }
 
@@ -82,11 +90,23 @@ impl Crew {
         let me = options.store.daemon().to_owned();
         let crew = if alone { vec![me.clone()] } else { Vec::new() };
         let (sources, of_events) = watch::channel(sources);
-        let (standing, of_partners) = watch::channel(Standing { me, crew, settled: alone });
+        let (standing, of_partners) =
+            watch::channel(Standing { me, crew, settled: alone, held: BTreeSet::new() });
+        let (finishing, of_others) = watch::channel(Vec::new());
         let beats = HashMap::new();
-        let own = Own { sources: of_events, standing: of_partners };
+        let own = Own { sources: of_events, standing: of_partners, finishing };
         (
-            Self { options, pipeline, sources, standing, beats, looks: INHERIT, since: None, unheard: None },
+            Self {
+                options,
+                pipeline,
+                sources,
+                standing,
+                finishing: of_others,
+                beats,
+                looks: INHERIT,
+                since: None,
+                unheard: None,
+            },
             own,
         )
     }
@@ -116,16 +136,17 @@ impl Crew {
 
     /// Beats once, and looks who else does.
     async fn muster(&mut self) -> Result<(), StoreError> {
-        let beats = self.options.store.beat().await?;
+        let finishing = self.finishing.borrow().clone();
+        let beats = self.options.store.beat(&finishing).await?;
         self.options.outages.store.works();
         let now = Instant::now();
         let left = self.beats.len();
-        self.beats.retain(|name, _| beats.iter().any(|(beating, _)| beating == name));
+        self.beats.retain(|name, _| beats.iter().any(|beating| beating.name == *name));
         if self.beats.len() < left {
             self.looks = INHERIT;
         }
         let me = self.options.store.daemon();
-        for (name, beat) in &beats {
+        for Beat { name, count: beat, .. } in &beats {
             let known = self.beats.entry(name.clone()).or_insert((*beat, now));
             if name == me && *beat > known.0 + 1 {
                 tracing::error!(
@@ -139,8 +160,11 @@ impl Crew {
         }
         let is_gone =
             |name: &String| name != me && self.beats.get(name).is_some_and(|(_, at)| now - *at > GONE);
-        let (gone, alive): (Vec<String>, Vec<String>) =
-            beats.into_iter().map(|(name, _)| name).partition(is_gone);
+        let (gone, alive): (Vec<Beat>, Vec<Beat>) = beats.into_iter().partition(|beat| is_gone(&beat.name));
+        let others = alive.iter().filter(|beat| beat.name != me);
+        let held = others.flat_map(|beat| beat.holding.iter().cloned()).collect();
+        let names = |beats: Vec<Beat>| beats.into_iter().map(|beat| beat.name).collect::<Vec<_>>();
+        let (gone, alive) = (names(gone), names(alive));
         for name in &gone {
             tracing::warn!(daemon = name, "a daemon is not heard of any more; its work is taken over");
         }
@@ -155,7 +179,7 @@ impl Crew {
         }
         let rank = alive.iter().position(|name| name == me).unwrap_or_default();
         let ours = sources(self.options.shards, rank, alive.len());
-        self.stand(&alive, now);
+        self.stand(&alive, held, now);
         self.sources.send_if_modified(|now| {
             let other = *now != ours;
             if other {
@@ -185,7 +209,7 @@ impl Crew {
     }
 
     /// Keeps its place among those that are alive.
-    fn stand(&mut self, alive: &[String], now: Instant) {
+    fn stand(&mut self, alive: &[String], held: BTreeSet<String>, now: Instant) {
         let same = self.standing.borrow().crew == alive;
         let since = *self.since.get_or_insert(now);
         if !same {
@@ -195,10 +219,10 @@ impl Crew {
         let first = self.standing.borrow().crew.is_empty() && alive.len() == 1;
         let settled = first || (same && (self.standing.borrow().settled || now - since >= SETTLED));
         self.standing.send_if_modified(|standing| {
-            let changed = !same || standing.settled != settled;
+            let changed = !same || standing.settled != settled || standing.held != held;
             if changed {
                 alive.clone_into(&mut standing.crew);
-                standing.settled = settled;
+                (standing.settled, standing.held) = (settled, held);
             }
             changed
         });
@@ -238,7 +262,8 @@ mod tests {
         let whose = |names: &[&str], partner: &str| {
             let crew = crew(names);
             let mine = |me: &&String| {
-                Standing { me: (*me).clone(), crew: crew.clone(), settled: true }.is_mine(partner)
+                Standing { me: (*me).clone(), crew: crew.clone(), settled: true, held: BTreeSet::new() }
+                    .is_mine(partner)
             };
             let owners: Vec<String> = crew.iter().filter(mine).cloned().collect();
             assert_eq!(owners.len(), 1, "{partner} has one owner");
@@ -249,7 +274,10 @@ mod tests {
             let after = whose(&["a", "b"], &partner);
             assert!(before == after || before.as_deref() == Some("c"), "{partner} moved without need");
         }
-        let nobody = Standing { me: "a".to_owned(), crew: Vec::new(), settled: false };
+        let nobody = Standing { me: "a".to_owned(), crew: Vec::new(), settled: false, held: BTreeSet::new() };
         assert!(!nobody.is_mine("agreement 1"));
+        let held = BTreeSet::from(["agreement 1".to_owned()]);
+        let waits = Standing { me: "a".to_owned(), crew: crew(&["a", "b"]), settled: true, held };
+        assert!(!waits.may_begin("agreement 1") && waits.may_begin("agreement 2"));
     }
 }

@@ -42,14 +42,13 @@ impl Filtering {
         let running = self.running.clone().acquire_owned();
         tokio::pin!(running);
         let free = tokio::time::timeout(self.limit, &mut running).await;
-        let running = match free {
-            Ok(running) => running,
-            Err(_) => {
-                tracing::error!(
-                    "desk.event_filter does not end, {AT_ONCE} times over, and nothing is taken until it does: mend it and start anew"
-                );
-                running.await
-            }
+        let running = if let Ok(running) = free {
+            running
+        } else {
+            tracing::error!(
+                "desk.event_filter does not end, {AT_ONCE} times over, and nothing is taken until it does: mend it and start anew"
+            );
+            running.await
         };
         let running = running.map_err(|_| "the daemon is stopping".to_owned())?;
         let (filter, input) = (self.filter.clone(), bytes.to_vec());

@@ -14,6 +14,8 @@ use crate::{
 
 /// How often agreements are looked at although nobody said that one changed: another daemon may have.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// How often while a worker finishes what has become another daemon's, which waits for it.
+const LOOK_SOON: Duration = Duration::from_secs(1);
 
 /// What the desk is called among those that are served; no agreement is.
 const DESK: &str = "the desk";
@@ -37,7 +39,13 @@ impl Roster {
     }
 
     /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
-    pub async fn run(mut self, mut standing: watch::Receiver<Standing>, stop: CancellationToken) {
+    /// It says what it is still finishing that has become another daemon's.
+    pub async fn run(
+        mut self,
+        mut standing: watch::Receiver<Standing>,
+        finishing: watch::Sender<Vec<String>>,
+        stop: CancellationToken,
+    ) {
         let changed = self.pipeline.agreements.clone();
         while !stop.is_cancelled() {
             let place = standing.borrow_and_update().clone();
@@ -45,16 +53,26 @@ impl Roster {
                 Ok(()) => self.options.outages.store.works(),
                 Err(error) => self.options.outages.store.failed(&error),
             }
+            let held = self.finishing(&place);
+            let soon = if held.is_empty() { LOOK_AGAIN } else { LOOK_SOON };
+            finishing.send_replace(held);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = changed.notified() => {}
                 Ok(()) = standing.changed() => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(soon) => {}
             }
         }
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What is still served here although it is another's by now.
+    fn finishing(&self, place: &Standing) -> Vec<String> {
+        let running = self.workers.iter().filter(|(_, (_, task))| !task.is_finished());
+        let others = running.filter(|(name, _)| !place.is_mine(name.as_str()));
+        others.map(|(name, _)| name.as_str().to_owned()).collect()
     }
 
     async fn align(&mut self, place: &Standing, stop: &CancellationToken) -> Result<(), String> {
@@ -105,7 +123,7 @@ impl Roster {
             if !running {
                 self.workers.remove(name);
             }
-        } else if !running && place.may_begin() {
+        } else if !running && place.may_begin(name.as_str()) {
             self.closed.remove(name);
             let token = stop.child_token();
             let worker = worker(self.options.clone(), self.pipeline.clone());

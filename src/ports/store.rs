@@ -34,6 +34,17 @@ impl StoreError {
     }
 }
 
+/// A daemon among those that share a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// What it is called.
+    pub name: String,
+    /// How often it has said that it is alive.
+    pub count: i64,
+    /// What it still serves although it is another's by now: that one waits.
+    pub holding: Vec<String>,
+}
+
 /// What a batch of changes speaks of.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -281,8 +292,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
     }
-    /// Says that this daemon is alive; returns all that share the database, each with its last beat, by name.
-    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    /// Says that this daemon is alive, and what it still serves that is another's; returns all that share the database, by name.
+    async fn beat(&self, _holding: &[String]) -> Result<Vec<Beat>, StoreError> {
         Ok(Vec::new())
     }
     /// Forgets daemons that are gone, and takes over what they, and any that left, had still to publish; returns how much.

@@ -14,7 +14,7 @@ use super::{
     agreement, apply,
     link::{Cell, Link, Statement},
     message, pages, read,
-    row::Reader,
+    row::{Reader, json},
     snapshot,
     vault::Vault,
 };
@@ -25,8 +25,8 @@ use crate::{
         agreement::{ALL_DECLINED, TAKEN_BACK},
     },
     ports::{
-        Counts, Happened, MessageFilter, Minute, Scope, Store, StoreError, TicketView, Trouble, TroubleKey,
-        Writes,
+        Beat, Counts, Happened, MessageFilter, Minute, Scope, Store, StoreError, TicketView, Trouble,
+        TroubleKey, Writes,
     },
 };
 
@@ -315,14 +315,16 @@ impl Store for SqlStore {
         rows.pop().map(|row| Reader::new("clock", row).time()).transpose()
     }
 
-    async fn beat(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let beat = "insert into daemon (name, beat) values ($1, 1) on conflict (name) do update set beat = daemon.beat + 1";
-        let all = "select name, beat from daemon order by name";
-        let beats = vec![Statement::new(beat, vec![(&*self.daemon).into()]), Statement::new(all, Vec::new())];
+    async fn beat(&self, holding: &[String]) -> Result<Vec<Beat>, StoreError> {
+        let beat = "insert into daemon (name, beat, holding) values ($1, 1, $2) \
+            on conflict (name) do update set beat = daemon.beat + 1, holding = excluded.holding";
+        let all = "select name, beat, holding from daemon order by name";
+        let beat = Statement::new(beat, vec![(&*self.daemon).into(), json(&holding)]);
+        let beats = vec![beat, Statement::new(all, Vec::new())];
         let rows = self.link()?.transact(beats).await?.pop().unwrap_or_default();
         let read = |row| {
             let mut row = Reader::new("daemon", row);
-            Ok((row.text()?, row.int()?))
+            Ok(Beat { name: row.text()?, count: row.int()?, holding: row.json()? })
         };
         rows.into_iter().map(read).collect()
     }

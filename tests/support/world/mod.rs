@@ -191,7 +191,7 @@ impl World {
             tokio::join!(
                 Relay::new(options.clone(), pipeline.clone()).run(stop.clone()),
                 Intake::new(options.clone(), pipeline.clone()).run(own.sources, stop.clone()),
-                Roster::new(options.clone(), pipeline.clone()).run(own.standing, stop.clone()),
+                Roster::new(options.clone(), pipeline.clone()).run(own.standing, own.finishing, stop.clone()),
                 Sweep::new(options, pipeline).run(stop),
             );
         });

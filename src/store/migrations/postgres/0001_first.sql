@@ -162,7 +162,9 @@ alter table message set (fillfactor = 85);
 -- The daemons that work on this database; one whose beat stands still is gone, and the others publish what it has left.
 create table daemon (
   name text primary key,
-  beat bigint not null
+  beat bigint not null,
+  -- Partners that it still serves although they are another's by now.
+  holding text not null
 );
 -- What each daemon did, minute by minute.
 create table minute (

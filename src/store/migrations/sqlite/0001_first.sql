@@ -156,7 +156,9 @@ create index history_ticket on history (ticket, n);
 -- The daemons that work on this database; one whose beat stands still is gone, and the others publish what it has left.
 create table daemon (
   name text primary key,
-  beat bigint not null
+  beat bigint not null,
+  -- Partners that it still serves although they are another's by now.
+  holding text not null
 );
 -- What each daemon did, minute by minute.
 create table minute (
