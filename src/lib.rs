@@ -59,6 +59,7 @@
 //! | [`http`] | the sharing endpoints, webhooks, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
 //! | [`config`] | the settings | domain, engine's rules, wire's filter, what checks a URL |
 //! | [`app`] | wiring, life and reload; what `check` looks at | everything but cli and demo |
+//! | [`kit`] | a partner to develop against, and one that examines | nothing of ours |
 //! | [`demo`], [`cli`] | two desks that play the story; the commands | app and below |
 //!
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
@@ -78,6 +79,7 @@ pub mod domain;
 pub mod engine;
 pub mod flow;
 pub mod http;
+pub mod kit;
 pub mod mail;
 pub mod partner;
 pub mod ports;

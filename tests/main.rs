@@ -35,6 +35,7 @@ mod jira; // tickets shared with a Jira, both ways
 mod jira_agreements; // agreements with a Jira
 mod joined; // bridges of the examples, and two daemons with nothing but queues between them
 mod keys; // access keys: changed, sealed
+mod kit; // what examines partners, and what is one
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod limits; // too much, too often, too slow, for too long
 mod notices; // who is told, on the desk and by mail

@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod daemon;
 mod dead_letter;
+mod kit;
 mod print;
 mod supervisor;
 mod ticket;
@@ -82,6 +83,10 @@ enum Command {
         /// Of what
         of: tools::Schema,
     },
+    /// Play a Networked Help Desk partner against a server, and say which points of the protocol it keeps
+    PartnerTest(kit::PartnerTest),
+    /// Be a partner to develop against: says what it gets, accepts invites, comments on tickets
+    FakePartner(kit::Fake),
     /// The manual page, as man reads it
     Man,
     /// Completions for a shell
@@ -134,6 +139,10 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::DeadLetter(command) => dead_letter::run(global, command).await?,
         Command::Preview { event } => tools::preview(global, &event).await?,
         Command::Schema { of } => tools::schema(global, of)?,
+        Command::PartnerTest(given) => {
+            return Ok(if kit::test(global, given).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::FakePartner(given) => kit::fake(given).await?,
         Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "crossdesk", &mut std::io::stdout());
