@@ -21,6 +21,10 @@ use super::{
     sheet::{Sheet, Wanted},
 };
 
+/// How often it is looked whether a server has seen that its yes was taken, and how long it is waited in between.
+const LOOKS: usize = 100;
+const BETWEEN: Duration = Duration::from_millis(100);
+
 /// What is examined, and how.
 #[derive(Clone, Debug)]
 pub struct Exam {
@@ -64,6 +68,7 @@ pub async fn examine(
     }
     let wanted = "an invite is accepted by PUT of its status to the sender's URL, with the token";
     sheet.note("all", wanted, Verdict::Kept, "accepted".to_owned());
+    settled(&sheet, &path).await?;
     let ticket = share(&mut sheet, &agreement).await?;
     dialects(&mut sheet, &ticket).await?;
     end(&mut sheet, &path, &ticket).await?;
@@ -125,6 +130,20 @@ async fn pending(sheet: &mut Sheet<'_>, path: &str, yes: &watch::Receiver<bool>)
         if !*yes.borrow() {
             sheet.judge("all", what, &said, Wanted::Refused(&[403, 422]));
         }
+    }
+    Ok(())
+}
+
+/// Waits until the server has seen that its yes was taken; of one that cannot be asked, it is assumed.
+async fn settled(sheet: &Sheet<'_>, path: &str) -> io::Result<()> {
+    for _ in 0..LOOKS {
+        let said =
+            sheet.answer("the agreement, after it was accepted", sheet.ask(Method::GET, path, None)).await?;
+        let shown: Value = serde_json::from_str(&said.text).unwrap_or_default();
+        if shown.get("status").and_then(Value::as_str) != Some("pending") {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
     Ok(())
 }
