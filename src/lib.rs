@@ -94,6 +94,8 @@ pub mod _agreements {}
 pub mod _sync {}
 #[doc = include_str!("docs/jira.md")]
 pub mod _jira {}
+#[doc = include_str!("docs/partners.md")]
+pub mod _partners {}
 #[doc = include_str!("docs/bridges.md")]
 pub mod _bridges {}
 #[doc = include_str!("docs/desks.md")]
@@ -104,5 +106,7 @@ pub mod _performance {}
 pub mod _scale {}
 #[doc = include_str!("docs/security.md")]
 pub mod _security {}
+#[doc = include_str!("docs/contributing.md")]
+pub mod _contributing {}
 #[doc = include_str!("docs/operations.md")]
 pub mod _operations {}

@@ -180,7 +180,12 @@ impl Crew {
         let rank = alive.iter().position(|name| name == me).unwrap_or_default();
         let ours = sources(self.options.shards, rank, alive.len());
         self.stand(&alive, held, now);
+        // What is another's now is let go at once. What becomes its own waits until all have seen it: by then whoever takes over
+        // what one left unpublished has published it, and nothing of a ticket overtakes it.
+        let settled = self.standing.borrow().settled;
         self.sources.send_if_modified(|now| {
+            let ours: Vec<Source> =
+                ours.iter().filter(|source| settled || now.contains(source)).cloned().collect();
             let other = *now != ours;
             if other {
                 tracing::info!(
