@@ -4,7 +4,7 @@ use reqwest::{Client, Response, header, redirect::Policy};
 
 use serde_json::json;
 
-use crate::support::{Pair, TestDaemon, say};
+use crate::support::{Pair, TestDaemon, say, until};
 
 async fn page(client: &Client, base: &str, cookie: &str) -> Response {
     client.get(base).header(header::COOKIE, cookie).send().await.unwrap()
@@ -81,4 +81,50 @@ async fn pages_are_for_those_who_have_signed_in_and_their_forms_come_from_nowher
         last = form(&client, login.clone(), "", "token=guess".into(), &base).await.status().as_u16();
     }
     assert_eq!(last, 429, "guessing ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_there_on_either_database() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let id = daemon.open_and_share(&uuid, "Lens is broken").await;
+        daemon.until_quiet().await;
+        partner.answer_always(Some((422, vec![], "no".to_owned())));
+        daemon.open_and_share(&uuid, "Nobody wants this").await;
+        until("the dead letter", async || {
+            (daemon.get("dead-letters").await.as_array()?.len() == 1).then_some(())
+        })
+        .await;
+        let base = format!("http://{}", daemon.config.admin.listen);
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        let right = form(&client, format!("{base}/login"), "", "token=test-token".into(), &base).await;
+        let set = right.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+        let cookie = set.split(';').next().unwrap().to_owned();
+        let ticket = daemon.ticket(&id).await["uuid"].as_str().unwrap().to_owned();
+        for (path, shown) in [
+            (String::new(), "Partner"),
+            ("/agreements".to_owned(), "Partner"),
+            (format!("/agreements/{uuid}"), "Partner"),
+            (format!("/agreements/{uuid}/deactivate"), "Partner"),
+            ("/agreements/new".to_owned(), "Zendesk"),
+            ("/tickets".to_owned(), "Lens is broken"),
+            (format!("/tickets?agreement={uuid}"), "Lens is broken"),
+            (format!("/tickets/{ticket}"), "Lens is broken"),
+            ("/attention".to_owned(), "Partner"),
+        ] {
+            let seen = page(&client, &format!("{base}{path}"), &cookie).await;
+            let (status, html) = (seen.status(), seen.text().await.unwrap());
+            assert!(status == 200 && html.contains(shown), "{path}: {status} without {shown}: {html}");
+        }
+        // What is said to need a person leads to the tickets.
+        let attention = page(&client, &format!("{base}/attention"), &cookie).await.text().await.unwrap();
+        let (_, link) =
+            attention.split_once("href=\"/attention/trouble?").unwrap_or_else(|| panic!("{attention}"));
+        let link = link.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+        let of_kind = page(&client, &format!("{base}/attention/trouble?{link}"), &cookie).await;
+        assert_eq!(of_kind.status(), 200);
+        let html = of_kind.text().await.unwrap();
+        assert!(html.contains("Nobody wants this"), "{link}: {html}");
+    }
 }
