@@ -5,6 +5,7 @@ mod agreements;
 mod auth;
 mod health;
 mod hooks;
+mod inviting;
 mod jira_form;
 mod messages;
 mod openapi;

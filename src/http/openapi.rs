@@ -9,7 +9,8 @@ use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
 use super::{
     Shared,
     admin::Settings,
-    agreements::{ByForm, EditForm, InviteForm},
+    agreements::{ByForm, EditForm},
+    inviting::InviteForm,
     problem::ProblemView,
     tickets::ShareForm,
     view::{

@@ -12,7 +12,7 @@ use crate::{
     domain::{CommentTerms, Kind, Terms},
     http::{
         Shared,
-        agreements::{InviteForm, make},
+        inviting::{InviteForm, make},
         jira_form::JiraForm,
         problem::Problem,
     },
@@ -98,7 +98,7 @@ async fn invite(State(context): State<Shared>, sent: Sent) -> Result<Response, P
         Ok(made) => made,
         Err(problem) => return again(&context, &sent, &problem).await,
     };
-    let secret = crate::http::agreements::secret(&agreement, &key);
+    let secret = crate::http::inviting::secret(&agreement, &key);
     let Some((_, secret)) = secret else {
         let said = format!("{} is invited; the agreement waits for its answer.", agreement.name);
         return Ok(go(&context, &sent.session, &format!("/agreements/{}", agreement.uuid), said));
