@@ -41,6 +41,7 @@ mod limits; // too much, too often, too slow, for too long
 mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
+mod reconciling; // drift between two sides: found, told, repaired
 mod restarts; // agreements over restarts, declared ones too
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod simulation; // the flow in a simulated world, from a seed

@@ -26,7 +26,7 @@ use crate::{
     engine::{Desk, rules::Rule},
     flow::{
         Crew, Filtering, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Live, Options, Pipeline,
-        Post, Postbox, Relay, Roster, Sweep,
+        Post, Postbox, Reconcile, Reconciling, Relay, Roster, Sweep,
     },
     http,
     mail::SmtpMailer,
@@ -299,6 +299,7 @@ pub fn options(config: &Config) -> Result<Options> {
         batch: BATCH,
         linger: LINGER,
         keep: config.store.keep(),
+        reconciling: Reconciling { every: config.reconcile.every(), repair: config.reconcile.repair },
         post: Postbox::default(),
         invites: Invites {
             waiting: config.invites.max_waiting,
@@ -355,6 +356,7 @@ async fn work(
         Intake::new(options.clone(), pipeline.clone()).run(own.sources, stop.clone()),
         InboundQueue::new(options.clone(), pipeline.clone(), inbound).run(stop.clone()),
         Roster::new(options.clone(), pipeline.clone()).run(own.standing, own.finishing, stop.clone()),
+        Reconcile::new(options.clone(), pipeline.clone()).run(stop.clone()),
         Sweep::new(options.clone(), pipeline.clone()).run(stop.clone()),
     );
 }

@@ -7,6 +7,7 @@ mod daemon;
 mod dead_letter;
 mod kit;
 mod print;
+mod reconcile;
 mod supervisor;
 mod ticket;
 mod tools;
@@ -78,6 +79,8 @@ enum Command {
         /// A file with the event, or - for standard input
         event: PathBuf,
     },
+    /// Ask partners for the shared tickets, and say where they differ; or put that right
+    Reconcile(reconcile::Reconcile),
     /// JSON Schema of the configuration, the desk's events or the commands
     Schema {
         /// Of what
@@ -138,6 +141,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Ticket(command) => ticket::run(global, command).await?,
         Command::DeadLetter(command) => dead_letter::run(global, command).await?,
         Command::Preview { event } => tools::preview(global, &event).await?,
+        Command::Reconcile(given) => reconcile::run(global, given).await?,
         Command::Schema { of } => tools::schema(global, of)?,
         Command::PartnerTest(given) => {
             return Ok(if kit::test(global, given).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -64,6 +64,22 @@ impl Default for Limits {
     }
 }
 
+/// `[reconcile]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconcile {
+    /// How often shared tickets are compared with what the partners have; `0s`: only when somebody asks.
+    pub every: String,
+    /// Put right what differs, instead of only saying so.
+    pub repair: bool,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every: "0s".to_owned(), repair: false }
+    }
+}
+
 /// `[mail]`
 #[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guard::{Invites, Limits, Mail},
+    guard::{Invites, Limits, Mail, Reconcile},
     jira::DeclaredJira,
 };
 use crate::{
@@ -34,6 +34,8 @@ pub struct Config {
     pub invites: Invites,
     /// How much may come in.
     pub limits: Limits,
+    /// Comparing tickets with the partners'.
+    pub reconcile: Reconcile,
     /// Notices by e-mail.
     pub mail: Mail,
     /// Logs.

@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Check {
     for (key, text) in [
         ("desk.command_timeout", &config.desk.command_timeout),
         ("store.keep", &config.store.keep),
+        ("reconcile.every", &config.reconcile.every),
         ("delivery.timeout", &config.delivery.timeout),
         ("delivery.retry.initial", &config.delivery.retry.initial),
         ("delivery.retry.max", &config.delivery.retry.max),
@@ -40,7 +41,8 @@ pub(super) fn check(config: &Config) -> Check {
         ("limits.body_timeout", &config.limits.body_timeout),
     ] {
         match humantime::parse_duration(text) {
-            Ok(duration) if !duration.is_zero() => {}
+            // Never, where it is something that need not be done.
+            Ok(duration) if !duration.is_zero() || key == "reconcile.every" => {}
             _ => return wrong(key, format!("\"{text}\" is no duration; write it like 10s, 5m or 72h")),
         }
     }
@@ -265,6 +267,13 @@ impl Config {
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         format!("{}:{}", host.trim(), self.admin.listen.port())
+    }
+}
+
+impl super::guard::Reconcile {
+    /// How often; `None`: never by itself.
+    pub fn every(&self) -> Option<Duration> {
+        Some(duration(&self.every)).filter(|every| !every.is_zero())
     }
 }
 

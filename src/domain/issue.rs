@@ -30,6 +30,8 @@ pub enum Reason {
     NearestStatus,
     /// The ticket is closed, and takes nothing more.
     TicketClosed,
+    /// The partner has something else than what was agreed, and nothing is on its way about it.
+    Drift,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             Self::ShareRefused => "share_refused",
             Self::NearestStatus => "nearest_status",
             Self::TicketClosed => "ticket_closed",
+            Self::Drift => "drift",
         }
     }
 
@@ -62,6 +65,7 @@ impl Reason {
             Self::ShareRefused,
             Self::NearestStatus,
             Self::TicketClosed,
+            Self::Drift,
         ]
         .into_iter()
         .find(|reason| reason.as_str() == code)
@@ -75,7 +79,8 @@ pub struct Issue {
     pub ticket: Uuid,
     /// The agreement.
     pub agreement: Uuid,
-    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`.
+    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`;
+    /// `drift:` and one of these where the two sides differ.
     pub subject: String,
     /// Why, as a code.
     pub reason: Reason,

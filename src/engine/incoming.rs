@@ -4,7 +4,7 @@
 //! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
 
 use crate::domain::{
-    Agreement, Command, Direction, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
+    Agreement, Command, Direction, Extra, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
     TicketUpdate, Undone, Value,
 };
 
@@ -256,6 +256,8 @@ pub fn as_shared(
     update.requester.clone_from(&case.ticket.requester);
     update.requested_at = case.ticket.created_at;
     update.original_id = case.ticket.id.as_ref().map(ToString::to_string);
+    // Whoever compares knows by these that all is here, and whether anything is on its way.
+    update.extra = Some(Extra { seq: Some(share.seq), seen: Some(share.partner_seq), ..Extra::default() });
     let by_us = share.role == ShareRole::Incoming;
     for stored in comments.into_iter().filter(|stored| stored.n <= share.comments_sent) {
         let mut comment = stored.comment;

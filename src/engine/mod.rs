@@ -12,6 +12,7 @@
 //! | somebody starts or ends a share | [`sharing`] |
 //! | a partner refuses a message | [`refusal`] |
 //! | a partner that is no desk has taken one | [`carried()`] |
+//! | a partner shows what it has of a ticket | [`drift`] |
 //! | the desk could not do something, or could not then | [`undone`] |
 //! | an agreement is made, answered or ended | [`agreement`] |
 
@@ -22,6 +23,7 @@ mod case;
 pub mod completion;
 mod decision;
 mod diff;
+pub mod drift;
 mod echo;
 pub mod field;
 pub mod field_check;

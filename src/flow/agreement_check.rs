@@ -2,16 +2,13 @@
 
 use serde::Serialize;
 
-use super::{errand, options::Options};
+use super::{asking, errand, options::Options};
 use crate::{
     domain::{Agreement, AgreementStatus, Catalogue, CustomField, Direction, Kind, Title},
     engine::field_check::{self, FieldCheck},
-    ports::{Call, Method, Point, Scope, Setback, StoreError},
+    ports::{Point, Scope, Setback, StoreError},
     wire::nhd,
 };
-
-/// How much of a partner's answer is read as words.
-const WORDS: usize = 300;
 
 /// What a look at an agreement found.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -130,26 +127,11 @@ async fn ask(
     if agreement.status == AgreementStatus::Pending && !invited {
         return Ok(not_asked("the partner has not taken the invite yet"));
     }
-    let (Some(base), Some(keys)) = (agreement.url.clone(), options.store.access_keys(&agreement.uuid).await?)
-    else {
+    let keys = options.store.access_keys(&agreement.uuid).await?;
+    let asked = asking::ask(options, agreement, keys.as_ref(), "agreements", &agreement.uuid).await;
+    let Some(result) = asked else {
         return Ok(not_asked("the agreement has no URL or no access key"));
     };
-    let call = Call {
-        method: Method::Get,
-        base,
-        collection: "agreements",
-        uuid: agreement.uuid.clone(),
-        body: None,
-        token: Some((agreement.uuid.clone(), keys.current.clone())),
-        profile: agreement.profile,
-    };
-    let mut result = options.partner.call(&call).await;
-    if let (Ok(answer), Some(next)) = (&result, &keys.next)
-        && matches!(answer.status, 401 | 403)
-    {
-        let token = Some((agreement.uuid.clone(), next.clone()));
-        result = options.partner.call(&Call { token, ..call }).await;
-    }
     let answer = match result {
         Ok(answer) => answer,
         Err(error) => {
@@ -159,9 +141,7 @@ async fn ask(
             ));
         }
     };
-    let both = [Some(&keys.current), keys.next.as_ref()].into_iter().flatten();
-    let hidden = both.fold(answer.text.clone(), |text, key| text.replace(key.reveal(), "…"));
-    let words: String = hidden.trim().chars().take(WORDS).collect();
+    let words = asking::words(&answer, keys.as_ref());
     if !(200..300).contains(&answer.status) || answer.is_page {
         let detail = format!("the partner answered {} {words}", answer.status);
         return Ok((PartnerCheck { state: "refused", detail: detail.trim().to_owned(), status: None }, None));

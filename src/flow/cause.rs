@@ -77,6 +77,9 @@ impl Cause {
             }
             Change::Share(_, agreement) => Self { wanted: Some(agreement.clone()), ..from("admin", "share") },
             Change::Unshare(_) => from("admin", "unshare"),
+            Change::Compared { agreement, comparison, .. } if comparison.repair => {
+                Self { agreement: Some(agreement.clone()), ..from("admin", "repair") }
+            }
             Change::Due(_) => from("clock", "the desk has not answered in time"),
             Change::Refit(_) => from("desk", "custom fields changed"),
             Change::Retry(_) => from("admin", "retry"),

@@ -8,6 +8,7 @@ use crate::{
     engine::{
         Outcome, Refusal,
         agreement::{Invite, Told},
+        drift::{Comparison, Difference},
     },
 };
 
@@ -170,6 +171,17 @@ pub enum Change {
     Share(TicketId, String),
     /// Somebody here ends a share.
     Unshare(TicketId),
+    /// A partner was asked what it has of a ticket.
+    Compared {
+        /// Under which agreement.
+        agreement: Uuid,
+        /// Which ticket.
+        ticket: Uuid,
+        /// What it has.
+        comparison: Box<Comparison>,
+    },
+    /// Something is done once, by whoever comes first: who asks under this key is told whether he is.
+    Claim(String),
     /// A message was tried.
     Attempt(Box<Message>, Attempted),
     /// The issue that stands for a ticket is known, though not all is done there.
@@ -226,9 +238,12 @@ impl Change {
             Self::Share(..) => "share",
             Self::Unshare(_) => "unshare",
             Self::Attempt(..) => "attempt",
+            Self::Compared { .. } => "comparison",
             Self::Once(_, change) => change.name(),
             Self::Found { .. } => "issue",
-            Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(..) => "note",
+            Self::Published(_) | Self::Buried(_) | Self::Hold(..) | Self::Release(..) | Self::Claim(_) => {
+                "note"
+            }
             Self::Due(_) | Self::Unnamed(..) => "time-out",
             Self::Refit(_) | Self::Refitted(..) | Self::RefitAll => "fields",
             Self::Retry(_) => "retry",
@@ -248,6 +263,8 @@ pub struct Done {
     pub created: bool,
     /// The agreement as it now is.
     pub agreement: Option<Agreement>,
+    /// Where a ticket and its counterpart differ; none where that cannot be told now.
+    pub differs: Option<Vec<Difference>>,
 }
 
 /// What came of a change, or why nothing did.

@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     domain::{Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Timestamp, Uuid},
-    engine::{self, Case, Context, Outcome, Refusal, completion, incoming, refusal, sharing, undone},
+    engine::{
+        self, Case, Context, Outcome, Refusal, completion,
+        drift::{self, Comparison},
+        incoming, refusal, sharing, undone,
+    },
     ports::{Mark, StoreError},
 };
 
@@ -85,6 +89,14 @@ impl Batch<'_> {
                 self.writes.seen.push(key.clone());
                 Ok(done)
             }
+            Change::Compared { agreement, ticket, comparison } => {
+                self.compared(agreement, ticket, comparison)
+            }
+            Change::Claim(key) => {
+                let created = self.snapshot.seen.insert(key.clone());
+                self.writes.seen.extend(created.then(|| key.clone()));
+                Ok(Done { created, ..Done::default() })
+            }
             Change::Found { agreement, ticket, carried } => {
                 self.carried(agreement, ticket, None, carried);
                 Ok(Done::default())
@@ -125,7 +137,22 @@ impl Batch<'_> {
             TicketAction::Unshare => incoming::ticket_unshared(case, &agreement, ctx),
         };
         let decision = self.decide_or_refuse(case, None, apply)?;
-        Ok(Done { outcome: decision.outcome, created, agreement: None })
+        Ok(Done { outcome: decision.outcome, created, ..Done::default() })
+    }
+
+    /// A partner was asked what it has of a ticket.
+    fn compared(&mut self, agreement: &Uuid, ticket: &Uuid, comparison: &Comparison) -> Answer {
+        let agreement = self.snapshot.agreements.get(agreement).cloned();
+        let agreement = agreement.ok_or_else(|| Refusal::new(403, "the agreement is gone"))?;
+        let Some(case) = self.snapshot.cases.remove(ticket) else { return Ok(Done::default()) };
+        let mut differs = None;
+        let compare = |case: &mut Case, ctx: &Context<'_>| {
+            let (decision, found) = drift::compared(case, &agreement, comparison, ctx)?;
+            differs = found;
+            Ok(decision)
+        };
+        let outcome = self.decide_or_refuse(case, None, compare)?.outcome;
+        Ok(Done { outcome, differs, ..Done::default() })
     }
 
     pub(super) fn mark(

@@ -17,6 +17,7 @@
 //! the rows make twice the same as once.
 
 mod agreement_check;
+mod asking;
 mod attempt;
 mod cases;
 mod cause;
@@ -42,6 +43,7 @@ mod outbox;
 mod pipeline;
 mod post;
 mod receiver;
+mod reconcile;
 mod references;
 mod relay;
 mod roster;
@@ -61,10 +63,11 @@ pub use hooks::{Hooks, Webhook};
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
 pub use intake::Intake;
-pub use options::{Invites, Limits, Live, Options};
+pub use options::{Invites, Limits, Live, Options, Reconciling};
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;
 pub use post::{Post, Postbox};
+pub use reconcile::{Drift, Reconcile, Reconciled};
 pub use relay::Relay;
 pub use roster::Roster;
 pub use sweep::Sweep;

@@ -41,6 +41,15 @@ pub struct Limits {
     pub requests_per_minute: u32,
 }
 
+/// When shared tickets are compared with the partners' by the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reconciling {
+    /// How often; `None`: never.
+    pub every: Option<Duration>,
+    /// Whether what differs is put right.
+    pub repair: bool,
+}
+
 /// What of the configuration may change while the daemon runs. Cheap to clone: every clone sees the change.
 #[derive(Clone, Debug, Default)]
 pub struct Live(Arc<RwLock<Changeable>>);
@@ -116,6 +125,8 @@ pub struct Options {
     pub linger: Duration,
     /// How long ended messages are kept.
     pub keep: Duration,
+    /// When tickets are compared with the partners'.
+    pub reconciling: Reconciling,
     /// Who brings notices to the mail server.
     pub post: Postbox,
     /// What is let in of invites.

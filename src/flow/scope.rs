@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::{Comment, DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
+    engine::drift::There,
     ports::{Scope, TicketRef},
 };
 
@@ -73,6 +74,16 @@ fn add(scope: &mut Scope, change: &Change) {
         Change::Due(ticket) | Change::Refit(ticket) | Change::Retry(ticket) => {
             scope.tickets.push(ticket.clone());
         }
+        Change::Compared { agreement, ticket, comparison } => {
+            scope.agreements.push(agreement.to_string());
+            scope.tickets.push(ticket.clone());
+            scope.unanswered = true;
+            scope.all_comments.push(TicketRef::Network(ticket.clone()));
+            if let There::Ticket(update) = &comparison.there {
+                add_update(scope, update);
+            }
+        }
+        Change::Claim(key) => scope.events.push(key.clone()),
         Change::Once(key, change) => {
             scope.events.push(key.clone());
             add(scope, change);

@@ -17,11 +17,11 @@ use super::{
     inviting::{make, random, with_key},
     jira_form::{self, JiraForm},
     problem::{Problem, Result},
-    view::{AgreementView, Checked, json},
+    view::{AgreementView, Checked, ReconciledView, json},
 };
 use crate::{
     domain::{AccessKey, Agreement, AgreementStatus, Kind, Profile, Uuid},
-    flow::{self, AgreementAction, Change, TermsEdit},
+    flow::{self, AgreementAction, Change, Reconcile, TermsEdit},
     ports::Scope,
 };
 
@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(deactivate))
         .routes(routes!(rotate_key))
         .routes(routes!(check))
+        .routes(routes!(reconcile))
 }
 
 /// What changes of an agreement.
@@ -211,6 +212,39 @@ async fn check(State(context): State<Shared>, Path(uuid): Path<String>) -> Resul
     let agreement = find(&context, &uuid).await?;
     let found = flow::check(&context.options, &agreement).await?;
     Ok(json(Checked { agreement: AgreementView::of(&agreement), found }))
+}
+
+/// How far a comparison goes.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReconcileForm {
+    /// Tickets after this one: `next` of the step before.
+    #[serde(default)]
+    after: Option<Uuid>,
+    /// Put right what differs: the sender's values count, and comments go to whoever lacks them.
+    #[serde(default)]
+    repair: bool,
+}
+
+/// Asks the partner for some of the shared tickets, and compares them with what was agreed; go on with `next` until there is none.
+#[utoipa::path(
+    post,
+    path = "/agreements/{uuid}/reconcile",
+    tag = "agreements",
+    params(("uuid" = String, Path, description = "The agreement's uuid")),
+    request_body(content = ref("#/components/schemas/ReconcileForm")),
+    responses((status = 200, description = "what was found", body = ref("#/components/schemas/Reconciled")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "the agreement is not in force, or the partner does not take its key", body = ref("#/components/schemas/Problem")), (status = 422, description = "the partner cannot be asked for tickets", body = ref("#/components/schemas/Problem"))),
+)]
+async fn reconcile(
+    State(context): State<Shared>,
+    Path(uuid): Path<String>,
+    form: Sent,
+) -> Result<Json<Value>> {
+    let form: ReconcileForm = body(form)?;
+    let agreement = find(&context, &uuid).await?;
+    let reconcile = Reconcile::new(context.options.clone(), context.pipeline.clone());
+    let step = reconcile.step(&agreement, form.after.as_ref(), form.repair).await?;
+    Ok(json(ReconciledView::of(&step)))
 }
 
 /// Changes an agreement: the sender its terms, either side what it alone settles. What is absent stays.

@@ -9,12 +9,13 @@ use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
 use super::{
     Shared,
     admin::Settings,
-    agreements::{ByForm, EditForm},
+    agreements::{ByForm, EditForm, ReconcileForm},
     inviting::InviteForm,
     problem::ProblemView,
     tickets::ShareForm,
     view::{
-        AgreementView, Checked, Explained, ManyDone, MessageView, Outcome, Previewed, Replayed, TicketShape,
+        AgreementView, Checked, Explained, ManyDone, MessageView, Outcome, Previewed, ReconciledView,
+        Replayed, TicketShape,
     },
 };
 use crate::wire;
@@ -145,6 +146,8 @@ fn schemas() -> Map<String, Value> {
     add::<InviteForm>(&mut generator);
     add::<EditForm>(&mut generator);
     add::<ByForm>(&mut generator);
+    add::<ReconcileForm>(&mut generator);
+    add::<ReconciledView<'_>>(&mut generator);
     add::<ShareForm>(&mut generator);
     add::<Settings>(&mut generator);
     wire::desk::describe(&mut generator);

@@ -64,6 +64,10 @@ fn describe() {
     describe_gauge!("crossdesk_dead_letters", "Messages that wait for a person.");
     describe_counter!("crossdesk_fields_not_synced_total", "Custom fields left out, by reason.");
     describe_gauge!("crossdesk_partner_up", "How the last attempt at a partner ended: 1 or 0.");
+    describe_gauge!(
+        "crossdesk_tickets_adrift",
+        "Tickets that differed from the partner's when they were last compared by the clock."
+    );
     for outcome in
         [Outcome::Applied, Outcome::Unchanged, Outcome::Stale, Outcome::Unshared, Outcome::Rejected]
     {
@@ -136,6 +140,12 @@ pub fn inbound(agreement: Option<&Uuid>, status: u16) {
     };
     let name = agreement.map_or_else(|| "unknown".to_owned(), ToString::to_string);
     counter!("crossdesk_inbound_total", "agreement" => name, "outcome" => outcome).increment(1);
+}
+
+/// All tickets of an agreement were compared with the partner's; so many differed.
+pub fn drift(agreement: &Uuid, differing: usize) {
+    let count = f64::from(u32::try_from(differing).unwrap_or(u32::MAX));
+    gauge!("crossdesk_tickets_adrift", "agreement" => agreement.to_string()).set(count);
 }
 
 /// How much waits.

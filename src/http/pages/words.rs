@@ -139,6 +139,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::ShareRefused => "Could not be shared",
         Reason::NearestStatus => "Nearest status",
         Reason::TicketClosed => "The ticket is closed",
+        Reason::Drift => "The two sides differ",
     }
 }
 
@@ -161,6 +162,7 @@ pub(super) fn remedy(reason: Reason) -> &'static str {
         Reason::ShareRefused => "Mend what the reason says, and share the ticket again.",
         Reason::NearestStatus => "Nothing, or map the status in the agreement's local settings.",
         Reason::TicketClosed => "Open a follow-up ticket, if what was said matters.",
+        Reason::Drift => "Look at both tickets; crossdesk reconcile --repair makes them one again.",
     }
 }
 
@@ -211,12 +213,14 @@ pub(super) fn part(subject: &str) -> String {
         "tags" => "Tags",
         "ticket" => "The ticket",
         "share" => "The share",
+        "sequence" => "The order of messages",
         "link" => "Link",
         "comment" | "comments" => "Comments",
         "message" => "Messages",
         "description" => "Description",
         other => {
             return match other.split_once(':') {
+                Some(("drift", differing)) => part(differing),
                 Some(("field", title)) => title.to_owned(),
                 Some(("comment", _)) => "A comment".to_owned(),
                 Some(("message", _)) => "A message".to_owned(),

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod message;
+mod reconciled;
 mod ticket;
 
 use axum::Json;
@@ -13,6 +14,7 @@ use crate::{domain::Timestamp, wire::date::to_rfc3339};
 
 pub(super) use agreement::{AgreementView, Checked};
 pub(super) use message::{ManyDone, MessageView, Outcome, Previewed, Refused};
+pub(super) use reconciled::ReconciledView;
 pub(super) use ticket::{Explained, Replayed, TicketShape};
 
 /// An instant, RFC 3339.
