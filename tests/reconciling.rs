@@ -51,6 +51,33 @@ async fn set_back(daemon: &mut TestDaemon, copy: &std::path::Path) {
     daemon.resume().await;
 }
 
+/// The button of the page Attention, pressed.
+async fn press_make_one(daemon: &TestDaemon, agreement: &str) {
+    let base = format!("http://{}", daemon.config.admin.listen);
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let urlencoded = ("content-type", "application/x-www-form-urlencoded");
+    let login =
+        client.post(format!("{base}/login")).header(urlencoded.0, urlencoded.1).body("token=test-token");
+    let signed_in = login.send().await.unwrap();
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let page = async |path: &str| {
+        let got = client.get(format!("{base}{path}")).header("cookie", &cookie).send().await.unwrap();
+        got.text().await.unwrap()
+    };
+    let attention = page("/attention").await;
+    assert!(attention.contains("The two sides differ"), "{attention}");
+    let which = format!("agreement={agreement}&subject=drift%3Asequence&reason=drift");
+    let trouble = page(&format!("/attention/trouble?{which}")).await;
+    assert!(trouble.contains("Make both sides one"), "{trouble}");
+    let csrf = trouble.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let press = client.post(format!("{base}/attention/trouble")).header(urlencoded.0, urlencoded.1);
+    let pressed = press.header("cookie", &cookie).body(format!("csrf={csrf}&{which}")).send().await.unwrap();
+    let work = pressed.headers()["location"].to_str().unwrap().to_owned();
+    until("it is through", async || page(&work).await.contains("All is through").then_some(())).await;
+    assert!(page(&work).await.contains("1 done"));
+}
+
 fn said(daemon: &TestDaemon, id: &str, body: &str) -> bool {
     daemon.desk(|d| d.tickets[id].comments.iter().any(|comment| comment.body == body))
 }
@@ -134,8 +161,9 @@ async fn a_sender_whose_store_was_set_back_is_heard_again() {
     }
     acme.until_quiet().await;
     set_back(&mut acme, &copy).await;
-    let found = reconcile(&acme, &["--repair"]).await.unwrap();
+    let found = reconcile(&acme, &[]).await.unwrap();
     assert!(parts(&found).contains(&"sequence"), "{found:#}");
+    press_make_one(&acme, &agreement).await;
     until_one(&acme).await;
     acme.tell(&acme.desk(|d| d.set(&id, "status", "solved"))).await;
     lens.until_desk("what it says next counts", |d| {

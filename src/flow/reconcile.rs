@@ -84,17 +84,32 @@ impl Reconcile {
     ) -> Result<Reconciled, Refusal> {
         askable(agreement)?;
         let store = &self.options.store;
-        let keys = store.access_keys(&agreement.uuid).await.map_err(away)?;
         let views = store.tickets(after, Some(&agreement.uuid), TICKETS).await.map_err(away)?;
         let full = i64::try_from(views.len()).is_ok_and(|count| count == TICKETS);
         let next = views.last().filter(|_| full).map(|view| view.ticket.uuid.clone());
+        Ok(Reconciled { next, ..self.some(agreement, views, repair).await? })
+    }
+
+    /// The same with these tickets.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
+    pub async fn some(
+        &self,
+        agreement: &Agreement,
+        views: Vec<TicketView>,
+        repair: bool,
+    ) -> Result<Reconciled, Refusal> {
+        askable(agreement)?;
+        let store = &self.options.store;
+        let keys = store.access_keys(&agreement.uuid).await.map_err(away)?;
         let active = |view: &TicketView| {
             view.shares.iter().any(|s| s.agreement == agreement.uuid && s.is_active() && s.begun)
         };
         let views: Vec<TicketView> = views.into_iter().filter(active).collect();
         let there = self.ask(agreement, keys.as_ref(), &views).await?;
         let suspects = self.suspects(agreement, &views, &there).await?;
-        let mut reconciled = Reconciled { looked: views.len(), next, ..Reconciled::default() };
+        let mut reconciled = Reconciled { looked: views.len(), ..Reconciled::default() };
         if suspects.is_empty() {
             return Ok(reconciled);
         }

@@ -162,7 +162,9 @@ pub(super) fn remedy(reason: Reason) -> &'static str {
         Reason::ShareRefused => "Mend what the reason says, and share the ticket again.",
         Reason::NearestStatus => "Nothing, or map the status in the agreement's local settings.",
         Reason::TicketClosed => "Open a follow-up ticket, if what was said matters.",
-        Reason::Drift => "Look at both tickets; crossdesk reconcile --repair makes them one again.",
+        Reason::Drift => {
+            "Look at both tickets; made one again, the sender's values count, and comments go to whoever lacks them."
+        }
     }
 }
 

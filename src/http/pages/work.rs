@@ -18,14 +18,16 @@ use super::{
     shell::Shell,
 };
 use crate::{
-    domain::Uuid,
-    flow::Change,
-    http::{Shared, messages::replay_one, problem::Problem},
+    domain::{Reason, Uuid},
+    flow::{Change, Reconcile},
+    http::{Shared, agreements::find, messages::replay_one, problem::Problem},
     ports::{MessageFilter, TroubleKey},
 };
 
 /// How many rows are looked at at once.
 const STEP: i64 = 200;
+/// How many tickets a partner is asked for at once.
+const DRIFTING: i64 = 50;
 /// How many works are remembered.
 const KEPT: usize = 50;
 /// How many refusals of one are.
@@ -38,7 +40,7 @@ pub(super) enum Task {
     ReplayAll,
     /// Every one is dropped.
     DropAll,
-    /// Every ticket with this trouble is tried again.
+    /// Every ticket with this trouble is tried again; of those that differ, both sides are made one.
     Retry(TroubleKey),
 }
 
@@ -147,6 +149,7 @@ async fn run(context: &Shared, id: u64, task: &Task) -> Result<(), Problem> {
                 after = end;
             }
         }
+        Task::Retry(key) if key.reason == Reason::Drift => repair(context, id, key).await,
         Task::Retry(key) => {
             let mut after: Option<Uuid> = None;
             loop {
@@ -159,6 +162,24 @@ async fn run(context: &Shared, id: u64, task: &Task) -> Result<(), Problem> {
                 after = Some(last);
             }
         }
+    }
+}
+
+/// Makes tickets that differ from the partner's one with them again.
+async fn repair(context: &Shared, id: u64, key: &TroubleKey) -> Result<(), Problem> {
+    let agreement = find(context, key.agreement.as_str()).await?;
+    let reconcile = Reconcile::new(context.options.clone(), context.pipeline.clone());
+    let mut after: Option<Uuid> = None;
+    loop {
+        let tickets = context.options.store.troubled(key, after.as_ref(), DRIFTING).await?;
+        let Some(last) = tickets.last().map(|view| view.ticket.uuid.clone()) else { return Ok(()) };
+        let count = tickets.len();
+        let busy = reconcile.some(&agreement, tickets, true).await?.on_their_way;
+        for n in 0..count {
+            let waits = || Problem::unusable("something is on its way about a ticket: it is not judged now");
+            context.works.count(id, if n < busy { Err(waits()) } else { Ok(()) });
+        }
+        after = Some(last);
     }
 }
 
