@@ -11,6 +11,7 @@ use crate::support::{FakePartner, Pair, Sender, TestDaemon, new_ticket, until};
 
 fn call(base: &str, uuid: &str) -> Call {
     Call {
+        trace: None,
         method: Method::Put,
         base: base.to_owned(),
         collection: "tickets",

@@ -53,7 +53,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 19] = [
 ];
 
 /// Crates that more than one module may use, and which.
-const SHARED: [(&str, &[&str]); 5] = [
+const SHARED: [(&str, &[&str]); 9] = [
+    ("opentelemetry", &["telemetry", "app"]),
+    ("opentelemetry_sdk", &["app"]),
+    ("opentelemetry_otlp", &["app"]),
+    ("opentelemetry_http", &["app"]),
     ("reqwest", &["partner", "app", "cli", "demo", "kit"]),
     ("axum", &["http", "app", "kit"]),
     ("hyper", &["app"]),

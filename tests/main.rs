@@ -50,4 +50,5 @@ mod story; // the whole way, on all four pairs of store and broker
 mod syncing; // what else syncs and what does not: numbers, links, people, HTML, rules, merges
 mod terms; // what holds whatever a partner does
 mod tls; // the broker and the database over TLS
+mod tracing; // a change followed through queues, rows and requests
 mod webhooks; // a desk that takes its commands over HTTP

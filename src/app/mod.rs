@@ -5,6 +5,7 @@ mod declared;
 mod reload;
 mod serve;
 mod token;
+mod traces;
 
 pub use check::{Found, check};
 
@@ -43,6 +44,8 @@ const DRAIN: Duration = Duration::from_secs(9);
 const BATCH: usize = 1000;
 /// How long a daemon takes to say that it leaves.
 const LEAVE: Duration = Duration::from_secs(1);
+/// How often it is said what the logs left out.
+const LEFT_OUT: Duration = Duration::from_secs(10);
 /// How long a busy pipeline waits for a batch to fill.
 const LINGER: Duration = Duration::from_millis(2);
 
@@ -94,6 +97,7 @@ impl Daemon {
     ) -> Result<Self> {
         install_tls();
         let token = admin_token(config)?;
+        traces::start(config)?;
         let (chain, key) = (&config.http.certificate, &config.http.private_key);
         let certificate = if chain.is_empty() { None } else { Some(Certificate::load(chain, key)?) };
         let mut options = options(config)?;
@@ -153,6 +157,7 @@ impl Daemon {
         if let Some(post) = post {
             daemon.tasks.spawn(post.run(daemon.stop.clone()));
         }
+        daemon.tasks.spawn(tell_left_out(daemon.stop.clone()));
         let declared = Declared::of(config, options.clock.now(), prune);
         let work = tokio::spawn(work(options, pipeline, inbound, declared, daemon.stop.clone()));
         daemon.tasks.spawn(async move {
@@ -177,7 +182,7 @@ impl Daemon {
             Ok(changeable) => changeable,
             Err(error) => return tracing::error!(error = %error, "the configuration in use stays"),
         };
-        telemetry::set_level(&config.log.level);
+        telemetry::change_logs(&config.log.level, config.log.per_minute);
         options.live.set(catalogue, rules);
         if options.started.load(std::sync::atomic::Ordering::Acquire) {
             Declared::of(config, options.clock.now(), false).apply(options, pipeline).await;
@@ -210,6 +215,8 @@ impl Daemon {
             // The others need not wait to see that this one is gone. What it has still to publish is theirs.
             let _away = tokio::time::timeout(LEAVE, self.store.leave()).await;
         }
+        traces::finish().await;
+        telemetry::tell_left_out(true);
         tracing::info!("stopped");
     }
 }
@@ -328,6 +335,13 @@ fn post(config: &Config) -> Result<Option<(Postbox, Post)>> {
     let mailer =
         SmtpMailer::new(&config.mail.url, &config.mail.from, &config.desk.admin_email, &config.desk.name);
     Ok(Some(Post::new(Arc::new(mailer.map_err(|error| anyhow!("mail: {error}"))?))))
+}
+
+/// Says from time to time what the logs left out.
+async fn tell_left_out(stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(LEFT_OUT)).await.is_some() {
+        telemetry::tell_left_out(false);
+    }
 }
 
 /// Brings the store up, then runs everything that works on it until it is told to stop.

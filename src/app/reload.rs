@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::config::Config;
 
 /// What is taken up at once. The certificate's files are read again whatever stands here.
-const TAKEN_UP: [&str; 5] = ["desk.fields", "rules", "agreements", "log.level", "log"];
+const TAKEN_UP: [&str; 4] = ["desk.fields", "rules", "agreements", "log"];
 
 /// Keys that differ and are not taken up.
 pub(super) fn needs_a_start(before: &Config, after: &Config) -> Vec<String> {

@@ -12,7 +12,10 @@ use lapin::{
 };
 
 use super::away;
-use crate::ports::{BrokerError, Deliveries, Incoming};
+use crate::{
+    domain::Traceparent,
+    ports::{BrokerError, Deliveries, Incoming},
+};
 
 pub(super) struct AmqpDeliveries {
     channel: Channel,
@@ -80,6 +83,7 @@ fn incoming(delivery: Delivery) -> Incoming {
         kind: properties.kind().as_ref().map(ToString::to_string),
         subject: header(&headers, "x-ticket-sharing-uuid"),
         token: header(&headers, "x-ticket-sharing-token"),
+        trace: header(&headers, "traceparent").and_then(|text| Traceparent::parse(&text)),
         reply_to: properties.reply_to().as_ref().map(|queue| (queue.to_string(), correlation)),
         body: delivery.data,
     }

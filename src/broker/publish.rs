@@ -70,6 +70,9 @@ fn properties(outgoing: &Outgoing) -> BasicProperties {
     let mut header = |name: &str, value: &str| {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
     };
+    if let Some(trace) = &outgoing.trace {
+        header("traceparent", trace.as_str());
+    }
     let mut content_type = "application/json";
     let mut correlation = None;
     match &outgoing.destination {

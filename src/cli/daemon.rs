@@ -12,7 +12,7 @@ const MOST_THREADS: usize = 256;
 /// Runs the daemon until it is told to stop.
 pub(super) async fn run(global: &Global, prune: bool) -> Result<()> {
     let config = config::from_file(global.config.as_deref(), &config::environment())?;
-    telemetry::start_logs(&config.log.level);
+    telemetry::start_logs(&config.log.level, config.log.per_minute);
     let mut hangup = signal(SignalKind::hangup())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut daemon = Daemon::start(&config, prune).await?;

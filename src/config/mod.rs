@@ -9,10 +9,12 @@ mod guard;
 mod jira;
 mod load;
 mod sections;
+mod telemetry;
 mod validate;
 
 pub use environment::environment;
 pub use guard::{Invites, Limits, Mail};
 pub use jira::DeclaredJira;
 pub use load::{Error, from_file, load, schema};
-pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Log, Retry, Rule, Store};
+pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Retry, Rule, Store};
+pub use telemetry::{Log, Trace};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     guard::{Invites, Limits, Mail, Reconcile},
     jira::DeclaredJira,
+    telemetry::{Log, Trace},
 };
 use crate::{
     broker::QueueType,
@@ -40,6 +41,8 @@ pub struct Config {
     pub mail: Mail,
     /// Logs.
     pub log: Log,
+    /// Traces.
+    pub trace: Trace,
     /// The process.
     pub runtime: Runtime,
     /// Declared agreements, beside those made by API or page.
@@ -257,20 +260,6 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self { initial: "1s".to_owned(), max: "5m".to_owned(), give_up_after: "72h".to_owned() }
-    }
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// `error warn info debug trace`, or a filter such as `crossdesk=debug`.
-    pub level: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".to_owned() }
     }
 }
 

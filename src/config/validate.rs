@@ -46,6 +46,15 @@ pub(super) fn check(config: &Config) -> Check {
             _ => return wrong(key, format!("\"{text}\" is no duration; write it like 10s, 5m or 72h")),
         }
     }
+    if !config.trace.otlp_url.is_empty() {
+        match Url::parse(&config.trace.otlp_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+            _ => return wrong("trace.otlp_url", "must be a URL such as http://127.0.0.1:4318/v1/traces"),
+        }
+    }
+    if !(0.0..=1.0).contains(&config.trace.sample) {
+        return wrong("trace.sample", "must be between 0 (none) and 1 (all)");
+    }
     if config.delivery.retry.initial() > config.delivery.retry.max() {
         return wrong("delivery.retry.initial", "is longer than delivery.retry.max");
     }

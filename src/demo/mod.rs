@@ -22,7 +22,7 @@ use side::Side;
 /// # Errors
 /// Something that the demo itself needs: a port, a folder.
 pub async fn play(exit: bool) -> Result<ExitCode> {
-    crate::telemetry::start_logs("error");
+    crate::telemetry::start_logs("error", 0);
     let folder = std::env::temp_dir().join(format!("crossdesk-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let (acme, lens) = (Side::acme(&folder).await?, Side::lens(&folder).await?);

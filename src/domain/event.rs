@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, CustomField, MessageId, Person, Property, Shared, TicketId, Timestamp, UserId, Uuid};
+use super::{
+    Comment, CustomField, MessageId, Person, Property, Shared, TicketId, Timestamp, Traceparent, UserId, Uuid,
+};
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub struct DeskEvent {
     pub time: Option<Timestamp>,
     /// What happened.
     pub body: EventBody,
+    /// What it is part of.
+    pub trace: Option<Traceparent>,
 }
 
 /// What an event tells.

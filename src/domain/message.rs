@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Property, Timestamp, Uuid};
+use super::{MessageId, Property, Timestamp, Traceparent, Uuid};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,6 +157,9 @@ pub struct Contents {
     /// It tells the partner the agreement's new key, which is put in at delivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rekeys: bool,
+    /// The step of a trace that it came of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Traceparent>,
 }
 
 /// A message, as its row keeps it.

@@ -21,6 +21,7 @@ mod property;
 mod share;
 mod ticket;
 mod time;
+mod trace;
 mod update;
 
 pub use access_key::{AccessKey, Keys};
@@ -43,4 +44,5 @@ pub use property::{Property, Shared, Title, Value};
 pub use share::{Agreed, Counterpart, Exchange, Share, ShareRole, ShareState, TagsExchange};
 pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket, Undone};
 pub use time::Timestamp;
+pub use trace::Traceparent;
 pub use update::{Extra, TicketUpdate};

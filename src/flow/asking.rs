@@ -20,6 +20,7 @@ pub(super) async fn ask(
     let (base, keys) = (agreement.url.clone()?, keys?);
     let token = |key| Some((agreement.uuid.clone(), key));
     let call = Call {
+        trace: None,
         method: Method::Get,
         base,
         collection,

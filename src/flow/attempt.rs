@@ -11,9 +11,9 @@ use super::{
     verdict::{Verdict, verdict},
 };
 use crate::{
-    domain::{AccessKey, Agreement, Keys, Kind, Message, MessageType, Profile, Timestamp},
+    domain::{AccessKey, Agreement, Keys, Kind, Message, MessageType, Profile, Timestamp, Traceparent},
     ports::{Answer, Call, CallError, MessageFilter, Method},
-    telemetry::metric,
+    telemetry::{Span, Step, metric},
     wire::nhd,
 };
 
@@ -60,9 +60,15 @@ pub(super) async fn make(
         return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
     }
     let begun = options.clock.now();
+    let mut span = Span::follow("deliver", Step::Called, message.contents.trace.as_ref());
+    span.set("messaging.message.id", &message.id);
+    span.set("crossdesk.message.type", message.kind.as_str());
+    span.set("crossdesk.agreement.uuid", &who.agreement.uuid);
+    span.set("crossdesk.attempt", message.attempts + 1);
+    let place = span.place();
     let (judged, carried) = match who.agreement.kind {
         Kind::Jira => errand::run(options, pipeline, &who.agreement, who.keys.as_ref(), &message).await,
-        _ => (speak(options, pipeline, &mut who, &message).await, None),
+        _ => (speak(options, pipeline, &mut who, &message, place.as_ref()).await, None),
     };
     let now = options.clock.now();
     message.attempts += 1;
@@ -85,6 +91,11 @@ pub(super) async fn make(
     options.tally.delivery(outcome == "delivered", lag);
     metric::delivery(&who.agreement.uuid, outcome, answered, now.since(begun), lag);
     tell(&who, &message, outcome, &attempted);
+    span.set("crossdesk.outcome", outcome);
+    if let Attempted::Later { error: Some(why), .. } | Attempted::Parked(why) = &attempted {
+        span.fail(why);
+    }
+    drop(span);
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
     if let Some(issue) = issue.filter(|_| written.is_ok()) {
@@ -95,11 +106,17 @@ pub(super) async fn make(
 }
 
 /// Speaks the protocol, in the other dialect where the partner asks for it.
-async fn speak(options: &Options, pipeline: &Pipeline, who: &mut Who, message: &Message) -> Verdict {
-    let mut judged = call(options, who, message).await;
+async fn speak(
+    options: &Options,
+    pipeline: &Pipeline,
+    who: &mut Who,
+    message: &Message,
+    trace: Option<&Traceparent>,
+) -> Verdict {
+    let mut judged = call(options, who, message, trace).await;
     if let Verdict::Speak(profile) = judged {
         who.agreement.profile = profile;
-        judged = call(options, who, message).await;
+        judged = call(options, who, message, trace).await;
         if judged == Verdict::Done {
             let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
             // Without the note it is found out again the next time.
@@ -161,10 +178,11 @@ fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempt
     );
 }
 
-async fn call(options: &Options, who: &mut Who, message: &Message) -> Verdict {
+async fn call(options: &Options, who: &mut Who, message: &Message, trace: Option<&Traceparent>) -> Verdict {
     let Some(mut request) = request(who, message) else {
         return Verdict::Park("the agreement has no URL or no access key".to_owned());
     };
+    request.trace = trace.cloned();
     let mut result = options.partner.call(&request).await;
     if let (Ok(answer), Some((_, tried))) = (&result, &request.token)
         && matches!(answer.status, 401 | 403)
@@ -238,7 +256,7 @@ fn request(who: &Who, message: &Message) -> Option<Call> {
     let token = (!invite || who.agreement.profile == Profile::RequestTracker)
         .then(|| (who.agreement.uuid.clone(), key));
     let uuid = message.id.owner.clone();
-    Some(Call { method, base, collection, uuid, body, token, profile: who.agreement.profile })
+    Some(Call { method, base, collection, uuid, body, token, profile: who.agreement.profile, trace: None })
 }
 
 /// Asks whether the partner already has what a refused creation would have made: an earlier answer may have been lost.

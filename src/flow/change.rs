@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         AccessKey, Agreement, AgreementStatus, Carried, CommentTerms, DeskEvent, Jira, Message, MessageId,
-        MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Uuid,
+        MessageType, Profile, Terms, TicketId, TicketUpdate, Timestamp, Traceparent, Uuid,
     },
     engine::{
         Outcome, Refusal,
@@ -144,6 +144,8 @@ pub enum Change {
         ticket: Uuid,
         /// What.
         action: TicketAction,
+        /// What it is part of.
+        trace: Option<Traceparent>,
     },
     /// A partner invites this desk.
     Invited {
@@ -224,6 +226,17 @@ pub enum Change {
 }
 
 impl Change {
+    /// The trace that it is part of, and whatever comes of it.
+    pub(super) fn trace(&self) -> Option<&Traceparent> {
+        match self {
+            Self::Event { event, .. } => event.trace.as_ref(),
+            Self::Ticket { trace, .. } => trace.as_ref(),
+            Self::Once(_, change) => change.trace(),
+            Self::Attempt(message, _) | Self::Replay(message) => message.contents.trace.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What it is, for a log: nothing of its contents.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     domain::{Completion, CompletionStatus, DeskEvent, EventBody, Message, Revision, Timestamp},
     ports::{Answer, CallError, DeskHook},
+    telemetry::{Span, Step},
 };
 
 /// How long a desk's address may say that nothing is there.
@@ -31,7 +32,16 @@ pub(super) async fn bring(
     if !fresh && is_over(options, &message).await {
         return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
     }
-    let result = hook.send(&message.id.to_string(), options.clock.now(), &message.body).await;
+    let mut span = Span::follow("bring command", Step::Called, message.contents.trace.as_ref());
+    span.set("messaging.message.id", &message.id);
+    span.set("crossdesk.message.type", message.kind.as_str());
+    let (id, place) = (message.id.to_string(), span.place());
+    let result = hook.send(&id, options.clock.now(), &message.body, place.as_ref()).await;
+    match &result {
+        Ok(answer) => span.set("http.response.status_code", answer.status),
+        Err(error) => span.fail(error),
+    }
+    drop(span);
     let now = options.clock.now();
     message.attempts += 1;
     let answered = result.is_ok();
@@ -103,6 +113,7 @@ fn refused(message: &Message, why: String, now: Timestamp) -> Change {
         key: format!("crossdesk {} refused", message.id),
         time: Some(now),
         body: EventBody::Completed(completion),
+        trace: message.contents.trace.clone(),
     };
     Change::Event { event: Box::new(event), raw: String::new() }
 }

@@ -22,6 +22,7 @@ impl Batch<'_> {
     /// Folds one change in.
     pub(super) fn fold(&mut self, change: &Change) -> Answer {
         self.cause = Cause::of(change);
+        self.trace = change.trace().cloned();
         match change {
             Change::Event { event, raw } => self.event(event, raw),
             Change::Dead { kind, body, reason } => {
@@ -35,7 +36,7 @@ impl Batch<'_> {
                 self.writes.released.push(ticket.clone());
                 Ok(Done::default())
             }
-            Change::Ticket { agreement, ticket, action } => self.partner(agreement, ticket, action),
+            Change::Ticket { agreement, ticket, action, .. } => self.partner(agreement, ticket, action),
             Change::Share(ticket, agreement) => self.share(ticket, agreement),
             Change::Unshare(ticket) => {
                 let case = self.known(ticket).ok_or_else(|| not_shared(ticket))?;

@@ -204,7 +204,8 @@ impl Hooks {
                 TicketAction::Update(update)
             }
         };
-        let change = Change::Ticket { agreement: agreement.uuid.clone(), ticket: ticket.clone(), action };
+        let (agreement, ticket) = (agreement.uuid.clone(), ticket.clone());
+        let change = Change::Ticket { agreement, ticket, action, trace: None };
         let change = match key {
             Some(key) => Change::Once(key, Box::new(change)),
             None => change,

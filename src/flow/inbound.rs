@@ -13,10 +13,10 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{AccessKey, Agreement, AgreementStatus, Direction, Kind, Uuid},
+    domain::{AccessKey, Agreement, AgreementStatus, Direction, Kind, Traceparent, Uuid},
     engine::{Case, Refusal, incoming},
     ports::{Method, Scope, StoreError},
-    telemetry::metric,
+    telemetry::{Span, Step, metric},
     wire::nhd,
 };
 
@@ -50,6 +50,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// It came over HTTP, where a partner sets the pace; a queue is emptied at ours.
     pub over_http: bool,
+    /// What it is part of.
+    pub trace: Option<Traceparent>,
 }
 
 /// The answer.
@@ -100,10 +102,19 @@ impl Inbound {
     }
 
     /// Answers one request. What it changes is written before the answer is there.
-    pub async fn handle(&self, request: Request) -> Reply {
+    pub async fn handle(&self, mut request: Request) -> Reply {
+        let step = if request.over_http { Step::Answered } else { Step::Taken };
+        let mut span = Span::begin("partner request", step, request.trace.as_ref());
+        span.set("crossdesk.object.uuid", &request.uuid);
+        request.trace = span.place();
         let (agreement, result) = self.answer(&request).await;
         let reply = result.unwrap_or_else(Reply::from);
         metric::inbound(agreement.as_ref(), reply.status);
+        span.set("crossdesk.agreement.uuid", agreement.as_ref().map_or("", Uuid::as_str));
+        span.set("http.response.status_code", reply.status);
+        if reply.status >= 500 {
+            span.fail(&reply.body);
+        }
         tracing::debug!(
             agreement.uuid = agreement.as_ref().map(Uuid::as_str), object.uuid = request.uuid, method = ?request.method,
             status = reply.status, "request of a partner"
@@ -125,7 +136,7 @@ impl Inbound {
         let uuid = token.and_then(|token| token.trim().split(':').next()).unwrap_or_default().to_owned();
         let (token, body) = (token.map(str::to_owned), Vec::new());
         let (method, collection) = (Method::Get, Collection::Agreements);
-        let request = Request { method, collection, uuid, token, body, over_http: true };
+        let request = Request { method, collection, uuid, token, body, over_http: true, trace: None };
         self.authenticate(&request).await.map(drop).map_err(Reply::from)
     }
 
@@ -282,7 +293,8 @@ impl Inbound {
             Method::Put => TicketAction::Update(read()?),
             Method::Delete => TicketAction::Unshare,
         };
-        self.submit(Change::Ticket { agreement: agreement.uuid, ticket: uuid, action }).await
+        let trace = request.trace.clone();
+        self.submit(Change::Ticket { agreement: agreement.uuid, ticket: uuid, action, trace }).await
     }
 
     /// A shared ticket as this side last said it, with all its comments.

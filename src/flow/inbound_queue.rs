@@ -57,7 +57,8 @@ impl InboundQueue {
         let named = || serde_json::from_slice::<Named>(&incoming.body).ok().map(|named| named.uuid);
         let uuid = incoming.subject.clone().or_else(named).unwrap_or_default();
         let (token, body) = (incoming.token.clone(), incoming.body.clone());
-        self.inbound.handle(Request { method, collection, uuid, token, body, over_http: false }).await
+        let trace = incoming.trace.clone();
+        self.inbound.handle(Request { method, collection, uuid, token, body, over_http: false, trace }).await
     }
 
     /// Answers where an answer is wanted, and keeps what was refused as a dead letter.
@@ -77,6 +78,7 @@ impl InboundQueue {
                 kind: "reply",
                 subject: incoming.subject.clone().unwrap_or_default(),
                 body: reply.body,
+                trace: incoming.trace.clone(),
             };
             self.options.broker.publish(vec![answer]).await;
         }

@@ -20,8 +20,9 @@ use super::{
     pipeline::{Brought, Pipeline},
 };
 use crate::{
-    domain::MessageType,
+    domain::{MessageType, Traceparent},
     ports::{BrokerError, Deliveries, Incoming, Source},
+    telemetry::{Span, Step},
     wire,
 };
 
@@ -112,6 +113,20 @@ impl Intake {
     }
 }
 
+/// The step that an event, or all that the desk's filter made of one, is in a trace: part of the one that it came with.
+pub fn traced(changes: &mut [Change], step: Step, came_with: Option<&Traceparent>) -> Span {
+    let own = changes.iter().find_map(Change::trace);
+    let mut span = Span::begin("desk event", step, came_with.or(own));
+    let place = span.place();
+    for change in changes {
+        if let Change::Event { event, .. } = change {
+            span.set("cloudevents.event_id", &event.key);
+            event.trace.clone_from(&place);
+        }
+    }
+    span
+}
+
 fn dead(came: &[u8], reason: String) -> Change {
     tracing::warn!(reason, "an event cannot be read; it is a dead letter");
     let body = String::from_utf8_lossy(came).into_owned();
@@ -135,7 +150,8 @@ impl Consumer for Intake {
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let mut last = 0;
-        let mut ahead: VecDeque<(Vec<Incoming>, Vec<usize>, Brought)> = VecDeque::with_capacity(AHEAD);
+        let mut ahead: VecDeque<(Vec<Incoming>, Vec<(usize, Span)>, Brought)> =
+            VecDeque::with_capacity(AHEAD);
         loop {
             let linger = if last >= 16 { self.options.linger } else { Duration::ZERO };
             let batch = if ahead.is_empty() {
@@ -154,9 +170,9 @@ impl Consumer for Intake {
                 let (mut changes, mut counts) =
                     (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
                 for incoming in &batch {
-                    let before = changes.len();
-                    changes.extend(self.read(&incoming.body).await);
-                    counts.push(changes.len() - before);
+                    let mut read = self.read(&incoming.body).await;
+                    counts.push((read.len(), traced(&mut read, Step::Taken, incoming.trace.as_ref())));
+                    changes.append(&mut read);
                 }
                 ahead.push_back((batch, counts, self.pipeline.bring(changes).await));
                 // While one is being written, the next is read.
@@ -167,13 +183,20 @@ impl Consumer for Intake {
             let Some((batch, counts, brought)) = ahead.pop_front() else { continue };
             let through = batch.last().map_or(0, |incoming| incoming.tag);
             let mut answers = brought.answers().await.into_iter();
-            for (incoming, count) in batch.iter().zip(counts) {
+            for (incoming, (count, mut span)) in batch.iter().zip(counts) {
                 // All of its own, before any is judged: the next input's are behind them.
                 let own: Vec<_> = answers.by_ref().take(count).collect();
                 match own.into_iter().collect::<Result<Vec<_>, _>>() {
-                    Ok(_) => {}
+                    Ok(done) => {
+                        for done in done {
+                            span.set("crossdesk.outcome", done.outcome.as_str());
+                        }
+                    }
                     Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
-                    Err(refusal) => self.keep(&incoming.body, refusal.reason).await?,
+                    Err(refusal) => {
+                        span.fail(&refusal.reason);
+                        self.keep(&incoming.body, refusal.reason).await?;
+                    }
                 }
             }
             deliveries.ack(through).await?;

@@ -62,7 +62,7 @@ pub use fold::{Preview, preview};
 pub use hooks::{Hooks, Webhook};
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
-pub use intake::Intake;
+pub use intake::{Intake, traced};
 pub use options::{Invites, Limits, Live, Options, Reconciling};
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;

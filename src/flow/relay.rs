@@ -19,6 +19,7 @@ use super::{
 use crate::{
     domain::{Channel, Message, MessageType, Uuid},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
+    telemetry::{Span, Step},
 };
 
 /// How many messages of one ticket are published before the others of the next batch have their turn.
@@ -157,8 +158,12 @@ impl Relay {
             let mut batch = Vec::with_capacity(round.len());
             for message in round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message))) {
                 let place = (message.seq, message.id.clone(), message.kind, Lane::of(&message));
-                if let Some(outgoing) = outgoing(message) {
-                    kept.push(place);
+                if let Some(mut outgoing) = outgoing(message) {
+                    let mut span = Span::follow("publish", Step::Published, outgoing.trace.as_ref());
+                    span.set("messaging.message.id", &outgoing.id);
+                    span.set("crossdesk.message.type", outgoing.kind);
+                    outgoing.trace = span.place();
+                    kept.push((place, span));
                     batch.push(outgoing);
                 }
             }
@@ -167,7 +172,7 @@ impl Relay {
             }
             let results = self.options.broker.publish(batch).await;
             let (mut published, mut buried) = (Vec::new(), Vec::new());
-            for ((seq, id, kind, lane), result) in kept.into_iter().zip(results) {
+            for (((seq, id, kind, lane), mut span), result) in kept.into_iter().zip(results) {
                 match result {
                     Ok(()) => {
                         published.push(seq);
@@ -176,6 +181,7 @@ impl Relay {
                         }
                     }
                     Err(error) => {
+                        span.fail(&error);
                         held.behind.insert(lane);
                         held.error = Some(error);
                     }
@@ -245,5 +251,6 @@ fn outgoing(message: Message) -> Option<Outgoing> {
         kind: message.kind.as_str(),
         subject: message.id.owner.to_string(),
         body: message.body,
+        trace: message.contents.trace,
     })
 }

@@ -36,7 +36,7 @@ pub(super) fn of(changes: &[&Change], options: &Options) -> Scope {
 fn add(scope: &mut Scope, change: &Change) {
     match change {
         Change::Event { event, .. } => add_event(scope, event),
-        Change::Ticket { agreement, ticket, action } => {
+        Change::Ticket { agreement, ticket, action, .. } => {
             scope.agreements.push(agreement.to_string());
             scope.tickets.push(ticket.clone());
             scope.unanswered = true;

@@ -8,8 +8,8 @@ use std::{
 use super::{cause::Cause, options::Options};
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, DeskEvent, FieldNotSynced, Kind, Message, MessageId,
-        MessageState, MessageType, Notice, TicketId, Timestamp, Uuid,
+        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, FieldNotSynced, Kind, Message,
+        MessageId, MessageState, MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     ports::{Changed, Withdraw, Writes},
@@ -31,6 +31,8 @@ pub(super) struct Batch<'a> {
     pub(super) writes: Writes,
     /// What is being folded, for the history of the ticket that it is about.
     pub(super) cause: Option<Cause>,
+    /// The trace that it is part of.
+    pub(super) trace: Option<Traceparent>,
     /// Numbers of tickets at partners', where comments are rewritten.
     pub(super) references: HashMap<(Uuid, TicketId), String>,
     /// Agreements that have changed, so that workers are started and stopped.
@@ -56,6 +58,7 @@ impl<'a> Batch<'a> {
             snapshot,
             waiting,
             cause: None,
+            trace: None,
             references: HashMap::new(),
             writes: Writes { now, ..Writes::default() },
             agreements_changed: false,
@@ -205,7 +208,7 @@ impl<'a> Batch<'a> {
             kind,
             state: MessageState::Pending,
             body,
-            contents: draft.contents.clone(),
+            contents: Contents { trace: self.trace.clone(), ..draft.contents.clone() },
             attempts: 0,
             due_at: None,
             error: None,
@@ -233,7 +236,7 @@ impl<'a> Batch<'a> {
             kind,
             state: MessageState::Pending,
             body,
-            contents: crate::domain::Contents::default(),
+            contents: Contents { trace: self.trace.clone(), ..Contents::default() },
             attempts: 0,
             due_at: None,
             error: Some(reason),

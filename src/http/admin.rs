@@ -20,9 +20,9 @@ use super::{
 use crate::{
     domain::DeskEvent,
     engine::Outcome,
-    flow::{Change, preview},
+    flow::{Change, preview, traced},
     ports::Scope,
-    telemetry::metric,
+    telemetry::{Step, metric},
 };
 
 pub(super) fn routes(body: usize) -> OpenApiRouter<Shared> {
@@ -68,7 +68,9 @@ async fn event(
     let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
     let events = read(&context, &headers, &bytes).await.inspect_err(|_| metric::event(Outcome::Rejected))?;
-    let changes = events.into_iter().map(|(event, raw)| Change::Event { event, raw }).collect();
+    let mut changes: Vec<Change> =
+        events.into_iter().map(|(event, raw)| Change::Event { event, raw }).collect();
+    let mut span = traced(&mut changes, Step::Answered, super::traceparent(&headers).as_ref());
     let mut outcome = Outcome::Unshared;
     for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {
         let done = answer?;
@@ -77,6 +79,7 @@ async fn event(
             outcome = done.outcome;
         }
     }
+    span.set("crossdesk.outcome", outcome.as_str());
     Ok((StatusCode::ACCEPTED, json(view::Outcome { outcome: outcome.as_str() })))
 }
 

@@ -20,14 +20,14 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    domain::AccessKey,
+    domain::{AccessKey, Traceparent},
     flow::{Hooks, Inbound, Intake, Options, Pipeline},
     telemetry::Recorder,
 };
@@ -73,6 +73,11 @@ pub struct Context {
 pub use pages::{Sessions, Works};
 
 type Shared = Arc<Context>;
+
+/// What a request says that it is part of.
+fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    Traceparent::parse(headers.get("traceparent")?.to_str().ok()?)
+}
 
 /// What partners can reach: the sharing endpoints, webhooks, and whether the daemon is alive.
 pub fn partners(context: Arc<Context>) -> Router {

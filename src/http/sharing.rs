@@ -63,7 +63,8 @@ async fn serve(
         }
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
     };
-    let request = Request { method, collection, uuid, token, body, over_http: true };
+    let trace = super::traceparent(&headers);
+    let request = Request { method, collection, uuid, token, body, over_http: true, trace };
     match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
         Ok(reply) => answer(reply),
         Err(_) => answer(refusal(503, "this desk is busy; try again later")),

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{address::Allowed, client, http};
 use crate::{
-    domain::{AccessKey, Timestamp},
+    domain::{AccessKey, Timestamp, Traceparent},
     ports::{Answer, CallError, DeskHook},
 };
 
@@ -62,10 +62,16 @@ fn key(secret: &AccessKey) -> Result<Vec<u8>, String> {
 
 #[async_trait]
 impl DeskHook for SignedHook {
-    async fn send(&self, id: &str, now: Timestamp, body: &str) -> Result<Answer, CallError> {
+    async fn send(
+        &self,
+        id: &str,
+        now: Timestamp,
+        body: &str,
+        trace: Option<&Traceparent>,
+    ) -> Result<Answer, CallError> {
         let at = now.millis() / 1000;
         let signature = signature(&self.secret, id, at, body).map_err(CallError::Forbidden)?;
-        let request = self
+        let mut request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/cloudevents+json")
@@ -73,6 +79,9 @@ impl DeskHook for SignedHook {
             .header("webhook-timestamp", at.to_string())
             .header("webhook-signature", signature)
             .body(body.to_owned());
+        if let Some(trace) = trace {
+            request = request.header(http::TRACEPARENT, trace.as_str());
+        }
         let response = request.send().await.map_err(|error| CallError::Unreachable(client::words(error)))?;
         Ok(http::answer(response, WORDS).await)
     }

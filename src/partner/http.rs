@@ -23,6 +23,9 @@ const WORDS: usize = 2048;
 /// How much of what was asked for is read.
 const OBJECT: usize = 4 * 1024 * 1024;
 
+/// Where W3C Trace Context has a request say what it is part of.
+pub(super) const TRACEPARENT: &str = "traceparent";
+
 /// Calls partners over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpPartner {
@@ -68,6 +71,9 @@ fn headers(call: &Call) -> Result<HeaderMap, CallError> {
     // Request Tracker answers a request without it with 412, and that is how it is known; the others do not ask for it.
     if call.profile == Profile::RequestTracker {
         headers.insert("x-ticket-sharing-version", HeaderValue::from_static("1"));
+    }
+    if let Some(trace) = call.trace.as_ref().and_then(|trace| HeaderValue::from_str(trace.as_str()).ok()) {
+        headers.insert(TRACEPARENT, trace);
     }
     if let Some((agreement, key)) = &call.token {
         let mut token = HeaderValue::from_str(&format!("{agreement}:{}", key.reveal())).map_err(|_| {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::domain::Uuid;
+use crate::domain::{Traceparent, Uuid};
 
 /// Why the broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,8 @@ pub struct Outgoing {
     pub subject: String,
     /// The JSON.
     pub body: String,
+    /// `traceparent`: what it is part of.
+    pub trace: Option<Traceparent>,
 }
 
 /// A queue that this daemon drains.
@@ -75,6 +77,8 @@ pub struct Incoming {
     pub subject: Option<String>,
     /// `x-ticket-sharing-token`.
     pub token: Option<String>,
+    /// `traceparent`: what it is part of.
+    pub trace: Option<Traceparent>,
     /// Where an answer is wanted: queue and correlation id.
     pub reply_to: Option<(String, Option<String>)>,
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::domain::{AccessKey, Profile, Uuid};
+use crate::domain::{AccessKey, Profile, Traceparent, Uuid};
 
 /// What is asked of a partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Call {
     pub token: Option<(Uuid, AccessKey)>,
     /// The dialect.
     pub profile: Profile,
+    /// `traceparent`: what it is part of.
+    pub trace: Option<Traceparent>,
 }
 
 /// A partner's answer.

@@ -9,15 +9,21 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use super::flood::Flood;
+
 /// What changes the level while the process runs.
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// What keeps one kind of line from filling the disk.
+static FLOOD: Flood = Flood::new();
 
 fn filter(level: &str) -> Option<EnvFilter> {
     EnvFilter::try_new(format!("{level},lapin=error,sqlx=error")).ok()
 }
 
-/// Starts logging at this level (`error` … `trace`, or a filter such as `crossdesk=debug`). Only the first call counts.
-pub fn start(level: &str) {
+/// Starts logging at this level (`error` … `trace`, or a filter such as `crossdesk=debug`), so many lines of one kind a minute
+/// (0: all). Only the first call counts.
+pub fn start(level: &str, per_minute: u32) {
+    FLOOD.set(per_minute);
     let (filter, handle) = reload::Layer::new(filter(level).unwrap_or_else(|| EnvFilter::new("info")));
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = if std::io::stderr().is_terminal() {
@@ -26,17 +32,23 @@ pub fn start(level: &str) {
         logs.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
     // A second daemon in the same process (the demo, the tests) shares the first one's logs.
-    if tracing_subscriber::registry().with(filter).with(logs).try_init().is_ok() {
+    if tracing_subscriber::registry().with(filter).with(logs.with_filter(&FLOOD)).try_init().is_ok() {
         let _first = LEVEL.set(handle);
     }
 }
 
-/// Changes the level; one that cannot be read changes nothing, and is said.
-pub fn set_level(level: &str) {
+/// Changes both; a level that cannot be read changes nothing, and is said.
+pub fn change(level: &str, per_minute: u32) {
+    FLOOD.set(per_minute);
     let Some(handle) = LEVEL.get() else { return };
     if let Some(filter) = filter(level) {
         let _the_subscriber_is_gone = handle.reload(filter);
     } else {
         tracing::error!(level, "log.level cannot be read; the present one stays");
     }
+}
+
+/// Says how many lines of which kind were left out in the minutes that are over; at the end, of the last one too.
+pub fn tell_left_out(at_the_end: bool) {
+    FLOOD.tell(at_the_end);
 }

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
-        Namespace, Person, Privacy, Property, Revision, Role, Shared, TicketEvent, TicketId, Title, UserId,
-        Value,
+        Namespace, Person, Privacy, Property, Revision, Role, Shared, TicketEvent, TicketId, Title,
+        Traceparent, UserId, Value,
     },
     engine::status::STATUSES,
 };
@@ -81,7 +81,8 @@ pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
         }
         other => return Err(Error::new(format!("events of type \"{other}\" are unknown here"))),
     };
-    Ok(DeskEvent { key: format!("{} {}", envelope.source, envelope.id), time, body })
+    let trace = envelope.traceparent.as_deref().and_then(Traceparent::parse);
+    Ok(DeskEvent { key: format!("{} {}", envelope.source, envelope.id), time, body, trace })
 }
 
 fn data<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Error> {

@@ -27,6 +27,9 @@ pub(super) struct Envelope<'a> {
     /// When it happened, RFC 3339.
     #[serde(default)]
     pub time: Option<String>,
+    /// The trace that it is part of, as CloudEvents' extension for distributed tracing has it.
+    #[serde(default)]
+    pub traceparent: Option<String>,
     /// The rest, by type.
     #[serde(borrow, default)]
     #[schemars(with = "AnyData")]

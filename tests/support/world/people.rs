@@ -87,6 +87,7 @@ impl World {
             let agreement = if self.partners[n].lock().unwrap().owns(&uuid) { theirs(n) } else { ours(n) };
             let Some(Running { options, pipeline, .. }) = self.daemon() else { continue };
             let request = Request {
+                trace: None,
                 method: if method == "POST" { Method::Post } else { Method::Put },
                 collection: Collection::Tickets,
                 uuid: uuid.clone(),
