@@ -42,6 +42,7 @@ mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
 mod reconciling; // drift between two sides: found, told, repaired
+mod replaying; // recorded events under a changed mapping
 mod restarts; // agreements over restarts, declared ones too
 mod sharing; // the requests of protocol.md, and the code that answers each
 mod simulation; // the flow in a simulated world, from a seed
@@ -51,4 +52,5 @@ mod syncing; // what else syncs and what does not: numbers, links, people, HTML,
 mod terms; // what holds whatever a partner does
 mod tls; // the broker and the database over TLS
 mod tracing; // a change followed through queues, rows and requests
+mod upgrading; // databases of older versions, and of newer ones
 mod webhooks; // a desk that takes its commands over HTTP

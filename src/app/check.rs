@@ -35,6 +35,25 @@ async fn store(options: &Options) -> Found {
     if let Err(error) = options.store.ping().await {
         return Found::Wrong(error.to_string());
     }
+    let tables = match options.store.tables().await {
+        Ok(tables) => tables,
+        Err(error) => return Found::Wrong(error.to_string()),
+    };
+    if tables.unknown > 0 {
+        return Found::Look(format!(
+            "a newer version has brought its tables {} step(s) further than this one knows: it works on them; upgrade this one too",
+            tables.unknown
+        ));
+    }
+    if tables.empty {
+        return Found::Fine("ok, and empty: the first start makes its tables".to_owned());
+    }
+    if !tables.missing.is_empty() {
+        return Found::Look(format!(
+            "its tables are an older version's: the next start of the daemon brings them up to date ({}); make a backup before it",
+            tables.missing.join(", ")
+        ));
+    }
     let Ok(Some(theirs)) = options.store.clock().await else { return Found::Fine("ok".to_owned()) };
     let ours = options.clock.now();
     let apart = ours.since(theirs).max(theirs.since(ours));

@@ -58,7 +58,7 @@ impl Declared {
 }
 
 /// The agreements of the configuration, each with its key.
-fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
+pub(super) fn changes(config: &Config, now: Timestamp) -> Vec<Change> {
     let agreement = |declared: &DeclaredAgreement| Agreement {
         jira: declared.jira.as_ref().map(DeclaredJira::settled),
         uuid: declared.uuid.clone(),

@@ -3,6 +3,7 @@
 mod check;
 mod declared;
 mod reload;
+mod replay;
 mod serve;
 mod token;
 mod traces;
@@ -16,6 +17,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use declared::Declared;
+pub use replay::{Altered, How, Rehearsed, Replayed, replay};
 use serve::{Certificate, Doorway};
 pub use token::{admin_token, token_path};
 
@@ -23,11 +25,11 @@ use crate::{
     broker,
     clock::SystemClock,
     config::Config,
-    domain::{AccessKey, Catalogue, Namespace},
-    engine::{Desk, rules::Rule},
+    domain::{AccessKey, Namespace},
+    engine::Desk,
     flow::{
-        Crew, Filtering, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Live, Options, Pipeline,
-        Post, Postbox, Reconcile, Reconciling, Relay, Roster, Sweep,
+        Crew, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Live, Mapping, Options, Pipeline, Post,
+        Postbox, Reconcile, Reconciling, Relay, Roster, SharingRule, Sweep,
     },
     http,
     mail::SmtpMailer,
@@ -35,7 +37,6 @@ use crate::{
     ports::DeskHook,
     retry::Policy,
     store, telemetry,
-    wire::desk_filter::Filter,
 };
 
 /// How long a daemon that is told to stop may take to finish what it holds.
@@ -178,12 +179,13 @@ impl Daemon {
             certificate.reload();
         }
         let Some((options, pipeline)) = &self.working else { return };
-        let (catalogue, rules) = match changeable(config) {
+        let taken_up = reload::taken_up(&self.config, config);
+        let changeable = match mapping(&taken_up).changeable() {
             Ok(changeable) => changeable,
             Err(error) => return tracing::error!(error = %error, "the configuration in use stays"),
         };
         telemetry::change_logs(&config.log.level, config.log.per_minute);
-        options.live.set(catalogue, rules);
+        options.live.set(changeable);
         if options.started.load(std::sync::atomic::Ordering::Acquire) {
             Declared::of(config, options.clock.now(), false).apply(options, pipeline).await;
         }
@@ -194,7 +196,7 @@ impl Daemon {
             let keys = left.join(", ");
             tracing::warn!(keys, "the configuration was read again; these keys count after the next start");
         }
-        self.config = reload::taken_up(&self.config, config);
+        self.config = taken_up;
     }
 
     /// Stops: takes nothing more in, finishes what it holds, within ten seconds.
@@ -234,12 +236,18 @@ pub fn install_tls() {
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The desk's custom fields and the rules: what the flow takes anew while it runs.
-fn changeable(config: &Config) -> Result<(Arc<Catalogue>, Arc<Vec<Rule>>)> {
-    let rule = |rule: &crate::config::Rule| Rule::new(&rule.name, &rule.when, &rule.share_with);
-    let rules =
-        config.rules.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!(error))?;
-    Ok((Arc::new(Catalogue::new(config.desk.fields.clone())), Arc::new(rules)))
+/// What decides what becomes of the desk's events.
+fn mapping(config: &Config) -> Mapping {
+    let rule = |rule: &crate::config::Rule| SharingRule {
+        name: rule.name.clone(),
+        when: rule.when.clone(),
+        share_with: rule.share_with.clone(),
+    };
+    Mapping {
+        event_filter: config.desk.event_filter.clone(),
+        fields: config.desk.fields.clone(),
+        rules: config.rules.iter().map(rule).collect(),
+    }
 }
 
 /// The ports and settings of the flow.
@@ -251,7 +259,8 @@ pub fn options(config: &Config) -> Result<Options> {
     let authorities = config.broker.authorities().map_err(|error| anyhow!("broker.ca_file: {error}"))?;
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
     let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
-    let (catalogue, rules) = changeable(config)?;
+    let mapping = mapping(config);
+    let changeable = mapping.changeable().map_err(|error| anyhow!(error))?;
     let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
     Ok(Options {
         store: store::open(&config.store.url, key, &config.daemon_name())
@@ -263,13 +272,7 @@ pub fn options(config: &Config) -> Result<Options> {
             JiraTracker::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?,
         ),
         desk_hook: desk_hook(config)?,
-        event_filter: match config.desk.event_filter.as_str() {
-            "" => None,
-            code => {
-                let filter = Filter::new(code).map_err(|error| anyhow!("desk.event_filter: {error}"))?;
-                Some(Filtering::new(filter))
-            }
-        },
+        event_filter: mapping.filter().map_err(|error| anyhow!(error))?,
         clock: Arc::new(SystemClock),
         outages: Arc::default(),
         tally: Arc::default(),
@@ -281,9 +284,11 @@ pub fn options(config: &Config) -> Result<Options> {
             command_timeout: config.desk.command_timeout(),
             takes_commands: !config.desk.command_url.is_empty(),
         }),
-        live: Live::new(catalogue.clone(), rules.clone()),
-        catalogue,
-        rules,
+        live: Live::new(changeable.clone()),
+        catalogue: changeable.catalogue,
+        rules: changeable.rules,
+        mapped: changeable.mapped,
+        record: config.store.record(),
         decline_all_invites: config.desk.decline_all_invites,
         retry: Policy {
             initial: config.delivery.retry.initial(),

@@ -8,6 +8,7 @@ mod dead_letter;
 mod kit;
 mod print;
 mod reconcile;
+mod replay;
 mod supervisor;
 mod ticket;
 mod tools;
@@ -81,6 +82,8 @@ enum Command {
     },
     /// Ask partners for the shared tickets, and say where they differ; or put that right
     Reconcile(reconcile::Reconcile),
+    /// What a changed configuration (--config) would have sent of the recorded events; sends nothing
+    Replay(replay::Replay),
     /// JSON Schema of the configuration, the desk's events or the commands
     Schema {
         /// Of what
@@ -142,6 +145,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::DeadLetter(command) => dead_letter::run(global, command).await?,
         Command::Preview { event } => tools::preview(global, &event).await?,
         Command::Reconcile(given) => reconcile::run(global, given).await?,
+        Command::Replay(given) => replay::run(global, given).await?,
         Command::Schema { of } => tools::schema(global, of)?,
         Command::PartnerTest(given) => {
             return Ok(if kit::test(global, given).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -18,3 +18,4 @@ pub use jira::DeclaredJira;
 pub use load::{Error, from_file, load, schema};
 pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Retry, Rule, Store};
 pub use telemetry::{Log, Trace};
+pub use validate::read_duration;

@@ -113,6 +113,8 @@ pub struct Store {
     pub key: String,
     /// How long messages are kept after they ended.
     pub keep: String,
+    /// How long the desk's events are kept as they came, for `crossdesk replay`; `0s`: not at all.
+    pub record: String,
     /// What this daemon is called among those that share the database. Empty: the name of its host and the port of its admins.
     pub daemon: String,
 }
@@ -123,6 +125,7 @@ impl Default for Store {
             url: "sqlite:crossdesk.db".to_owned(),
             key: String::new(),
             keep: "30days".to_owned(),
+            record: "0s".to_owned(),
             daemon: String::new(),
         }
     }

@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Check {
     for (key, text) in [
         ("desk.command_timeout", &config.desk.command_timeout),
         ("store.keep", &config.store.keep),
+        ("store.record", &config.store.record),
         ("reconcile.every", &config.reconcile.every),
         ("delivery.timeout", &config.delivery.timeout),
         ("delivery.retry.initial", &config.delivery.retry.initial),
@@ -42,7 +43,7 @@ pub(super) fn check(config: &Config) -> Check {
     ] {
         match humantime::parse_duration(text) {
             // Never, where it is something that need not be done.
-            Ok(duration) if !duration.is_zero() || key == "reconcile.every" => {}
+            Ok(duration) if !duration.is_zero() || ["reconcile.every", "store.record"].contains(&key) => {}
             _ => return wrong(key, format!("\"{text}\" is no duration; write it like 10s, 5m or 72h")),
         }
     }
@@ -212,6 +213,15 @@ fn desk(config: &Config) -> Check {
     }
 }
 
+/// A length of time as people write it: `24h`, `90m`.
+///
+/// # Errors
+/// It is none, and how one is written.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("\"{text}\" is no duration; write it like 10s, 5m or 72h"))
+}
+
 fn duration(text: &str) -> Duration {
     // Checked above before anything is run; the fallback is never seen.
     humantime::parse_duration(text).unwrap_or(Duration::from_secs(10))
@@ -290,6 +300,10 @@ impl super::Store {
     /// How long messages are kept after they ended.
     pub fn keep(&self) -> Duration {
         duration(&self.keep)
+    }
+    /// How long events are kept as they came; `None`: they are not.
+    pub fn record(&self) -> Option<Duration> {
+        Some(duration(&self.record)).filter(|record| !record.is_zero())
     }
 }
 

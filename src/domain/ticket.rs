@@ -127,7 +127,7 @@ impl Undone {
 }
 
 /// A comment of a shared ticket, with its place and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredComment {
     /// Its number among the ticket's comments, from 1.
     pub n: i64,

@@ -5,10 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid};
 
 /// What the engine needs to know of a ticket's comments: not all of them, only those that a change or a share speaks of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Comments {
     /// Comments that are known, of those asked for.
     pub known: HashMap<Uuid, Option<String>>,

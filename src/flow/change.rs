@@ -126,6 +126,8 @@ pub enum Change {
         event: Box<DeskEvent>,
         /// The bytes, for events that have to wait.
         raw: String,
+        /// Where events are recorded: what came before the desk's filter, and which of the events it made this one is.
+        came: Option<Box<(String, usize)>>,
     },
     /// Something came in that cannot be processed.
     Dead {

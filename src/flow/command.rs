@@ -115,5 +115,5 @@ fn refused(message: &Message, why: String, now: Timestamp) -> Change {
         body: EventBody::Completed(completion),
         trace: message.contents.trace.clone(),
     };
-    Change::Event { event: Box::new(event), raw: String::new() }
+    Change::Event { event: Box::new(event), raw: String::new(), came: None }
 }

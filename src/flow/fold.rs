@@ -24,7 +24,12 @@ impl Batch<'_> {
         self.cause = Cause::of(change);
         self.trace = change.trace().cloned();
         match change {
-            Change::Event { event, raw } => self.event(event, raw),
+            Change::Event { event, raw, came } => {
+                if let Some(came) = came {
+                    self.record(event, came);
+                }
+                self.event(event, raw)
+            }
             Change::Dead { kind, body, reason } => {
                 self.bury_incoming(*kind, body, reason);
                 Ok(Done { outcome: Outcome::Rejected, ..Done::default() })
@@ -265,7 +270,7 @@ impl Batch<'_> {
 /// # Errors
 /// The store is away.
 pub async fn preview(options: &Options, event: &DeskEvent) -> Result<Preview, StoreError> {
-    let change = Change::Event { event: Box::new(event.clone()), raw: String::new() };
+    let change = Change::Event { event: Box::new(event.clone()), raw: String::new(), came: None };
     let snapshot = options.store.snapshot(&scope::of_one(&change, options)).await?;
     let references = references::known(options, &snapshot, &[&change]).await?;
     let mut batch = Batch::new(options, snapshot, std::collections::HashMap::new());

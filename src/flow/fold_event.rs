@@ -10,7 +10,7 @@ use crate::{
         Timestamp,
     },
     engine::{Case, Context, Decision, Outcome, Refusal, completion, outgoing, rules, sharing},
-    ports::Mark,
+    ports::{Before, Mark, Recorded},
     wire,
 };
 
@@ -34,6 +34,28 @@ impl Batch<'_> {
         }
         case.ticket.id = Some(id.clone());
         Ok(case)
+    }
+
+    /// Keeps an event as it came, with what is known of its ticket, for it to be gone through again.
+    pub(super) fn record(&mut self, event: &DeskEvent, came: &(String, usize)) {
+        let (id, uuid) = match &event.body {
+            EventBody::Changed(ticket) | EventBody::Shared(ticket, _) => (&ticket.id, ticket.uuid.as_ref()),
+            EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => (id, None),
+            EventBody::Fields(_) | EventBody::Completed(_) => return,
+        };
+        if self.snapshot.seen.contains(&event.key) {
+            return;
+        }
+        let uuid = self.snapshot.desk_ids.get(id).or(uuid);
+        let case = uuid.and_then(|uuid| self.snapshot.cases.get(uuid));
+        self.writes.recorded.push(Recorded {
+            at: self.now,
+            ticket: id.clone(),
+            came: came.0.clone(),
+            part: came.1,
+            before: case.map(Before::of),
+            mapping: self.options.mapped.clone(),
+        });
     }
 
     pub(super) fn event(&mut self, event: &DeskEvent, raw: &str) -> Answer {

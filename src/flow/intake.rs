@@ -87,29 +87,39 @@ impl Intake {
 
     /// What came as changes: one event, or as many as the desk's filter makes of it. What cannot be read is a dead letter.
     pub async fn read(&self, body: &[u8]) -> Vec<Change> {
-        let Some(filter) = &self.options.event_filter else { return vec![self.read_event(body, body)] };
-        match filter.run(body).await {
-            Ok(events) => events.iter().map(|event| self.read_event(event.as_bytes(), body)).collect(),
-            Err(reason) => vec![dead(body, reason)],
-        }
+        read(&self.options, body).await
     }
 
     /// What a dead letter says once more: as it came, or as the filter had made it.
     pub async fn read_again(&self, body: &[u8]) -> Vec<Change> {
         match wire::desk::decode(body, &self.options.desk.namespace) {
-            Ok(_) => vec![self.read_event(body, body)],
+            Ok(_) => vec![read_event(&self.options, body, body, 0)],
             Err(_) => self.read(body).await,
         }
     }
+}
 
-    /// An event as a change; `came` is what it was before the desk's filter.
-    fn read_event(&self, event: &[u8], came: &[u8]) -> Change {
-        match wire::desk::decode(event, &self.options.desk.namespace) {
-            Ok(read) => {
-                Change::Event { event: Box::new(read), raw: String::from_utf8_lossy(event).into_owned() }
-            }
-            Err(error) => dead(came, error.to_string()),
+/// What came as changes.
+pub(super) async fn read(options: &Options, body: &[u8]) -> Vec<Change> {
+    let Some(filter) = &options.event_filter else { return vec![read_event(options, body, body, 0)] };
+    match filter.run(body).await {
+        Ok(events) => {
+            let event = |(part, event): (usize, &String)| read_event(options, event.as_bytes(), body, part);
+            events.iter().enumerate().map(event).collect()
         }
+        Err(reason) => vec![dead(body, reason)],
+    }
+}
+
+/// An event as a change; `came` is what it was before the desk's filter, and it is this part of what that made.
+fn read_event(options: &Options, event: &[u8], came: &[u8], part: usize) -> Change {
+    match wire::desk::decode(event, &options.desk.namespace) {
+        Ok(read) => {
+            let raw = String::from_utf8_lossy(event).into_owned();
+            let came = options.record.map(|_| Box::new((String::from_utf8_lossy(came).into_owned(), part)));
+            Change::Event { event: Box::new(read), raw, came }
+        }
+        Err(error) => dead(came, error.to_string()),
     }
 }
 

@@ -17,6 +17,7 @@
 //! the rows make twice the same as once.
 
 mod agreement_check;
+mod altered;
 mod asking;
 mod attempt;
 mod cases;
@@ -38,6 +39,7 @@ mod inbound;
 mod inbound_queue;
 mod inlet;
 mod intake;
+mod mapping;
 mod options;
 mod outbox;
 mod pipeline;
@@ -45,6 +47,7 @@ mod post;
 mod receiver;
 mod reconcile;
 mod references;
+mod rehearsal;
 mod relay;
 mod roster;
 mod scope;
@@ -54,6 +57,7 @@ mod writer;
 mod writes;
 
 pub use agreement_check::{AgreementCheck, PartnerCheck, check};
+pub use altered::{Altered, How};
 pub use change::{AgreementAction, Answer, Attempted, Change, Done, TermsEdit, TicketAction};
 pub use crew::{Crew, Own, Standing};
 pub use delivery::{Failure, Worker};
@@ -63,11 +67,13 @@ pub use hooks::{Hooks, Webhook};
 pub use inbound::{Collection, Inbound, Reply, Request};
 pub use inbound_queue::InboundQueue;
 pub use intake::{Intake, traced};
+pub use mapping::{Changeable, Mapping, SharingRule};
 pub use options::{Invites, Limits, Live, Options, Reconciling};
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;
 pub use post::{Post, Postbox};
 pub use reconcile::{Drift, Reconcile, Reconciled};
+pub use rehearsal::{Rehearsal, Rehearsed};
 pub use relay::Relay;
 pub use roster::Roster;
 pub use sweep::Sweep;

@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use super::{filtering::Filtering, post::Postbox};
+use super::{filtering::Filtering, mapping::Changeable, post::Postbox};
 use crate::{
     clock::Clock,
     domain::Catalogue,
     engine::{Desk, rules::Rule},
-    ports::{Broker, DeskHook, Partner, Store, Tracker},
+    ports::{Broker, DeskHook, Mapped, Partner, Store, Tracker},
     retry::Policy,
     telemetry::{Outages, Tally},
 };
@@ -54,23 +54,20 @@ pub struct Reconciling {
 #[derive(Clone, Debug, Default)]
 pub struct Live(Arc<RwLock<Changeable>>);
 
-/// The desk's custom fields and the rules.
-type Changeable = (Arc<Catalogue>, Arc<Vec<Rule>>);
-
 impl Live {
-    /// Begins with these.
-    pub fn new(catalogue: Arc<Catalogue>, rules: Arc<Vec<Rule>>) -> Self {
-        Self(Arc::new(RwLock::new((catalogue, rules))))
+    /// Begins with this.
+    pub fn new(changeable: Changeable) -> Self {
+        Self(Arc::new(RwLock::new(changeable)))
     }
 
-    /// From now on it is these.
-    pub fn set(&self, catalogue: Arc<Catalogue>, rules: Arc<Vec<Rule>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (catalogue, rules);
+    /// From now on it is this.
+    pub fn set(&self, changeable: Changeable) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = changeable;
     }
 
     /// The desk's custom fields, where it has not sent its own.
     pub fn catalogue(&self) -> Arc<Catalogue> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).catalogue.clone()
     }
 }
 
@@ -101,10 +98,14 @@ pub struct Options {
     pub desk: Arc<Desk>,
     /// The custom fields of the configuration: they hold until the desk sends its own.
     pub catalogue: Arc<Catalogue>,
-    /// The same two as they are now: a batch keeps those that it began with.
+    /// The same as they are now: a batch keeps those that it began with.
     pub live: Live,
     /// Sharing rules, in order.
     pub rules: Arc<Vec<Rule>>,
+    /// The whole mapping, for what is recorded under it.
+    pub mapped: Arc<Mapped>,
+    /// How long events are kept as they came; `None`: they are not.
+    pub record: Option<Duration>,
     /// Whether invites are declined, until somebody says otherwise.
     pub decline_all_invites: bool,
     /// How deliveries are retried.
@@ -139,6 +140,6 @@ impl Options {
     /// Takes up what has changed in the configuration.
     pub(super) fn renew(&mut self) {
         let now = self.live.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        (self.catalogue, self.rules) = now;
+        (self.catalogue, self.rules, self.mapped) = (now.catalogue, now.rules, now.mapped);
     }
 }

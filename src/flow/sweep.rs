@@ -176,6 +176,8 @@ impl Sweep {
         for _ in 0..STEPS {
             let now = self.options.clock.now();
             let gone = self.options.store.prune(now, now.minus(self.options.keep), ROWS).await?;
+            let recorded = now.minus(self.options.record.unwrap_or_default());
+            let gone = gone.max(self.options.store.forget_recorded(recorded, ROWS).await?);
             if gone < ROWS.unsigned_abs() || stop.is_cancelled() {
                 return Ok(false);
             }

@@ -18,7 +18,6 @@ use super::{
     view::{self, MessageView, Previewed, json},
 };
 use crate::{
-    domain::DeskEvent,
     engine::Outcome,
     flow::{Change, preview, traced},
     ports::Scope,
@@ -34,7 +33,7 @@ pub(super) fn routes(body: usize) -> OpenApiRouter<Shared> {
 }
 
 /// The event in a request; as many as the desk's filter makes of it, where it has one.
-async fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<(Box<DeskEvent>, String)>> {
+async fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<Change>> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !matches!(kind, "application/cloudevents+json" | "application/json") {
@@ -42,7 +41,7 @@ async fn read(context: &Shared, headers: &HeaderMap, bytes: &[u8]) -> Result<Vec
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wanted));
     }
     let event = |change| match change {
-        Change::Event { event, raw } => Ok((event, raw)),
+        Change::Event { .. } => Ok(change),
         Change::Dead { reason, .. } => Err(Problem::unusable(reason)),
         _ => Err(Problem::unusable("not an event")),
     };
@@ -67,9 +66,8 @@ async fn event(
 ) -> Result<(StatusCode, Json<Value>)> {
     let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
-    let events = read(&context, &headers, &bytes).await.inspect_err(|_| metric::event(Outcome::Rejected))?;
-    let mut changes: Vec<Change> =
-        events.into_iter().map(|(event, raw)| Change::Event { event, raw }).collect();
+    let mut changes =
+        read(&context, &headers, &bytes).await.inspect_err(|_| metric::event(Outcome::Rejected))?;
     let mut span = traced(&mut changes, Step::Answered, super::traceparent(&headers).as_ref());
     let mut outcome = Outcome::Unshared;
     for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {
@@ -95,8 +93,8 @@ async fn event(
     responses((status = 200, description = "what it would do", body = ref("#/components/schemas/Preview")), (status = 415, description = "the body is not said to be an event", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
 async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
-    let events = read(&context, &headers, &bytes).await?;
-    let Some((event, _)) = events.first() else {
+    let changes = read(&context, &headers, &bytes).await?;
+    let Some(Change::Event { event, .. }) = changes.first() else {
         return Ok(json(Previewed {
             outcome: Outcome::Unshared.as_str(),
             reason: Some("desk.event_filter makes no event of it".to_owned()),

@@ -9,6 +9,7 @@ mod broker;
 mod desk_hook;
 mod mailer;
 mod partner;
+mod recorded;
 mod store;
 mod tracker;
 mod view;
@@ -17,6 +18,7 @@ pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoin
 pub use desk_hook::DeskHook;
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
+pub use recorded::{Before, Mapped, Recorded, Tables};
 pub use store::{Beat, Changed, Mark, MessageFilter, Scope, Store, StoreError, TicketRef, Withdraw, Writes};
 pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};
 pub use view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 
+use super::recorded::{Recorded, Tables};
 use super::view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
 use crate::{
     domain::{
@@ -154,6 +155,8 @@ pub struct Writes {
     pub refit: bool,
     /// Tickets have been gone through from the one to the other; `None`: to the last.
     pub refitted: Vec<(Uuid, Option<Uuid>)>,
+    /// Events as they came, for them to be gone through again.
+    pub recorded: Vec<Recorded>,
     /// What happened to tickets without a message that could carry it: ticket, its last message's number, a JSON object.
     pub history: Vec<(Uuid, i64, String)>,
 }
@@ -345,6 +348,27 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// What all daemons did, minute by minute, since a time, oldest first; minutes in which nothing happened may be missing.
     async fn minutes(&self, _since: Timestamp) -> Result<Vec<Minute>, StoreError> {
         Ok(Vec::new())
+    }
+    /// How its tables stand to this version of the program; changes nothing.
+    async fn tables(&self) -> Result<Tables, StoreError> {
+        Ok(Tables::default())
+    }
+    /// Makes it readable as it is, and changes nothing, for whoever looks at the store of a daemon that runs.
+    async fn attach(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Recorded events after this place in their order and since this time, oldest first, each with its place.
+    async fn recorded(
+        &self,
+        _after: i64,
+        _since: Timestamp,
+        _limit: i64,
+    ) -> Result<Vec<(i64, Recorded)>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Forgets events that were recorded before this time, no more than so many; returns how many.
+    async fn forget_recorded(&self, _before: Timestamp, _limit: i64) -> Result<u64, StoreError> {
+        Ok(0)
     }
     /// Forgets what ended before this time, a limited number of each kind at once; returns how many of the most.
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError>;

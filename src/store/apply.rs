@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     agreement,
     link::{Cell, Statement, Type},
-    message,
+    message, recorded,
     row::{json, word},
     vault::Vault,
 };
@@ -55,6 +55,14 @@ pub(super) fn statements(
     let again: Vec<_> =
         writes.marks.iter().filter(|mark| mark.state == MessageState::Pending).map(|mark| &mark.id).collect();
     push(!again.is_empty(), &|| message::again(&again, daemon));
+    if !writes.recorded.is_empty() {
+        all.extend(recorded::insert(&writes.recorded));
+    }
+    let mut push = |any: bool, statement: &dyn Fn() -> Statement| {
+        if any {
+            all.push(statement());
+        }
+    };
     push(!writes.history.is_empty(), &|| history(&writes.history, writes.now));
     if writes.refit {
         all.push(setting("refitted", json(&Some(""))));

@@ -5,17 +5,15 @@ use std::{str::FromStr, sync::OnceLock, time::Duration};
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Executor, PgPool, Row as _, TypeInfo, ValueRef,
-    migrate::{Migration, MigrationType, Migrator},
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 use super::{
     error,
     link::{Cell, Link, Row, Rows, Statement, Type},
+    migrations::{Dialect, migrator},
 };
 use crate::ports::StoreError;
-
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/postgres/0001_first.sql"))];
 
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -48,11 +46,7 @@ impl Link for Postgres {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
-        let migrations = MIGRATIONS.map(|(version, name, sql)| {
-            let sql = sqlx::SqlSafeStr::into_sql_str(sql);
-            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-        });
-        Migrator::with_migrations(migrations.to_vec()).run(self.pool()).await.map_err(error::migration)
+        migrator(Dialect::Postgres).run(self.pool()).await.map_err(error::migration)
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::{
     agreement, apply,
     link::{Cell, Link, Statement},
-    message, pages, read,
+    message, migrations, pages, read, recorded,
     row::{Reader, json},
     snapshot,
     vault::Vault,
@@ -25,8 +25,8 @@ use crate::{
         agreement::{ALL_DECLINED, TAKEN_BACK},
     },
     ports::{
-        Beat, Counts, Happened, MessageFilter, Minute, Scope, Store, StoreError, TicketView, Trouble,
-        TroubleKey, Writes,
+        Beat, Counts, Happened, MessageFilter, Minute, Recorded, Scope, Store, StoreError, Tables,
+        TicketView, Trouble, TroubleKey, Writes,
     },
 };
 
@@ -100,6 +100,37 @@ impl Store for SqlStore {
         }
         self.prepared.store(true, Ordering::Release);
         Ok(())
+    }
+
+    async fn tables(&self) -> Result<Tables, StoreError> {
+        migrations::tables(self.link.as_ref()).await
+    }
+
+    async fn attach(&self) -> Result<(), StoreError> {
+        let tables = self.tables().await?;
+        if !tables.missing.is_empty() {
+            let missing = tables.missing.join(", ");
+            return Err(StoreError::Broken(format!(
+                "its tables lack: {missing}; a start of the daemon adds that"
+            )));
+        }
+        self.prepared.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn recorded(
+        &self,
+        after: i64,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(i64, Recorded)>, StoreError> {
+        let rows = self.link()?.query(recorded::select(after, since, limit)).await?;
+        rows.into_iter().map(recorded::read).collect()
+    }
+
+    async fn forget_recorded(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        let gone = self.link()?.transact(recorded::forget(before, limit)).await?;
+        Ok(gone.first().and_then(|rows| u64::try_from(rows.len()).ok()).unwrap_or(0))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -10,17 +10,15 @@ use std::{
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Row as _, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
-    migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use super::{
     error,
     link::{Cell, Link, Row, Rows, Statement, Type},
+    migrations::{Dialect, migrator},
 };
 use crate::ports::StoreError;
-
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/sqlite/0001_first.sql"))];
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -61,11 +59,7 @@ impl Link for Sqlite {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
-        let migrations = MIGRATIONS.map(|(version, name, sql)| {
-            let sql = sqlx::SqlSafeStr::into_sql_str(sql);
-            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-        });
-        Migrator::with_migrations(migrations.to_vec()).run(&self.pools().0).await.map_err(error::migration)
+        migrator(Dialect::Sqlite).run(&self.pools().0).await.map_err(error::migration)
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
