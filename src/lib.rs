@@ -50,7 +50,7 @@
 //! | [`engine`] | what to do about a change; pure | domain |
 //! | [`wire`] | bytes and domain, one file a party; pure | domain, engine's types |
 //! | [`clock`], [`retry`], [`ports`] | time; waits; what the flow needs of the world | domain, engine's types |
-//! | [`telemetry`] | the catalogue of metrics, the two forms of logs | domain, engine's types |
+//! | [`telemetry`] | the catalogue of metrics, the two forms of logs, spans of traces | domain, engine's types |
 //! | [`flow`] | intake, inbound, pipeline, relay, delivery, roster, sweep; the crew of daemons on one database | all above |
 //! | [`store`] | the store on SQLite and PostgreSQL | domain, engine's types, ports |
 //! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
@@ -65,9 +65,9 @@
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
 //! against this table.
 //!
-//! More: [agreements](_agreements), [how two tickets stay one](_sync), [sharing with a Jira](_jira), [writing a bridge](_bridges),
-//! [desks without RabbitMQ](_desks), [running it](_operations),
-//! [security](_security), [how fast it is](_performance), [how far it goes](_scale).
+//! More: [how it is built](_architecture), [agreements](_agreements), [how two tickets stay one](_sync), [partners](_partners), [sharing with a Jira](_jira),
+//! [writing a bridge](_bridges), [desks without RabbitMQ](_desks), [running it](_operations), [security](_security), [how fast it is](_performance),
+//! [how far it goes](_scale), [a newcomer's first day](_contributing).
 
 pub mod app;
 pub mod broker;
@@ -88,6 +88,8 @@ pub mod store;
 pub mod telemetry;
 pub mod wire;
 
+#[doc = include_str!("docs/architecture.md")]
+pub mod _architecture {}
 #[doc = include_str!("docs/agreements.md")]
 pub mod _agreements {}
 #[doc = include_str!("docs/sync.md")]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Pair, TestDaemon, until};
+use crate::support::{Pair, Sender, TestDaemon, until};
 
 /// A tool of `tests/documents`, which `tests/run` installs.
 fn tool(name: &str) -> Command {
@@ -21,7 +21,11 @@ fn output(mut command: Command) -> String {
 }
 
 async fn document(daemon: &TestDaemon) -> Value {
-    let answer = reqwest::get(format!("http://{}/openapi.json", daemon.config.admin.listen)).await.unwrap();
+    document_of(daemon, "openapi.json").await
+}
+
+async fn document_of(daemon: &TestDaemon, name: &str) -> Value {
+    let answer = reqwest::get(format!("http://{}/{name}", daemon.config.admin.listen)).await.unwrap();
     assert_eq!(answer.status(), 200);
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
@@ -124,38 +128,72 @@ async fn answers_look_as_openapi_says() {
     }
 }
 
+/// A document is valid, and whatever it lets one ask is answered as it says: at this address, with this header, about these.
+async fn answers_as_it_says(document: &Value, base: &str, header: &str, known: &str, more: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let mut valid = tool("openapi-spec-validator");
+    valid.arg(&file);
+    output(valid);
+    // What it asks is about things that are there.
+    std::fs::write(folder.path().join("schemathesis.toml"), known).unwrap();
+    let mut asks = tool("schemathesis");
+    asks.current_dir(folder.path());
+    asks.args([
+        "--config-file",
+        "schemathesis.toml",
+        "run",
+        "openapi.json",
+        "--url",
+        base,
+        "--header",
+        header,
+    ]);
+    asks.args(["--seed", "1", "--max-examples", "20", "--no-color"]).args(more);
+    let said = tokio::task::spawn_blocking(move || output(asks)).await.unwrap();
+    assert!(said.contains("Tested: "), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_openapi_lets_one_ask_is_answered_as_it_says() {
     let mut daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
     let (_partner, uuid) = daemon.agreed().await;
     let id = daemon.open_and_share(&uuid, "Lens is broken").await;
     daemon.until_quiet().await;
-    let folder = tempfile::tempdir().unwrap();
-    let document = folder.path().join("openapi.json");
-    std::fs::write(&document, self::document(&daemon).await.to_string()).unwrap();
-    let mut valid = tool("openapi-spec-validator");
-    valid.arg(&document);
-    output(valid);
-    // What it asks is about things that are there.
+    let document = document(&daemon).await;
     let known = format!("[parameters]\n\"path.uuid\" = \"{uuid}\"\n\"path.id\" = \"{id}\"\n");
-    std::fs::write(folder.path().join("schemathesis.toml"), known).unwrap();
-    let mut asks = tool("schemathesis");
-    let base = format!("http://{}", daemon.config.admin.listen);
-    asks.current_dir(folder.path());
-    asks.args(["--config-file", "schemathesis.toml", "run", &format!("{base}/openapi.json")]);
-    asks.args([
-        "--header",
-        "Authorization: Bearer test-token",
-        "--seed",
-        "1",
-        "--max-examples",
-        "20",
-        "--no-color",
-    ]);
     // Whether a value can be used no shape can say altogether: a filter that is no program, a partner's private address.
-    asks.args(["--exclude-checks", "positive_data_acceptance"]);
-    let said = tokio::task::spawn_blocking(move || output(asks)).await.unwrap();
-    assert!(said.contains("Tested: "), "{said}");
+    let more = ["--exclude-checks", "positive_data_acceptance"];
+    let base = format!("http://{}", daemon.config.admin.listen);
+    answers_as_it_says(&document, &base, "Authorization: Bearer test-token", &known, &more).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_partners_may_ask_is_answered_as_their_document_says() {
+    let mut daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let ticket = "00000000000000000000000000000000000000aa";
+    sender.share(&daemon, ticket).await;
+    let document = document_of(&daemon, "openapi-partners.json").await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+    }
+    let known =
+        format!("[parameters]\n\"path.uuid\" = \"{ticket}\"\n\"path.agreement\" = \"{}\"\n", sender.uuid);
+    let header = format!("X-Ticket-Sharing-Token: {}", sender.token());
+    // A partner's mistakes are forgiven as far as they can be (RT says a number where a text belongs), and what can be used
+    // depends on what there is.
+    let more = [
+        "--exclude-checks",
+        "positive_data_acceptance,negative_data_rejection,unsupported_method,ignored_auth",
+    ];
+    let base = format!("http://{}", daemon.config.http.listen);
+    answers_as_it_says(&document, &base, &header, &known, &more).await;
     daemon.stop().await;
 }
 

@@ -79,16 +79,20 @@ fn operation(action: &str, channel: &str, summary: &str) -> Value {
 fn messages() -> Value {
     let payload = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let text = |description: &str| json!({"type": "string", "description": description});
+    let traced = text("what it is part of, as W3C Trace Context has it; only where somebody traces");
     let sharing = json!({"type": "object", "properties": {
+        "traceparent": traced,
         "x-ticket-sharing-uuid": text("the ticket's or agreement's uuid"),
         "x-ticket-sharing-agreement": text("the agreement's uuid; on what goes out"),
         "x-ticket-sharing-token": text("<agreement uuid>:<access key>; on what comes in, and on nothing that goes out")}});
+    let command = json!({"type": "object", "properties": {"traceparent": traced}});
     let event = json!({"type": "object", "properties": {
+        "traceparent": traced,
         "ticket": text("the ticket's id, by which events are spread over several queues (broker.events_shards)")}});
     json!({
         "event": {"contentType": "application/cloudevents+json", "payload": payload("Event"), "headers": event,
             "summary": "A CloudEvent 1.0 of the desk, in structured mode."},
-        "command": {"contentType": "application/cloudevents+json", "payload": payload("Command"),
+        "command": {"contentType": "application/cloudevents+json", "payload": payload("Command"), "headers": command,
             "summary": "A CloudEvent 1.0 for the desk, in structured mode; message_id is its id."},
         "agreementMessage": {"contentType": "application/json", "payload": payload("PartnerAgreement"), "headers": sharing,
             "summary": "type agreement.invite or agreement.update; message_id is the same however often it comes."},

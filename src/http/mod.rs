@@ -9,6 +9,7 @@ mod inviting;
 mod jira_form;
 mod messages;
 mod openapi;
+mod openapi_partners;
 mod pages;
 mod problem;
 mod sharing;
@@ -107,6 +108,7 @@ pub fn admins(context: Arc<Context>) -> Router {
     Router::new()
         .merge(api)
         .merge(openapi::route(&document))
+        .merge(openapi_partners::route())
         .merge(pages::routes(context.clone()))
         .merge(health::routes())
         .merge(health::alive())
