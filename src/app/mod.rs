@@ -42,7 +42,7 @@ use crate::{
 /// How long a daemon that is told to stop may take to finish what it holds.
 const DRAIN: Duration = Duration::from_secs(9);
 /// Changes that make a full batch.
-const BATCH: usize = 1000;
+const BATCH: usize = 500;
 /// How long a daemon takes to say that it leaves.
 const LEAVE: Duration = Duration::from_secs(1);
 /// How often it is said what the logs left out.

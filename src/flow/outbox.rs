@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::domain::Message;
 
 /// How many messages may wait in memory; more stay in their rows.
-const CAPACITY: usize = 4_000;
+const CAPACITY: usize = 2_000;
 /// How many are published at once.
 pub(super) const BATCH: usize = 1000;
 

@@ -14,8 +14,9 @@ use crate::{
     ports::{Minute, StoreError, TicketView, Trouble, TroubleKey},
 };
 
-/// How many of the latest messages are looked through for one page.
+/// How many stretches of messages are looked through for one page, and how long one is.
 const WINDOWS: usize = 4;
+const STRETCH: i64 = 5000;
 
 /// Tickets by their last message, the latest first. Messages are in the order of time, so no index of tickets by time has to be
 /// kept with every change.
@@ -25,31 +26,34 @@ pub(super) async fn recent(
     limit: i64,
 ) -> Result<(Vec<TicketView>, Option<i64>), StoreError> {
     const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
-    let (mut owners, mut from, mut next) = (Vec::new(), before, None);
+    let ends = "select (select min(seq) from message), (select max(seq) from message)";
+    let mut rows = link.query(Statement::new(ends, Vec::new())).await?;
+    let mut ends = Reader::new("message", rows.pop().unwrap_or_default());
+    let (Ok(oldest), Ok(newest)) = (ends.int(), ends.int()) else {
+        return Ok((Vec::new(), None));
+    };
+    let (mut owners, mut from, mut next) = (Vec::new(), before.min(newest.saturating_add(1)), None);
+    // Few tickets with many messages need several stretches. Bounds on both ends, so that no more is looked at than is wanted.
     for _ in 0..WINDOWS {
+        let edge = from.saturating_sub(STRETCH).max(oldest);
         let wanted = limit.saturating_sub(i64::try_from(owners.len()).unwrap_or(limit));
-        let last = "select owner, seq from (select owner, n, seq from message where seq < $1 order by seq desc limit 5000) as m \
-            where not exists (select 1 from message later where later.owner = m.owner and later.n > m.n) \
-            order by seq desc limit $2";
-        let rows = link.query(Statement::new(last, vec![from.into(), wanted.into()])).await?;
+        let last = "select m.owner, m.seq from message m where m.seq < $1 and m.seq >= $2 \
+            and not exists (select 1 from message later where later.owner = m.owner and later.n > m.n) \
+            order by m.seq desc limit $3";
+        let rows = link.query(Statement::new(last, vec![from.into(), edge.into(), wanted.into()])).await?;
         let full = i64::try_from(rows.len()).is_ok_and(|count| count == wanted);
-        let mut last = from;
         for row in rows {
             let mut row = Reader::new("message", row);
             owners.push(vec![row.text()?.as_str().into()]);
-            last = row.int()?;
+            from = row.int()?;
         }
-        next = Some(last).filter(|_| full);
-        if full {
+        if !full {
+            from = edge;
+        }
+        next = Some(from).filter(|from| *from > oldest);
+        if full || next.is_none() {
             break;
         }
-        // Few tickets with many messages: the next stretch.
-        let edge =
-            "select min(seq) from (select seq from message where seq < $1 order by seq desc limit 5000) as m";
-        let mut rows = link.query(Statement::new(edge, vec![from.into()])).await?;
-        let Ok(edge) = Reader::new("message", rows.pop().unwrap_or_default()).int() else { break };
-        from = edge;
-        next = Some(edge);
     }
     let order: HashMap<String, usize> = owners
         .iter()

@@ -36,7 +36,7 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(std::time::Duration::from_secs(5))
             .pragma("wal_autocheckpoint", "10000")
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", "-16384")
             // What a statement may have to undo stays in memory.
             .pragma("temp_store", "memory")
             .statement_cache_capacity(200);
@@ -46,7 +46,7 @@ impl Sqlite {
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
         self.pools.get_or_init(|| {
             let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
-            let readers = self.options.clone().pragma("cache_size", "-8192");
+            let readers = self.options.clone().pragma("cache_size", "-2048");
             (pool(1).connect_lazy_with(self.options.clone()), pool(3).connect_lazy_with(readers))
         })
     }
