@@ -32,6 +32,11 @@ impl Usage {
         Self { cpu: (ticks[0] + ticks[1]) / 100.0, peak: peak / 1024.0 }
     }
 
+    /// What two have used together; memory is that of the larger.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { cpu: self.cpu + other.cpu, peak: self.peak.max(other.peak) }
+    }
+
     pub(crate) fn measured(&self, rate: f64, count: usize) -> Measured {
         Measured { rate, cpu: self.cpu * 100_000.0 / count as f64, peak: self.peak }
     }
@@ -109,6 +114,22 @@ impl Daemon {
         Self { config, partners, admin, events, prefix }
     }
 
+    /// One of several that work on the same database and the same queues, with ports of its own.
+    pub(crate) fn member(&self, folder: &Path, name: &str, number: usize, shards: usize) -> Self {
+        let (partners, admin) = (free_port(), free_port());
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let text = text
+            .replace(&format!(":{}\"", self.partners), &format!(":{partners}\""))
+            .replace(&format!(":{}\"", self.admin), &format!(":{admin}\""))
+            .replace(
+                "[broker]\n",
+                &format!("daemon = \"{name}-{number}\"\n[broker]\nevents_shards = {shards}\n"),
+            );
+        let config = folder.join(format!("{name}-{number}.toml"));
+        std::fs::write(&config, text).unwrap();
+        Self { config, partners, admin, events: self.events.clone(), prefix: self.prefix.clone() }
+    }
+
     pub(crate) fn queues(&self) -> Vec<String> {
         partner_queues(&self.prefix)
     }
@@ -146,6 +167,20 @@ impl Daemon {
         rig.preload(&self.events, (first..first + count).map(|number| events::changed(number, ""))).await;
         let mut child = self.start();
         let rate = rig.rate_until(&self.queues(), count).await;
+        let usage = Usage::of(child.id());
+        end(&mut child);
+        rig.purge(&self.queues()).await;
+        usage.measured(rate, count)
+    }
+
+    /// What most desks emit: of twenty events one on a shared ticket. The rate of all of them.
+    pub(crate) async fn measure_mixed(&self, rig: &Rig, first: usize, count: usize) -> Measured {
+        rig.purge(&self.queues()).await;
+        let event =
+            |number: usize| events::changed(number, if number.is_multiple_of(20) { "" } else { "other-" });
+        rig.preload(&self.events, (first..first + count).map(event)).await;
+        let mut child = self.start();
+        let rate = rig.rate_until_empty(&self.events, count).await;
         let usage = Usage::of(child.id());
         end(&mut child);
         rig.purge(&self.queues()).await;

@@ -10,7 +10,8 @@
 //! in a durable queue; each becomes one message to a partner queue. The contenders run one after the other, in turn, each as
 //! a process of its own: `floor` forwards the bytes (prefetch, batches, confirms, then acks), `mapping` reads each event and
 //! writes the partner's JSON, `sqlite` and `postgres` are the daemon with all that it does. `unshared` sends the daemon
-//! events on tickets that nobody shares, beside `consume`, which takes and acknowledges.
+//! events on tickets that nobody shares, beside `consume`, which takes and acknowledges; `mixed` has one of twenty on a shared
+//! one. `two` and `four` are so many daemons on one PostgreSQL that share the work. These three run only where they are named.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,6 +32,7 @@
 
 mod broker;
 mod contender;
+mod crew;
 mod daemon;
 mod events;
 mod measured;
@@ -44,7 +46,10 @@ use measured::{Measured, median};
 use support::servers::{Postgres, RabbitMq};
 
 /// The contenders.
-const NAMES: [&str; 6] = ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"];
+const NAMES: [&str; 9] =
+    ["floor", "mapping", "sqlite", "postgres", "two", "four", "consume", "unshared", "mixed"];
+/// Those that run where none are named.
+const USUAL: [&str; 6] = ["floor", "mapping", "sqlite", "postgres", "consume", "unshared"];
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -56,7 +61,7 @@ fn main() {
     let queue_type = if args.iter().any(|arg| arg == "quorum") { "quorum" } else { "classic" };
     let wanted = |name: &str| {
         let named = args.iter().any(|arg| NAMES.contains(&arg.as_str()));
-        !named || args.iter().any(|arg| arg == name)
+        if named { args.iter().any(|arg| arg == name) } else { USUAL.contains(&name) }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(measure(count, rounds, queue_type, &wanted));
@@ -74,8 +79,17 @@ async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: 
         ("sqlite", daemon::Daemon::new(folder.path(), "sqlite", &sqlite, &rabbit.url, queue_type)),
         ("postgres", daemon::Daemon::new(folder.path(), "postgres", &database, &rabbit.url, queue_type)),
     ];
-    for (_, daemon) in daemons.iter().filter(|(name, _)| wanted(name)) {
-        daemon.share_tickets(&rig).await;
+    for (name, daemon) in &daemons {
+        if wanted(name) || (*name == "sqlite" && wanted("mixed")) {
+            daemon.share_tickets(&rig).await;
+        }
+    }
+    let mut crews = Vec::new();
+    for (name, count) in [("two", 2), ("four", 4)].into_iter().filter(|(name, _)| wanted(name)) {
+        let database = support::servers::new_database(&postgres.url, name).await;
+        let crew = crew::Crew::new(folder.path(), name, count, &database, &rabbit.url);
+        crew.share_tickets(&rig).await;
+        crews.push((name, crew));
     }
     let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     let mut first = 0;
@@ -87,6 +101,9 @@ async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: 
         for (name, daemon) in daemons.iter().filter(|(name, _)| wanted(name)) {
             results.entry(name).or_default().push(daemon.measure(&rig, first, count).await);
         }
+        for (name, crew) in &crews {
+            results.entry(name).or_default().push(crew.measure(&rig, first, count).await);
+        }
         if wanted("consume") {
             results
                 .entry("consume")
@@ -96,6 +113,10 @@ async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: 
         if wanted("unshared") {
             let measured = daemons[0].1.measure_unshared(&rig, first, count).await;
             results.entry("unshared").or_default().push(measured);
+        }
+        if wanted("mixed") {
+            let measured = daemons[0].1.measure_mixed(&rig, first, count).await;
+            results.entry("mixed").or_default().push(measured);
         }
         first += count;
         eprintln!("round {} of {rounds}", round + 1);
@@ -112,7 +133,7 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, 
         "", "events/s", "ratio (least–most)", "CPU s/100,000", "peak MiB"
     );
     for name in NAMES {
-        let base = if matches!(name, "consume" | "unshared") { "consume" } else { "floor" };
+        let base = if matches!(name, "consume" | "unshared" | "mixed") { "consume" } else { "floor" };
         let Some(runs) = results.get(name) else { continue };
         // Without its base in the run, it is its own.
         let base = results.get(base).unwrap_or(runs);
