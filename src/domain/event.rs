@@ -51,6 +51,17 @@ pub struct DeskEvent {
     pub trace: Option<Traceparent>,
 }
 
+impl DeskEvent {
+    /// The name by which a ticket remembers the event. `None`: it has no number among the events of its ticket, so that only the
+    /// store can tell whether it came before.
+    pub fn mark(&self) -> Option<Uuid> {
+        match &self.body {
+            EventBody::Changed(ticket) if ticket.revision.number.is_some() => Some(Uuid::hash(&[&self.key])),
+            _ => None,
+        }
+    }
+}
+
 /// What an event tells.
 #[derive(Clone, Debug)]
 pub enum EventBody {

@@ -89,11 +89,22 @@ impl Namespace {
     }
 
     fn hash(&self, kind: &str, id: &str) -> Uuid {
+        Uuid::hash(&[self.0.as_str(), "/", kind, "/", id])
+    }
+}
+
+impl Uuid {
+    /// The hash of a text that comes in parts.
+    pub(super) fn hash(parts: &[&str]) -> Self {
         let mut sha = Sha1::new();
-        for part in [self.0.as_str(), "/", kind, "/", id] {
+        for part in parts {
             sha.update(part.as_bytes());
         }
-        Uuid::new(hex::encode(sha.finalize()))
+        let mut text = [0; 40];
+        match hex::encode_to_slice(sha.finalize(), &mut text) {
+            Ok(()) => Self::new(str::from_utf8(&text).unwrap_or_default()),
+            Err(_) => unreachable!("a SHA-1 has twenty bytes"),
+        }
     }
 }
 

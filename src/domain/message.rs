@@ -165,8 +165,10 @@ pub struct Contents {
 /// A message, as its row keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The order in which the store took it; zero before it did.
+    /// Its place in the store's order; zero before it has one.
     pub seq: i64,
+    /// The place of the one before it that is about the same ticket, so that all of them are found without an index.
+    pub before: Option<i64>,
     /// Its id.
     pub id: MessageId,
     /// The agreement under which it goes.

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Person, Property, Revision, Shared, TicketId, Timestamp, Uuid};
+use super::{Comment, Heard, Person, Property, Revision, Shared, TicketId, Timestamp, Uuid};
 
 /// Where a ticket first came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -152,12 +152,21 @@ pub struct Ticket {
     /// When something that waits must be settled.
     #[serde(skip)]
     pub due_at: Option<Timestamp>,
+    /// The place of its last message in the store's order; zero: it had none. Each message tells the place of the one before.
+    #[serde(skip)]
+    pub last_message: i64,
+    /// The same of its comments.
+    #[serde(skip)]
+    pub last_comment: i64,
     /// A partner's ticket, made here by a command.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub received: bool,
     /// The newest event that was applied.
     #[serde(default)]
     pub revision: Revision,
+    /// What it remembers of what was heard of it.
+    #[serde(default)]
+    pub heard: Heard,
     /// Whether the desk has ever told its state.
     #[serde(default)]
     pub known: bool,
@@ -216,8 +225,11 @@ impl Ticket {
             id: None,
             version: 0,
             due_at: None,
+            last_message: 0,
+            last_comment: 0,
             received: false,
             revision: Revision::default(),
+            heard: Heard::nothing(),
             known: false,
             properties: BTreeMap::new(),
             tags: BTreeSet::new(),
@@ -232,6 +244,14 @@ impl Ticket {
             missing: Vec::new(),
             undone: Vec::new(),
         }
+    }
+
+    /// The desk has told a revision: it is the present one, unless a newer one has been told.
+    pub fn moves_to(&mut self, revision: Revision) {
+        if self.revision.is_older_than(&revision) {
+            self.heard.forget_events();
+        }
+        self.revision = self.revision.or_newer(revision);
     }
 
     /// The commands that the desk is taken to do: one that asks for what it could not do before is not among them.

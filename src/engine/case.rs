@@ -24,6 +24,19 @@ pub struct Comments {
     pub added: Vec<StoredComment>,
     /// Ids that the desk gave to known ones, to be kept.
     pub learnt: HashMap<Uuid, String>,
+    /// Marks of known ones that the ticket remembers no longer, to be kept.
+    #[serde(default)]
+    pub older: Vec<String>,
+}
+
+impl Comments {
+    /// Knows a comment, and the desk's id of it where there is one.
+    pub fn know(&mut self, uuid: &Uuid, id: Option<&String>) {
+        self.known.insert(uuid.clone(), id.cloned());
+        if let Some(id) = id {
+            self.ids.insert(id.clone(), uuid.clone());
+        }
+    }
 }
 
 /// One ticket with its shares, its comments as far as needed, and its messages that no partner has answered.
@@ -128,6 +141,10 @@ impl Case {
     /// Takes a comment in: it is the ticket's next, and no share but `from` has seen it.
     pub(super) fn add_comment(&mut self, comment: crate::domain::Comment, from: Option<Uuid>) {
         self.ticket.comments += 1;
+        match from {
+            None => self.comments.older.extend(self.ticket.heard.add_comment(&comment.uuid)),
+            Some(_) => self.ticket.heard.meets_foreign(),
+        }
         let stored = StoredComment { n: self.ticket.comments, from, comment };
         self.know_comment(&stored);
         self.comments.unsent.push(stored.clone());
@@ -140,10 +157,7 @@ impl Case {
         if from.as_ref().is_some_and(|from| !from.as_str().is_empty()) {
             self.comments.foreign.insert(comment.uuid.clone());
         }
-        self.comments.known.insert(comment.uuid.clone(), comment.id.clone());
-        if let Some(id) = &comment.id {
-            self.comments.ids.insert(id.clone(), comment.uuid.clone());
-        }
+        self.comments.know(&comment.uuid, comment.id.as_ref());
     }
 
     /// Keeps the desk's id of a known comment.

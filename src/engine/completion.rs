@@ -50,7 +50,7 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
         CompletionStatus::Done => {
             undone::done(&mut decision, case, &command, ctx);
             settle(case, command, Some(completion));
-            case.ticket.revision = case.ticket.revision.or_newer(completion.revision);
+            case.ticket.moves_to(completion.revision);
         }
         CompletionStatus::Failed => failed(&mut decision, case, command, completion, ctx),
     }

@@ -38,7 +38,7 @@ pub(super) fn absorb(
         decision.changed.push("tags".to_owned());
     }
     case.ticket.known = true;
-    case.ticket.revision = case.ticket.revision.or_newer(event.revision);
+    case.ticket.moves_to(event.revision);
     news
 }
 

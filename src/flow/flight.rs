@@ -6,11 +6,11 @@ use super::{change::Answer, inlet::Unit, writes::Finished};
 use crate::{
     domain::Uuid,
     engine::Snapshot,
-    ports::{Scope, Store, StoreError, Writes},
+    ports::{NewComment, Scope, Store, StoreError, Writes},
 };
 
-/// The store's word on a batch: the places of its new messages.
-pub(super) type Applied = Result<Vec<i64>, StoreError>;
+/// The store's word on a batch.
+pub(super) type Applied = Result<(), StoreError>;
 
 /// What was decided about a batch.
 pub(super) struct Decided {
@@ -77,7 +77,7 @@ pub(super) fn overlay(snapshot: &mut Snapshot, scope: &Scope, before: &Writes) {
     snapshot.seen.extend(again.cloned());
     let uuids: HashSet<&Uuid> = scope.comments.iter().map(|(_, uuid, _)| uuid).collect();
     let ids: HashSet<&str> = scope.comments.iter().filter_map(|(.., id)| id.as_deref()).collect();
-    for (ticket, stored) in &before.comments {
+    for NewComment { ticket, stored, .. } in &before.comments {
         let comment = &stored.comment;
         let wanted =
             uuids.contains(&comment.uuid) || comment.id.as_deref().is_some_and(|id| ids.contains(id));

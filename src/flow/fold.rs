@@ -278,7 +278,7 @@ pub async fn preview(options: &Options, event: &DeskEvent) -> Result<Preview, St
     let answer = batch.fold(&change);
     let refused = answer.as_ref().err().map(|refusal| refusal.reason.clone());
     let outcome = answer.map_or(Outcome::Rejected, |done| done.outcome);
-    let writes = std::sync::Arc::into_inner(batch.finish().writes).unwrap_or_default();
+    let writes = std::sync::Arc::into_inner(batch.finish(Vec::new()).writes).unwrap_or_default();
     let told = writes.messages.iter().filter_map(|message| message.cause.clone());
     let decided = told.chain(writes.history.into_iter().map(|(.., line)| line)).collect();
     Ok(Preview { outcome, refused, decided, messages: writes.messages })

@@ -43,7 +43,7 @@ impl Batch<'_> {
             EventBody::Unshared(id) | EventBody::Deleted(id) | EventBody::Merged(id, _) => (id, None),
             EventBody::Fields(_) | EventBody::Completed(_) => return,
         };
-        if self.snapshot.seen.contains(&event.key) {
+        if self.was_applied(event) {
             return;
         }
         let uuid = self.snapshot.desk_ids.get(id).or(uuid);
@@ -58,8 +58,37 @@ impl Batch<'_> {
         });
     }
 
+    /// Whether an event was applied before: its ticket remembers those of the present revision, and what is older than that is
+    /// known to be; the store remembers the others.
+    fn was_applied(&mut self, event: &DeskEvent) -> bool {
+        match event.mark() {
+            Some(mark) => self.case_of(event).is_some_and(|case| case.ticket.heard.has_event(&mark)),
+            None => self.snapshot.seen.contains(&event.key),
+        }
+    }
+
+    fn remember(&mut self, event: &DeskEvent) {
+        let Some(mark) = event.mark() else {
+            self.snapshot.seen.insert(event.key.clone());
+            self.writes.seen.push(event.key.clone());
+            return;
+        };
+        let EventBody::Changed(ticket) = &event.body else { return };
+        if let Some(case) = self.case_of(event)
+            && !ticket.revision.is_older_than(&case.ticket.revision)
+        {
+            case.ticket.heard.add_event(&mark);
+        }
+    }
+
+    fn case_of(&mut self, event: &DeskEvent) -> Option<&mut Case> {
+        let EventBody::Changed(ticket) = &event.body else { return None };
+        let uuid = self.snapshot.desk_ids.get(&ticket.id).or(ticket.uuid.as_ref())?;
+        self.snapshot.cases.get_mut(uuid)
+    }
+
     pub(super) fn event(&mut self, event: &DeskEvent, raw: &str) -> Answer {
-        if self.snapshot.seen.contains(&event.key) {
+        if self.was_applied(event) {
             return Ok(Done::default());
         }
         let at = event.time;
@@ -83,8 +112,7 @@ impl Batch<'_> {
         if let Ok(done) = &answer
             && matches!(done.outcome, Outcome::Applied | Outcome::Rejected)
         {
-            self.snapshot.seen.insert(event.key.clone());
-            self.writes.seen.push(event.key.clone());
+            self.remember(event);
         }
         answer
     }

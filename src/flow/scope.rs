@@ -105,7 +105,10 @@ fn add(scope: &mut Scope, change: &Change) {
 }
 
 fn add_event(scope: &mut Scope, event: &DeskEvent) {
-    scope.events.push(event.key.clone());
+    // Of the others, their tickets remember which have been applied.
+    if event.mark().is_none() {
+        scope.events.push(event.key.clone());
+    }
     match &event.body {
         EventBody::Changed(ticket) => add_ticket(scope, ticket),
         EventBody::Shared(ticket, agreement) => {

@@ -221,7 +221,8 @@ impl Scribe {
                 tokio::task::yield_now().await;
             }
         }
-        let finished = batch.finish();
+        let places = options.store.places(batch.new_rows()).await?;
+        let finished = batch.finish(places);
         self.cases.keep(&finished.writes.tickets);
         Ok(Decided { answers, finished, gone })
     }
@@ -229,7 +230,7 @@ impl Scribe {
     /// Takes in what the store says of a batch: what it wrote goes on to the relay and to whoever waits for it.
     fn settle(&mut self, decided: Decided, applied: Applied) -> Result<Vec<Answer>, StoreError> {
         self.in_doubt |= matches!(&applied, Err(error) if !matches!(error, StoreError::Conflict));
-        let places = applied?;
+        applied?;
         let Decided { answers, finished, gone } = decided;
         finished.count();
         let in_doubt = std::mem::take(&mut self.in_doubt);
@@ -254,9 +255,6 @@ impl Scribe {
             Ok(writes) => writes.messages,
             Err(shared) => shared.messages.clone(),
         };
-        for (message, seq) in messages.iter_mut().zip(places) {
-            message.seq = seq;
-        }
         messages.retain(|message| message.state == MessageState::Pending);
         self.outbox.hand_over(messages, again);
         self.writing.send_modify(|written| *written += 1);

@@ -12,7 +12,7 @@ use crate::{
         MessageId, MessageState, MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
-    ports::{Changed, Withdraw, Writes},
+    ports::{Changed, NewComment, Withdraw, Writes},
     telemetry::metric,
     wire,
 };
@@ -203,6 +203,7 @@ impl<'a> Batch<'a> {
         });
         self.writes.messages.push(Message {
             seq: 0,
+            before: None,
             id: draft.id.clone(),
             agreement: draft.agreement.clone(),
             kind,
@@ -231,6 +232,7 @@ impl<'a> Batch<'a> {
     ) {
         self.writes.messages.push(Message {
             seq: 0,
+            before: None,
             id,
             agreement,
             kind,
@@ -270,8 +272,21 @@ impl<'a> Batch<'a> {
         agreement
     }
 
-    /// The batch as the store takes it.
-    pub(super) fn finish(mut self) -> Finished {
+    /// How many places in the store's order it needs.
+    pub(super) fn new_rows(&self) -> usize {
+        let cases = self.touched.iter().filter_map(|uuid| self.snapshot.cases.get(uuid));
+        self.writes.messages.len() + cases.map(|case| case.comments.added.len()).sum::<usize>()
+    }
+
+    /// The batch as the store takes it, its new rows at these places.
+    pub(super) fn finish(mut self, places: Vec<i64>) -> Finished {
+        let mut places = places.into_iter();
+        for message in &mut self.writes.messages {
+            message.seq = places.next().unwrap_or_default();
+            if let Some(case) = self.snapshot.cases.get_mut(&message.id.owner) {
+                message.before = chain(&mut case.ticket.last_message, message.seq);
+            }
+        }
         let mut touched: Vec<Uuid> = self.touched.into_iter().collect();
         touched.sort_unstable();
         for uuid in touched {
@@ -281,12 +296,16 @@ impl<'a> Batch<'a> {
                 self.writes.relied_on.extend(stored.map(|stored| (uuid, stored.ticket.version)));
                 continue;
             }
-            self.writes
-                .comments
-                .extend(case.comments.added.into_iter().map(|comment| (uuid.clone(), comment)));
+            let mut ticket = case.ticket;
+            for stored in case.comments.added {
+                let place = places.next().unwrap_or_default();
+                let before = chain(&mut ticket.last_comment, place);
+                self.writes.comments.push(NewComment { ticket: uuid.clone(), place, before, stored });
+            }
+            self.writes.older.extend(case.comments.older.into_iter().map(|mark| (uuid.clone(), mark)));
             let learnt = case.comments.learnt.into_iter();
             self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
-            self.writes.tickets.push(Changed::of(stored.as_deref(), case.ticket, case.shares));
+            self.writes.tickets.push(Changed::of(stored.as_deref(), ticket, case.shares));
         }
         // What was looked at and left alone was judged by what is known of it.
         let relied_on = self.snapshot.cases.values().filter_map(|case| case.stored());
@@ -300,6 +319,12 @@ impl<'a> Batch<'a> {
             mails: self.mails,
         }
     }
+}
+
+/// Puts a row behind the last one of its ticket; returns the place of that, if there was one.
+fn chain(last: &mut i64, place: i64) -> Option<i64> {
+    let before = std::mem::replace(last, place);
+    (before != 0).then_some(before)
 }
 
 /// A batch that is ready to be written.

@@ -123,8 +123,10 @@ pub struct Writes {
     pub relied_on: Vec<(Uuid, i64)>,
     /// What stands for tickets at partners: agreement, the partner's id, ticket.
     pub counterparts: Vec<(Uuid, String, Uuid)>,
-    /// New comments, each with its ticket.
-    pub comments: Vec<(Uuid, StoredComment)>,
+    /// New comments.
+    pub comments: Vec<NewComment>,
+    /// Marks of comments that their tickets remember no longer: ticket and mark.
+    pub older: Vec<(Uuid, String)>,
     /// The desk's ids of known comments: ticket, comment, id.
     pub learnt: Vec<(Uuid, Uuid, String)>,
     /// People met, or whose id is now known.
@@ -159,6 +161,19 @@ pub struct Writes {
     pub recorded: Vec<Recorded>,
     /// What happened to tickets without a message that could carry it: ticket, its last message's number, a JSON object.
     pub history: Vec<(Uuid, i64, String)>,
+}
+
+/// A comment that is new.
+#[derive(Clone, Debug)]
+pub struct NewComment {
+    /// Its ticket.
+    pub ticket: Uuid,
+    /// Its place in the store's order.
+    pub place: i64,
+    /// The place of the ticket's comment before it.
+    pub before: Option<i64>,
+    /// The comment.
+    pub stored: StoredComment,
 }
 
 /// A ticket with its shares that changed.
@@ -234,8 +249,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
     /// Reads everything that a batch speaks of.
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError>;
-    /// Writes a batch, in one transaction; returns the new messages' places in the store's order.
-    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError>;
+    /// So many places in the store's order that nothing else gets, each after all that were given before. Gaps do no harm.
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError>;
+    /// Writes a batch, in one transaction.
+    async fn apply(&self, writes: Arc<Writes>) -> Result<(), StoreError>;
     /// Messages, oldest first.
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError>;
     /// Tickets that something has waited for long enough.

@@ -10,16 +10,16 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    domain::{Issue, MessageState, Share, StoredComment, TicketId, Timestamp, User, Uuid},
-    ports::{Changed, StoreError, Writes},
+    domain::{Issue, MessageState, Share, TicketId, Timestamp, User, Uuid},
+    ports::{Changed, NewComment, StoreError, Writes},
 };
 
-/// The statements of a batch, and which of them gives back the places of the new messages.
+/// The statements of a batch.
 pub(super) fn statements(
     writes: &Writes,
     vault: &Vault,
     daemon: &str,
-) -> Result<(Vec<Statement>, Option<usize>), StoreError> {
+) -> Result<Vec<Statement>, StoreError> {
     let now = writes.now.millis();
     let mut all: Vec<Statement> = writes.agreements.iter().map(agreement::write).collect();
     for (uuid, key) in &writes.access_keys {
@@ -43,6 +43,7 @@ pub(super) fn statements(
     push(!writes.counterparts.is_empty(), &|| outdated(&writes.counterparts));
     push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
     push(!writes.comments.is_empty(), &|| comments(&writes.comments));
+    push(!writes.older.is_empty(), &|| older(&writes.older));
     push(!writes.learnt.is_empty(), &|| learnt(&writes.learnt));
     push(!writes.users.is_empty(), &|| users(&writes.users));
     push(!writes.issues.is_empty(), &|| issues(&writes.issues));
@@ -80,12 +81,10 @@ pub(super) fn statements(
     }
     // What is withdrawn was written before this batch; what is new in it stays.
     all.extend(writes.withdraw.iter().map(|w| message::withdraw(w.ticket.as_ref(), &w.agreement, now)));
-    if writes.messages.is_empty() {
-        return Ok((all, None));
+    if !writes.messages.is_empty() {
+        all.push(message::insert(&writes.messages, daemon));
     }
-    all.push(message::insert(&writes.messages, daemon));
-    let place = all.len() - 1;
-    Ok((all, Some(place)))
+    Ok(all)
 }
 
 const TICKET: &[(&str, Type)] = &[
@@ -94,6 +93,8 @@ const TICKET: &[(&str, Type)] = &[
     ("version", Type::Int),
     ("due_at", Type::Int),
     ("updated_at", Type::Int),
+    ("last_message", Type::Int),
+    ("last_comment", Type::Int),
     ("doc", Type::Text),
     ("shares", Type::Text),
 ];
@@ -108,6 +109,8 @@ fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
         ticket.version.into(),
         ticket.due_at.into(),
         now.into(),
+        ticket.last_message.into(),
+        ticket.last_comment.into(),
         json(ticket),
         json(&shares),
     ]
@@ -115,20 +118,20 @@ fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
 
 /// Tickets that are new, or are found by something else than before.
 fn moved_tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> Statement {
-    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, doc, shares) \
-        select uuid, id, version, due_at, updated_at, doc, shares from {rows} where true \
+    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, last_message, last_comment, doc, shares) \
+        select uuid, id, version, due_at, updated_at, last_message, last_comment, doc, shares from {rows} where true \
         on conflict (uuid) do update set id = excluded.id, version = excluded.version, due_at = excluded.due_at, \
-        updated_at = excluded.updated_at, doc = excluded.doc, shares = excluded.shares \
+        updated_at = excluded.updated_at, last_message = excluded.last_message, last_comment = excluded.last_comment, doc = excluded.doc, shares = excluded.shares \
         where ticket.version = excluded.version - 1";
     Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
 }
 
 /// Tickets by which no index is touched.
 fn tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> Statement {
-    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, doc, shares) \
-        select uuid, id, version, due_at, updated_at, doc, shares from {rows} where true \
+    let sql = "insert into ticket (uuid, id, version, due_at, updated_at, last_message, last_comment, doc, shares) \
+        select uuid, id, version, due_at, updated_at, last_message, last_comment, doc, shares from {rows} where true \
         on conflict (uuid) do update set version = excluded.version, \
-        updated_at = excluded.updated_at, doc = excluded.doc, shares = excluded.shares \
+        updated_at = excluded.updated_at, last_message = excluded.last_message, last_comment = excluded.last_comment, doc = excluded.doc, shares = excluded.shares \
         where ticket.version = excluded.version - 1";
     Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
 }
@@ -186,8 +189,10 @@ fn counterparts(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
     Statement::rows(sql, COUNTERPART, rows.into_iter().map(counterpart_row).collect())
 }
 
-fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {
+fn comments(comments: &[NewComment]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[
+        ("seq", Type::Int),
+        ("before", Type::Int),
         ("ticket", Type::Text),
         ("uuid", Type::Text),
         ("n", Type::Int),
@@ -195,8 +200,10 @@ fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {
         ("origin", Type::Text),
         ("doc", Type::Text),
     ];
-    let row = |(ticket, stored): &(Uuid, StoredComment)| {
+    let row = |NewComment { ticket, place, before, stored }: &NewComment| {
         vec![
+            (*place).into(),
+            (*before).into(),
             ticket.into(),
             (&stored.comment.uuid).into(),
             stored.n.into(),
@@ -205,8 +212,17 @@ fn comments(comments: &[(Uuid, StoredComment)]) -> Statement {
             json(&stored.comment),
         ]
     };
-    let sql = "insert into comment (ticket, uuid, n, id, origin, doc) select ticket, uuid, n, id, origin, doc from {rows}";
+    let sql = "insert into comment (seq, before, ticket, uuid, n, id, origin, doc) \
+        select seq, before, ticket, uuid, n, id, origin, doc from {rows}";
     Statement::rows(sql, COLUMNS, comments.iter().map(row).collect()).all()
+}
+
+/// Marks of comments that their tickets remember no longer.
+fn older(older: &[(Uuid, String)]) -> Statement {
+    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text)];
+    let rows = older.iter().map(|(ticket, mark)| vec![ticket.into(), mark.as_str().into()]).collect();
+    let sql = "insert into heard (ticket, mark) select ticket, mark from {rows} where true on conflict (ticket, mark) do nothing";
+    Statement::rows(sql, COLUMNS, rows)
 }
 
 fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
@@ -215,7 +231,7 @@ fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
         vec![ticket.into(), uuid.into(), id.as_str().into()]
     };
     let sql =
-        "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid";
+        "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid and comment.origin is not null";
     Statement::rows(sql, COLUMNS, learnt.iter().map(row).collect())
 }
 

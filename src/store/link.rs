@@ -61,7 +61,7 @@ impl Statement {
 
     /// Whether it gives rows back.
     pub(super) fn gives_rows(&self) -> bool {
-        self.sql.starts_with("select") || self.sql.contains(" returning ")
+        gives_rows(self.sql)
     }
 
     /// The text for one database, given what it writes for the rows.
@@ -71,6 +71,11 @@ impl Statement {
             None => Cow::Borrowed(self.sql),
         }
     }
+}
+
+/// Whether a statement gives rows back.
+pub(super) fn gives_rows(sql: &str) -> bool {
+    sql.starts_with("select") || sql.starts_with("with") || sql.contains(" returning ")
 }
 
 /// A row that came back.
@@ -83,6 +88,8 @@ pub(super) trait Link: fmt::Debug + Send + Sync {
     fn is_shared(&self) -> bool;
     /// Connects, and runs the migrations that are missing.
     async fn prepare(&self) -> Result<(), StoreError>;
+    /// So many places in the order of messages and comments, each after all that were given before.
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError>;
     /// Runs a statement that only reads.
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
     /// Runs statements in one transaction; returns what each gave back.

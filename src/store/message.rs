@@ -12,9 +12,9 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select m.seq, m.owner, m.n, m.agreement, m.kind, case when m.state in ('open', 'asked', 'handed') then \
+            "select m.seq, m.owner, m.n, m.agreement, m.kind, case when m.state in ('open', 'asked', 'handed', 'dead') then \
              case when exists (select 1 from outbox o where o.seq = m.seq) then 'pending' else 'published' end \
-             else m.state end as state, case when m.state = 'handed' then 1 else 0 end, m.body, m.contents, m.attempts, m.due_at, m.error, \
+             else m.state end as state, case when m.state in ('handed', 'dead') then 1 else 0 end, m.body, m.contents, m.attempts, m.due_at, m.error, \
              m.event_at, m.created_at, m.updated_at from message m ",
             $rest
         )
@@ -28,7 +28,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
     match filter {
         MessageFilter::Pending(after) => Statement::new(
             select!(
-                "join outbox p on p.seq = m.seq where p.seq > $1 and p.daemon = $3 and m.state in ('open', 'asked', 'handed') \
+                "join outbox p on p.seq = m.seq where p.seq > $1 and p.daemon = $3 and m.state in ('open', 'asked', 'handed', 'dead') \
                  order by p.seq limit $2"
             ),
             vec![after.into(), limit.into(), daemon.into()],
@@ -45,7 +45,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
         MessageFilter::Open(agreement) => with(
             select!(
                 "where m.seq in (select x.seq from message x where x.agreement = $1 and x.state = 'open' union \
-                 select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed' and y.kind not like 'dead.%') \
+                 select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.state = 'handed') \
                  order by m.seq limit $2"
             ),
             (&agreement).into(),
@@ -68,7 +68,9 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
         ),
         MessageFilter::Of(owner) => with(
             select!(
-                "where m.owner = $1 and m.n > (select max(x.n) from message x where x.owner = $1) - $2 order by m.n limit $2"
+                "join (with recursive chain(seq, depth) as (select t.last_message, 1 from ticket t where t.uuid = $1 union all \
+                 select x.before, c.depth + 1 from chain c join message x on x.seq = c.seq where x.before is not null and c.depth < $2) \
+                 select seq from chain) as c on c.seq = m.seq order by m.n limit $2"
             ),
             (&owner).into(),
         ),
@@ -94,7 +96,7 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
             let rows = owners.iter().map(|owner| vec![owner.into()]).collect();
             Statement::rows(
                 select!(
-                    "join {rows} on m.owner = r.owner where m.state = 'asked' and (m.attempts = 0 or m.due_at is not null) \
+                    "join {rows} on m.owner = r.owner where m.state in ('open', 'asked', 'dead', 'parked') and m.state = 'asked' and (m.attempts = 0 or m.due_at is not null) \
                      order by m.seq"
                 ),
                 OWNERS,
@@ -104,7 +106,9 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
         MessageFilter::Ids(ids) => {
             let rows = ids.into_iter().map(|id| vec![(&id.owner).into(), id.n.into()]).collect();
             Statement::rows(
-                select!("join {rows} on m.owner = r.owner and m.n = r.n order by m.seq"),
+                select!(
+                    "join {rows} on m.owner = r.owner and m.n = r.n where m.state in ('open', 'asked', 'dead', 'parked') order by m.seq"
+                ),
                 ID,
                 rows,
             )
@@ -118,6 +122,7 @@ pub(super) fn read(row: Row) -> Result<Message, StoreError> {
         |what: &str, word: &str| StoreError::Broken(format!("message.{what} \"{word}\" is unknown"));
     Ok(Message {
         seq: row.int()?,
+        before: None,
         id: MessageId { owner: row.uuid()?, n: row.int()? },
         agreement: row.optional_text().map(Uuid::new),
         kind: row.text().and_then(|word| MessageType::parse(&word).ok_or_else(|| unknown("kind", &word)))?,
@@ -138,20 +143,23 @@ pub(super) fn read(row: Row) -> Result<Message, StoreError> {
 }
 
 /// The word in the table. What is on its way is `open` to a partner whose answer is waited for, `asked` of the desk, or
-/// `handed` to a queue of somebody else's; the outbox says whether the broker has it.
+/// `handed` to a queue of somebody else's, or a `dead` letter; the outbox says whether the broker has it. Those that somebody will
+/// look for by their ids, and no others, are in an index: a bridge's message is never heard of again.
 fn stored_as(message: &Message) -> &'static str {
     match (message.state, message.kind.channel()) {
         (MessageState::Pending | MessageState::Published, Channel::Command) => "asked",
         (MessageState::Pending | MessageState::Published, Channel::Partner) if !message.bridged => "open",
-        (MessageState::Pending | MessageState::Published, _) => "handed",
+        (MessageState::Pending | MessageState::Published, Channel::Dead) => "dead",
+        (MessageState::Pending | MessageState::Published, Channel::Partner) => "handed",
         (ended, _) => ended.as_str(),
     }
 }
 
-/// Writes new messages; gives back their places in the store's order, owner and number each.
+/// Writes new messages at their places.
 pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[
-        ("ord", Type::Int),
+        ("seq", Type::Int),
+        ("before", Type::Int),
         ("owner", Type::Text),
         ("n", Type::Int),
         ("agreement", Type::Text),
@@ -165,9 +173,10 @@ pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
         ("cause", Type::Text),
         ("daemon", Type::Text),
     ];
-    let row = |(ord, message): (i64, &Message)| {
+    let row = |message: &Message| {
         vec![
-            ord.into(),
+            message.seq.into(),
+            message.before.into(),
             (&message.id.owner).into(),
             message.id.n.into(),
             message.agreement.as_ref().into(),
@@ -182,12 +191,10 @@ pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
             daemon.into(),
         ]
     };
-    let rows = (0..).zip(messages).map(row).collect();
-    let sql = "insert into message (owner, n, agreement, kind, state, body, contents, attempts, error, event_at, created_at, \
-        updated_at, cause, daemon) select owner, n, agreement, kind, state, body, contents, 0, error, event_at, created_at, \
-        created_at, cause, daemon \
-        from {rows} where true order by ord returning seq, owner, n";
-    Statement::rows(sql, COLUMNS, rows)
+    let sql = "insert into message (seq, before, owner, n, agreement, kind, state, body, contents, attempts, error, event_at, \
+        created_at, updated_at, cause, daemon) select seq, before, owner, n, agreement, kind, state, body, contents, 0, error, \
+        event_at, created_at, created_at, cause, daemon from {rows}";
+    Statement::rows(sql, COLUMNS, messages.iter().map(row).collect())
 }
 
 /// Notes how far messages have come. What has ended stays as it ended, but a parked one may be taken up again.
@@ -215,11 +222,11 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
         ]
     };
     let sql = "update message set state = case when r.state in ('pending', 'published') then \
-        case when message.kind like 'crossdesk.%' then 'asked' when message.state = 'handed' then 'handed' else 'open' end \
+        case when message.kind like 'crossdesk.%' then 'asked' when message.kind like 'dead.%' then 'dead' when message.state = 'handed' then 'handed' else 'open' end \
         else r.state end, attempts = r.attempts, due_at = r.due_at, \
         error = case when r.state = 'delivered' then r.error else coalesce(r.error, message.error) end, \
         updated_at = r.updated_at from {rows} where message.owner = r.owner and message.n = r.n \
-        and message.kind like r.kinds and message.state not in ('delivered', 'withdrawn')";
+        and message.kind like r.kinds and message.state in ('open', 'asked', 'dead', 'parked')";
     Statement::rows(sql, COLUMNS, marks.iter().map(row).collect())
 }
 
@@ -228,7 +235,7 @@ pub(super) fn again(ids: &[&MessageId], daemon: &str) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("owner", Type::Text), ("n", Type::Int), ("daemon", Type::Text)];
     let rows = ids.iter().map(|id| vec![(&id.owner).into(), id.n.into(), daemon.into()]).collect();
     let sql = "insert into outbox (seq, daemon) select m.seq, r.daemon from message m join {rows} on m.owner = r.owner and m.n = r.n \
-        where true on conflict (seq) do nothing";
+        where m.state in ('open', 'asked', 'dead', 'parked') on conflict (seq) do nothing";
     Statement::rows(sql, COLUMNS, rows)
 }
 
@@ -248,8 +255,9 @@ pub(super) fn withdraw(ticket: Option<&Uuid>, agreement: &Uuid, now: i64) -> Sta
     };
     let sql = match ticket {
         Some(_) => {
-            "update message set state = 'withdrawn', updated_at = $2 where owner = $3 and agreement = $1 and attempts = 0 \
-            and kind like 'ticket.%' and (state = 'open' or (state = 'handed' and seq in (select seq from outbox)))"
+            "update message set state = 'withdrawn', updated_at = $2 where attempts = 0 and kind like 'ticket.%' and seq in \
+            (select x.seq from message x where x.agreement = $1 and x.owner = $3 and x.state = 'open' union \
+            select o.seq from outbox o join message y on y.seq = o.seq where y.agreement = $1 and y.owner = $3 and y.state = 'handed')"
         }
         None => {
             "update message set state = 'withdrawn', updated_at = $2 where kind like 'ticket.%' and seq in \

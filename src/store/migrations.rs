@@ -12,7 +12,7 @@ use crate::ports::{StoreError, Tables};
 /// Number, name, SQL for SQLite, SQL for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     (
         1,
         "first",
@@ -24,6 +24,12 @@ const STEPS: [Step; 2] = [
         "recorded",
         include_str!("migrations/sqlite/0002_recorded.sql"),
         include_str!("migrations/postgres/0002_recorded.sql"),
+    ),
+    (
+        3,
+        "chains",
+        include_str!("migrations/sqlite/0003_chains.sql"),
+        include_str!("migrations/postgres/0003_chains.sql"),
     ),
 ];
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    link::{Cell, Link, Statement, Type},
+    link::{Cell, Link, Statement},
     read::views,
     row::Reader,
     snapshot::{read_ticket, ticket_columns},
@@ -25,27 +25,27 @@ pub(super) async fn recent(
     before: i64,
     limit: i64,
 ) -> Result<(Vec<TicketView>, Option<i64>), StoreError> {
-    const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
     let ends = "select (select min(seq) from message), (select max(seq) from message)";
     let mut rows = link.query(Statement::new(ends, Vec::new())).await?;
     let mut ends = Reader::new("message", rows.pop().unwrap_or_default());
     let (Ok(oldest), Ok(newest)) = (ends.int(), ends.int()) else {
         return Ok((Vec::new(), None));
     };
-    let (mut owners, mut from, mut next) = (Vec::new(), before.min(newest.saturating_add(1)), None);
+    let (mut found, mut from, mut next) = (Vec::new(), before.min(newest.saturating_add(1)), None);
     // Few tickets with many messages need several stretches. Bounds on both ends, so that no more is looked at than is wanted.
     for _ in 0..WINDOWS {
         let edge = from.saturating_sub(STRETCH).max(oldest);
-        let wanted = limit.saturating_sub(i64::try_from(owners.len()).unwrap_or(limit));
-        let last = "select m.owner, m.seq from message m where m.seq < $1 and m.seq >= $2 \
-            and not exists (select 1 from message later where later.owner = m.owner and later.n > m.n) \
-            order by m.seq desc limit $3";
+        let wanted = limit.saturating_sub(i64::try_from(found.len()).unwrap_or(limit));
+        let last = ticket_columns!(
+            "join message m on m.owner = t.uuid and m.seq = t.last_message where m.seq < $1 and m.seq >= $2 \
+             order by m.seq desc limit $3"
+        );
         let rows = link.query(Statement::new(last, vec![from.into(), edge.into(), wanted.into()])).await?;
         let full = i64::try_from(rows.len()).is_ok_and(|count| count == wanted);
         for row in rows {
-            let mut row = Reader::new("message", row);
-            owners.push(vec![row.text()?.as_str().into()]);
-            from = row.int()?;
+            let stored = read_ticket(row)?;
+            from = stored.ticket.last_message;
+            found.push(stored);
         }
         if !full {
             from = edge;
@@ -55,19 +55,7 @@ pub(super) async fn recent(
             break;
         }
     }
-    let order: HashMap<String, usize> = owners
-        .iter()
-        .enumerate()
-        .filter_map(|(at, cells): (usize, &Vec<Cell>)| match cells.first() {
-            Some(Cell::Text(owner)) => Some((owner.clone(), at)),
-            _ => None,
-        })
-        .collect();
-    let rows =
-        link.query(Statement::rows(ticket_columns!("join {rows} on t.uuid = r.wanted"), KEY, owners)).await?;
-    let mut tickets = views(link, rows.into_iter().map(read_ticket).collect::<Result<_, _>>()?).await?;
-    tickets.sort_by_key(|view| order.get(view.ticket.uuid.as_str()).copied());
-    Ok((tickets, next))
+    Ok((views(link, found).await?, next))
 }
 
 pub(super) async fn numbered(

@@ -12,6 +12,7 @@ use super::{
     error,
     link::{Cell, Link, Row, Rows, Statement, Type},
     migrations::{Dialect, migrator},
+    row::Reader,
 };
 use crate::ports::StoreError;
 
@@ -47,6 +48,16 @@ impl Link for Postgres {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         migrator(Dialect::Postgres).run(self.pool()).await.map_err(error::migration)
+    }
+
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let sql = "select nextval('place') from generate_series(1, $1)";
+        let rows = self.query(Statement::new(sql, vec![count.into()])).await?;
+        rows.into_iter().map(|row| Reader::new("place", row).int()).collect()
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {

@@ -11,7 +11,7 @@ use super::{
     row::Reader,
 };
 use crate::{
-    domain::{Contents, MessageId, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
+    domain::{Contents, Heard, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
     engine::{Case, Snapshot, Stored},
     ports::{Scope, StoreError, TicketRef},
 };
@@ -52,7 +52,10 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
 /// The columns of a ticket, in the order of [`read_ticket`].
 macro_rules! ticket_columns {
     ($rest:literal) => {
-        concat!("select t.uuid, t.id, t.version, t.due_at, t.doc, t.shares from ticket t ", $rest)
+        concat!(
+            "select t.uuid, t.id, t.version, t.due_at, t.last_message, t.last_comment, t.doc, t.shares from ticket t ",
+            $rest
+        )
     };
 }
 pub(super) use ticket_columns;
@@ -64,7 +67,8 @@ pub(super) fn read_ticket(row: Row) -> Result<Stored, StoreError> {
     let id = row.optional_text().map(TicketId::new);
     let version = row.int()?;
     let due_at = row.optional_time();
-    let ticket = Ticket { uuid: uuid.clone(), id, version, due_at, ..row.json()? };
+    let (last_message, last_comment) = (row.int()?, row.int()?);
+    let ticket = Ticket { uuid: uuid.clone(), id, version, due_at, last_message, last_comment, ..row.json()? };
     let shares: BTreeMap<Uuid, Share> = row.json()?;
     let share = |(agreement, share)| Share { ticket: uuid.clone(), agreement, ..share };
     Ok(Stored { shares: shares.into_iter().map(share).collect(), ticket })
@@ -105,9 +109,13 @@ fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
     Ok((ticket, StoredComment { n, from, comment }))
 }
 
+/// All comments of tickets: from the last one of each, every comment leads to the one before it.
+const ALL_COMMENTS: &str = "with recursive chain(seq) as (select t.last_comment from ticket t join {rows} on t.uuid = r.wanted \
+    union all select x.before from chain d join comment x on x.seq = d.seq where x.before is not null) \
+    select c.ticket, c.n, c.id, c.origin, c.doc from chain d join comment c on c.seq = d.seq order by c.ticket, c.n";
+
 pub(super) async fn all_comments(link: &dyn Link, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
-    let sql = "select ticket, n, id, origin, doc from comment where ticket = $1 order by n";
-    let rows = link.query(Statement::new(sql, vec![ticket.into()])).await?;
+    let rows = link.query(one_column(ALL_COMMENTS, [ticket])).await?;
     rows.into_iter().map(|row| read_comment(row).map(|(_, comment)| comment)).collect()
 }
 
@@ -130,8 +138,7 @@ async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Re
     if behind.is_empty() {
         return Ok(());
     }
-    let sql = "select c.ticket, c.n, c.id, c.origin, c.doc from comment c join {rows} on c.ticket = r.wanted order by c.ticket, c.n";
-    for row in link.query(one_column(sql, &behind)).await? {
+    for row in link.query(one_column(ALL_COMMENTS, &behind)).await? {
         let (ticket, stored) = read_comment(row)?;
         if let Some(case) = snapshot.cases.get_mut(&ticket) {
             case.comments.unsent.push(stored);
@@ -140,37 +147,58 @@ async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Re
     Ok(())
 }
 
+/// Which comments are known, of those asked for. Hardly any has to be looked up: a ticket remembers its last own ones itself.
 async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    let by_uuid = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid";
+    const MARK: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text), ("uuid", Type::Text)];
+    let by_uuid = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid \
+        where c.origin is not null";
     let by_id = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
         where c.origin is not null and c.id is not null";
-    let mut rows = Vec::new();
+    let by_mark =
+        "select h.ticket, r.uuid from heard h join {rows} on h.ticket = r.ticket and h.mark = r.mark";
+    let (mut foreign, mut older) = (Vec::new(), Vec::new());
     for (ticket, uuid, id) in &scope.comments {
         let ticket = match ticket {
             TicketRef::Desk(id) => snapshot.desk_ids.get(id),
             TicketRef::Network(uuid) => Some(uuid),
         };
-        let case = ticket.and_then(|ticket| snapshot.cases.get(ticket));
-        if let Some(ticket) = case.map(|case| &case.ticket).filter(|ticket| ticket.comments > 0) {
-            rows.push(vec![(&ticket.uuid).into(), uuid.into(), id.clone().into()]);
+        let case = ticket.and_then(|ticket| snapshot.cases.get_mut(ticket));
+        let Some(case) = case.filter(|case| case.ticket.comments > 0) else { continue };
+        let (ticket, heard) = (&case.ticket.uuid, &case.ticket.heard);
+        if heard.has_comment(uuid) {
+            case.comments.know(uuid, id.as_ref());
+            continue;
+        }
+        if heard.has_foreign() {
+            foreign.push(vec![ticket.into(), uuid.into(), id.clone().into()]);
+        }
+        if let Some(mark) = Heard::mark(uuid).filter(|_| heard.has_older()) {
+            older.push(vec![ticket.into(), mark.into(), uuid.into()]);
         }
     }
-    if rows.is_empty() {
+    if !older.is_empty() {
+        for row in link.query(Statement::rows(by_mark, MARK, older)).await? {
+            let mut row = Reader::new("heard", row);
+            let (ticket, uuid) = (row.uuid()?, row.uuid()?);
+            let id = scope.comments.iter().find(|(_, wanted, _)| *wanted == uuid);
+            if let Some(case) = snapshot.cases.get_mut(&ticket) {
+                case.comments.know(&uuid, id.and_then(|(.., id)| id.as_ref()));
+            }
+        }
+    }
+    if foreign.is_empty() {
         return Ok(());
     }
     for sql in [by_uuid, by_id] {
-        for row in link.query(Statement::rows(sql, WANTED, rows.clone())).await? {
+        for row in link.query(Statement::rows(sql, WANTED, foreign.clone())).await? {
             let mut row = Reader::new("comment", row);
             let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
             if let Some(case) = snapshot.cases.get_mut(&ticket) {
                 if row.optional_text().is_some_and(|origin| !origin.is_empty()) {
                     case.comments.foreign.insert(uuid.clone());
                 }
-                if let Some(id) = &id {
-                    case.comments.ids.insert(id.clone(), uuid.clone());
-                }
-                case.comments.known.insert(uuid, id);
+                case.comments.know(&uuid, id.as_ref());
             }
         }
     }
@@ -251,10 +279,4 @@ async fn settings(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreE
         }
     }
     Ok(())
-}
-
-/// The id of a message from its owner and number, as two columns.
-pub(super) fn read_id(reader: &mut Reader) -> Result<(i64, MessageId), StoreError> {
-    let seq = reader.int()?;
-    Ok((seq, MessageId { owner: reader.uuid()?, n: reader.int()? }))
 }

@@ -141,32 +141,26 @@ impl Store for SqlStore {
         snapshot::read(self.link()?, scope).await
     }
 
-    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        self.link()?.places(count).await
+    }
+
+    async fn apply(&self, writes: Arc<Writes>) -> Result<(), StoreError> {
         self.link()?;
-        let mut results = if writes.messages.len() < MANY {
+        if writes.messages.len() < MANY {
             let statements = apply::statements(&writes, &self.vault, &self.daemon)?;
-            (self.link.transact(statements.0).await?, statements.1)
-        } else {
-            // Beside whatever else is going on: writing the rows down takes a while, and the database waits after each
-            // statement for the next.
-            let (link, vault, writes) = (self.link.clone(), self.vault.clone(), writes.clone());
-            let daemon = self.daemon.clone();
-            let runtime = tokio::runtime::Handle::current();
-            let beside = tokio::task::spawn_blocking(move || {
-                let (statements, place) = apply::statements(&writes, &vault, &daemon)?;
-                drop(writes);
-                Ok((runtime.block_on(link.transact(statements))?, place))
-            });
-            beside
-                .await
-                .map_err(|error| StoreError::Broken(format!("a batch was not written: {error}")))??
-        };
-        let Some(rows) = results.1.map(|place| results.0.swap_remove(place)) else { return Ok(Vec::new()) };
-        let places: HashMap<_, _> = rows
-            .into_iter()
-            .map(|row| snapshot::read_id(&mut Reader::new("message", row)).map(|(seq, id)| (id, seq)))
-            .collect::<Result<_, _>>()?;
-        Ok(writes.messages.iter().filter_map(|message| places.get(&message.id).copied()).collect())
+            return self.link.transact(statements).await.map(drop);
+        }
+        // Beside whatever else is going on: writing the rows down takes a while, and the database waits after each statement
+        // for the next.
+        let (link, vault, daemon) = (self.link.clone(), self.vault.clone(), self.daemon.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let beside = tokio::task::spawn_blocking(move || {
+            let statements = apply::statements(&writes, &vault, &daemon)?;
+            drop(writes);
+            runtime.block_on(link.transact(statements)).map(drop)
+        });
+        beside.await.map_err(|error| StoreError::Broken(format!("a batch was not written: {error}")))?
     }
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
@@ -277,7 +271,9 @@ impl Store for SqlStore {
     async fn history(&self, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError> {
         // A line that came with a message stands in its row; another one after the last message that was there before it.
         let sql = "select at, doc from (select n, 1 as after, seq, at, doc from history where ticket = $1 union all \
-            select n, 0 as after, seq, created_at as at, cause as doc from message where owner = $1 and cause is not null \
+            select n, 0 as after, m.seq, m.created_at as at, m.cause as doc from message m join (with recursive chain(seq) as \
+            (select t.last_message from ticket t where t.uuid = $1 union all select x.before from chain c join message x \
+            on x.seq = c.seq where x.before is not null) select seq from chain) as c on c.seq = m.seq where m.cause is not null \
             order by n desc, after desc, seq desc limit $2) as newest order by n, after, seq";
         let rows = self.rows(sql, vec![ticket.into(), limit.into()]).await?;
         let read = |row| {

@@ -4,10 +4,14 @@ use std::{
     collections::BTreeMap,
     path::Path,
     str::FromStr,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Row as _, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
@@ -15,8 +19,9 @@ use sqlx::{
 
 use super::{
     error,
-    link::{Cell, Link, Row, Rows, Statement, Type},
+    link::{self, Cell, Link, Row, Rows, Statement, Type},
     migrations::{Dialect, migrator},
+    row::Reader,
 };
 use crate::ports::StoreError;
 
@@ -25,6 +30,8 @@ pub(super) struct Sqlite {
     options: SqliteConnectOptions,
     /// One writer, a few readers; made when first used, since a pool belongs to a runtime.
     pools: OnceLock<(SqlitePool, SqlitePool)>,
+    /// The last place that was given away; nobody else gives any.
+    place: OnceCell<AtomicI64>,
 }
 
 impl Sqlite {
@@ -40,7 +47,7 @@ impl Sqlite {
             // What a statement may have to undo stays in memory.
             .pragma("temp_store", "memory")
             .statement_cache_capacity(200);
-        Ok(Self { options, pools: OnceLock::new() })
+        Ok(Self { options, pools: OnceLock::new(), place: OnceCell::new() })
     }
 
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
@@ -60,6 +67,18 @@ impl Link for Sqlite {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         migrator(Dialect::Sqlite).run(&self.pools().0).await.map_err(error::migration)
+    }
+
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        let last = self.place.get_or_try_init(async || {
+            let sql = "select max(coalesce((select max(seq) from message), 0), coalesce((select max(seq) from comment), 0), \
+                coalesce((select seq from sqlite_sequence where name = 'message'), 0))";
+            let row = self.query(Statement::new(sql, Vec::new())).await?.pop();
+            Ok(AtomicI64::new(Reader::new("message", row.unwrap_or_default()).int()?))
+        });
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let last = last.await?.fetch_add(count, Ordering::Relaxed);
+        Ok((last + 1..=last + count).collect())
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
@@ -147,7 +166,7 @@ async fn run_once(
     text: Arc<str>,
     args: Vec<Cell>,
 ) -> Result<(Vec<Row>, u64), StoreError> {
-    let gives_rows = text.starts_with("select") || text.contains(" returning ");
+    let gives_rows = link::gives_rows(&text);
     let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(text));
     for arg in args {
         query = match arg {

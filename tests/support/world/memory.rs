@@ -36,13 +36,20 @@ impl Store for Memory {
         Ok(self.0.lock().unwrap().snapshot(scope))
     }
 
-    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        let mut rows = self.0.lock().unwrap();
+        let first = rows.next + 1;
+        rows.next += i64::try_from(count).unwrap();
+        Ok((first..=rows.next).collect())
+    }
+
+    async fn apply(&self, writes: Arc<Writes>) -> Result<(), StoreError> {
         let mut rows = self.0.lock().unwrap();
         // A transaction: all of it or nothing.
         let mut next = rows.clone();
-        let places = next.apply(&writes)?;
+        next.apply(&writes)?;
         *rows = next;
-        Ok(places)
+        Ok(())
     }
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {

@@ -11,7 +11,7 @@ use crossdesk::{
         ShareState, StoredComment, TicketId, Timestamp, User, UserId, Uuid,
     },
     engine::{Case, Snapshot, Stored, agreement::NewKey},
-    ports::{Changed, Scope, StoreError, TicketRef, Withdraw, Writes},
+    ports::{Changed, NewComment, Scope, StoreError, TicketRef, Withdraw, Writes},
 };
 
 /// The rows.
@@ -121,7 +121,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn apply(&mut self, writes: &Writes) -> Result<Vec<i64>, StoreError> {
+    pub(super) fn apply(&mut self, writes: &Writes) -> Result<(), StoreError> {
         for agreement in &writes.agreements {
             if self.agreements.get(&agreement.uuid).is_some_and(|known| known.version != agreement.version) {
                 return Err(StoreError::Conflict);
@@ -153,12 +153,12 @@ impl Rows {
             self.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
             self.tickets.insert(ticket.uuid.clone(), stored.clone());
         }
-        for (ticket, comment) in &writes.comments {
+        for NewComment { ticket, stored, .. } in &writes.comments {
             let known = self.comments.entry(ticket.clone()).or_default();
-            if known.iter().any(|known| known.comment.uuid == comment.comment.uuid) {
+            if known.iter().any(|known| known.comment.uuid == stored.comment.uuid) {
                 return Err(StoreError::Conflict);
             }
-            known.push(comment.clone());
+            known.push(stored.clone());
         }
         for (ticket, uuid, id) in &writes.learnt {
             let comments = self.comments.entry(ticket.clone()).or_default();
@@ -231,16 +231,13 @@ impl Rows {
         }
     }
 
-    fn insert(&mut self, messages: &[Message]) -> Result<Vec<i64>, StoreError> {
-        let mut places = Vec::with_capacity(messages.len());
+    fn insert(&mut self, messages: &[Message]) -> Result<(), StoreError> {
         for message in messages {
-            self.next += 1;
-            if self.places.insert(message.id.clone(), self.next).is_some() {
+            let again = self.places.insert(message.id.clone(), message.seq).is_some();
+            if again || self.messages.insert(message.seq, message.clone()).is_some() {
                 return Err(StoreError::Conflict);
             }
-            self.messages.insert(self.next, Message { seq: self.next, ..message.clone() });
-            places.push(self.next);
         }
-        Ok(places)
+        Ok(())
     }
 }

@@ -77,7 +77,11 @@ impl Store for Shaky {
         self.read(self.store.snapshot(scope)).await
     }
 
-    async fn apply(&self, writes: Arc<Writes>) -> Result<Vec<i64>, StoreError> {
+    async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        self.read(self.store.places(count)).await
+    }
+
+    async fn apply(&self, writes: Arc<Writes>) -> Result<(), StoreError> {
         self.life.passes(MILLIS).await;
         let fault = self.life.faults.fault(WRITES);
         if fault == Fault::Before {
