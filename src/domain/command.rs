@@ -1,11 +1,11 @@
 //! What the desk is asked to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comment, Counterpart, Doer, Origin, Person, Property, Reason, Role, Shared, TicketId, Title, Uuid,
+    Comment, Counterpart, Doer, Origin, Parts, Person, Reason, Role, Shared, Tags, TicketId, Title, Uuid,
 };
 
 /// A command for the desk.
@@ -58,9 +58,9 @@ pub struct TicketCommand {
     /// Its id on the desk, where known.
     pub id: Option<TicketId>,
     /// The values to set.
-    pub properties: BTreeMap<Property, Shared>,
+    pub properties: Parts<Shared>,
     /// The whole set of tags as it should be, where it changes.
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<Tags>,
     /// What is new in it.
     pub tags_added: BTreeSet<String>,
     /// What is gone from it.

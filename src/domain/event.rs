@@ -1,11 +1,11 @@
 //! What the desk tells: its CloudEvents, read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comment, CustomField, MessageId, Person, Property, Shared, TicketId, Timestamp, Traceparent, UserId, Uuid,
+    Comment, CustomField, MessageId, Parts, Person, Shared, Tags, TicketId, Timestamp, Traceparent, UserId, Uuid,
 };
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.
@@ -91,9 +91,9 @@ pub struct TicketEvent {
     /// Where the event stands among the ticket's events.
     pub revision: Revision,
     /// The parts that the event speaks of.
-    pub properties: BTreeMap<Property, Shared>,
+    pub properties: Parts<Shared>,
     /// The whole set of tags, where the event speaks of them.
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<Tags>,
     /// Who asked.
     pub requester: Option<Person>,
     /// How the ticket came to be; `ticket_sharing` on those that a command created.

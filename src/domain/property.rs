@@ -1,7 +1,8 @@
 //! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc};
 
+use litemap::LiteMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Any JSON value: partners and desks put anything into a custom field.
@@ -86,6 +87,13 @@ pub enum Property {
     /// A custom field, by title.
     Field(Title),
 }
+
+/// The tags of a ticket. The same set stands in many places at once, as a [`Shared`] value does.
+pub type Tags = Arc<BTreeSet<String>>;
+
+/// Something for each part of a ticket. A ticket has a dozen parts, which are looked through and copied with every event: a sorted
+/// list is quicker at both than a tree.
+pub type Parts<T> = LiteMap<Property, T>;
 
 const FIELD: &str = "field:";
 

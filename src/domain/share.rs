@@ -1,10 +1,14 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Property, Shared, Title, Uuid};
+use super::{Parts, Shared, Tags, Title, Uuid};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -94,11 +98,11 @@ pub struct Counterpart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// What it tells beside: the assignee, the requester's mail address, who is in copy.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub told: BTreeMap<Property, Shared>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub told: Parts<Shared>,
     /// When it last told each part, by its own clock, where it tells times instead of numbers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub at: BTreeMap<Property, i64>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub at: Parts<i64>,
 }
 
 impl Counterpart {
@@ -112,23 +116,36 @@ impl Counterpart {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagsExchange {
     /// As the wire said them.
-    pub wire: BTreeSet<String>,
+    pub wire: Tags,
     /// As they read on this desk.
-    pub here: BTreeSet<String>,
+    pub here: Tags,
     /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub told: BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub told: LiteMap<Arc<str>, i64>,
     /// Tags that this desk writes in its own way, and what they are on the wire.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
 }
 
 impl TagsExchange {
+    /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
+    pub fn changes(&self, here: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
+        let less = |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect();
+        if self.names.is_empty() {
+            return (less(here, &self.here), less(&self.here, here));
+        }
+        let on_wire =
+            |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| self.on_wire(tag)).collect() };
+        let (now, before) = (on_wire(here), on_wire(&self.here));
+        (less(&now, &before), less(&before, &now))
+    }
+
     /// Notes how this desk writes a tag of the wire.
     pub fn reads_here(&mut self, wire: &str, here: &str) {
         self.names.insert(here.to_owned(), wire.to_owned());
-        self.here.remove(wire);
-        self.here.insert(here.to_owned());
+        let tags = Tags::make_mut(&mut self.here);
+        tags.remove(wire);
+        tags.insert(here.to_owned());
     }
 
     /// What a tag of this desk is on the wire.
@@ -147,8 +164,8 @@ impl TagsExchange {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Agreed {
     /// Property by property.
-    #[serde(default)]
-    pub properties: BTreeMap<Property, Exchange>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub properties: Parts<Exchange>,
     /// The tags; `None` until they were told once.
     #[serde(default)]
     pub tags: Option<TagsExchange>,

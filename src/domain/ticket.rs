@@ -2,12 +2,12 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Heard, Person, Property, Revision, Shared, TicketId, Timestamp, Uuid};
+use super::{Comment, Heard, Parts, Person, Property, Revision, Shared, Tags, TicketId, Timestamp, Uuid};
 
 /// Where a ticket first came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -38,8 +38,8 @@ pub struct OpenCommand {
     #[serde(default)]
     pub creates: bool,
     /// The values that it sets, as far as they have not come back.
-    #[serde(default)]
-    pub properties: BTreeMap<Property, Shared>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub properties: Parts<Shared>,
     /// Tags that it adds, as far as they have not come back.
     #[serde(default)]
     pub tags_added: BTreeSet<String>,
@@ -68,8 +68,8 @@ impl OpenCommand {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// Values, each with the revision that brought it.
-    #[serde(default)]
-    pub properties: BTreeMap<Property, (Shared, Revision)>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub properties: Parts<(Shared, Revision)>,
     /// Comments that may be ours coming back.
     #[serde(default)]
     pub comments: Vec<Comment>,
@@ -88,8 +88,8 @@ pub struct Undone {
     /// The agreement whose partner wanted it.
     pub agreement: Uuid,
     /// Values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub properties: BTreeMap<Property, Shared>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub properties: Parts<Shared>,
     /// Tags to add.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags_added: BTreeSet<String>,
@@ -109,7 +109,7 @@ impl Undone {
     pub fn none(agreement: Uuid) -> Self {
         Self {
             agreement,
-            properties: BTreeMap::new(),
+            properties: Parts::new(),
             tags_added: BTreeSet::new(),
             tags_removed: BTreeSet::new(),
             comments: Vec::new(),
@@ -171,11 +171,11 @@ pub struct Ticket {
     #[serde(default)]
     pub known: bool,
     /// Its parts as the desk last told them.
-    #[serde(default)]
-    pub properties: BTreeMap<Property, Shared>,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub properties: Parts<Shared>,
     /// Its tags as the desk last told them.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "no_tags")]
+    pub tags: Tags,
     /// Who asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<Person>,
@@ -213,6 +213,10 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn no_tags(tags: &Tags) -> bool {
+    tags.is_empty()
+}
+
 fn nobody() -> Uuid {
     Uuid::new("")
 }
@@ -231,8 +235,8 @@ impl Ticket {
             revision: Revision::default(),
             heard: Heard::nothing(),
             known: false,
-            properties: BTreeMap::new(),
-            tags: BTreeSet::new(),
+            properties: Parts::new(),
+            tags: Tags::default(),
             requester: None,
             created_at: None,
             comments: 0,
@@ -266,7 +270,7 @@ impl Ticket {
     }
 
     /// All properties as they are or are about to be.
-    pub fn effective_properties(&self) -> Cow<'_, BTreeMap<Property, Shared>> {
+    pub fn effective_properties(&self) -> Cow<'_, Parts<Shared>> {
         let mut all = Cow::Borrowed(&self.properties);
         for command in self.likely().filter(|command| !command.properties.is_empty()) {
             let set = command.properties.iter().map(|(property, value)| (property.clone(), value.clone()));
@@ -276,9 +280,10 @@ impl Ticket {
     }
 
     /// The tags as they are or are about to be.
-    pub fn effective_tags(&self) -> BTreeSet<String> {
+    pub fn effective_tags(&self) -> Tags {
         let mut tags = self.tags.clone();
-        for command in self.likely() {
+        for command in self.likely().filter(|c| !c.tags_removed.is_empty() || !c.tags_added.is_empty()) {
+            let tags = Tags::make_mut(&mut tags);
             tags.retain(|tag| !command.tags_removed.contains(tag));
             tags.extend(command.tags_added.iter().cloned());
         }

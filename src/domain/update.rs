@@ -1,10 +1,10 @@
 //! A ticket as it travels between two sides, in either direction: the whole of it, or what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Origin, Person, Property, Shared, Timestamp, Uuid};
+use super::{Comment, Origin, Parts, Person, Shared, Tags, Timestamp, Uuid};
 
 /// What one crossdesk tells another beside the protocol; others ignore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +40,9 @@ pub struct TicketUpdate {
     /// The writer's own id of it.
     pub original_id: Option<String>,
     /// Subject, status, custom status and custom fields, as the wire says them.
-    pub properties: BTreeMap<Property, Shared>,
+    pub properties: Parts<Shared>,
     /// The whole set of tags.
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<Tags>,
     /// Who asked.
     pub requester: Option<Person>,
     /// Who made the change.
@@ -61,7 +61,7 @@ impl TicketUpdate {
         Self {
             uuid,
             original_id: None,
-            properties: BTreeMap::new(),
+            properties: Parts::new(),
             tags: None,
             requester: None,
             actor: None,

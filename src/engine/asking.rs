@@ -1,10 +1,10 @@
 //! The desk is asked to do something to a ticket: one command, and what is expected to come back of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Person, Property, Shared, TicketCommand,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Shared, Tags, TicketCommand,
     Timestamp,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) settles: Vec<String>,
     /// How often it was asked before.
     pub(super) tries: u32,
-    pub(super) properties: BTreeMap<Property, Shared>,
+    pub(super) properties: Parts<Shared>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
     pub(super) comments: Vec<Comment>,
@@ -52,8 +52,11 @@ pub(super) fn ask(
     }
     let tags = !asked.tags_added.is_empty() || !asked.tags_removed.is_empty();
     let mut after = case.ticket.effective_tags();
-    after.retain(|tag| !asked.tags_removed.contains(tag));
-    after.extend(asked.tags_added.iter().cloned());
+    if tags {
+        let after = Tags::make_mut(&mut after);
+        after.retain(|tag| !asked.tags_removed.contains(tag));
+        after.extend(asked.tags_added.iter().cloned());
+    }
     let partner = case.share(&agreement.uuid).map(|share| share.partner.clone());
     let command = Box::new(TicketCommand {
         uuid: case.ticket.uuid.clone(),

@@ -1,7 +1,7 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Undone, Uuid,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Tags, Undone, Uuid,
 };
 
 use super::{
@@ -126,12 +126,14 @@ fn settle(case: &mut Case, command: OpenCommand, answer: Option<&Completion>) {
     if shown {
         // The desk has told its tags since: what has not come back, it has left out or kept in its own way.
         for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
-            exchange.here.retain(|tag| !command.tags_added.contains(tag));
-            exchange.here.extend(command.tags_removed.iter().cloned());
+            let here = Tags::make_mut(&mut exchange.here);
+            here.retain(|tag| !command.tags_added.contains(tag));
+            here.extend(command.tags_removed.iter().cloned());
         }
     } else {
-        case.ticket.tags.retain(|tag| !command.tags_removed.contains(tag));
-        case.ticket.tags.extend(command.tags_added);
+        let tags = Tags::make_mut(&mut case.ticket.tags);
+        tags.retain(|tag| !command.tags_removed.contains(tag));
+        tags.extend(command.tags_added);
     }
     for ours in command.comments {
         recognise(case, &ours);
@@ -191,8 +193,9 @@ fn failed(
         }
     }
     if let Some(tags) = case.share_mut(&agreement).and_then(|share| share.agreed.tags.as_mut()) {
-        tags.here.retain(|tag| !command.tags_added.contains(tag));
-        tags.here.extend(command.tags_removed.iter().cloned());
+        let here = Tags::make_mut(&mut tags.here);
+        here.retain(|tag| !command.tags_added.contains(tag));
+        here.extend(command.tags_removed.iter().cloned());
     }
     let (tags_added, tags_removed, comments) = (command.tags_added, command.tags_removed, command.comments);
     let rest = !tags_added.is_empty() || !tags_removed.is_empty() || !comments.is_empty();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, TagsExchange, TicketUpdate, Value,
+    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
@@ -185,34 +185,36 @@ fn as_labels(here: &BTreeSet<String>, share: &mut Share) {
     }
 }
 
-fn tags(here: &BTreeSet<String>, share: &mut Share, update: &mut TicketUpdate, extra: &mut Extra) {
-    let last = share.agreed.tags.clone().unwrap_or_default();
-    // In the wire's words: what this desk writes in its own way is the same tag.
-    let on_wire =
-        |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_wire(tag)).collect() };
-    let (now, before) = (on_wire(here), on_wire(&last.here));
-    let added: BTreeSet<String> = now.difference(&before).cloned().collect();
-    let removed: BTreeSet<String> = before.difference(&now).cloned().collect();
+fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut Extra) {
+    let nothing = TagsExchange::default();
+    let last = share.agreed.tags.as_ref().unwrap_or(&nothing);
+    if last.here == *here {
+        return;
+    }
+    let (added, removed) = last.changes(here);
     if added.is_empty() && removed.is_empty() {
         return;
     }
-    let wire: BTreeSet<String> =
-        last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect();
+    // Usually the tags are called the same on both sides: then both have the same set.
+    let wire = if last.wire == last.here && last.names.is_empty() {
+        here.clone()
+    } else {
+        Tags::new(last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect())
+    };
+    let last = share.agreed.tags.get_or_insert_default();
+    last.here = here.clone();
     if wire == last.wire {
         // The partner has told it, and the desk only now has it: nothing to say.
-        share.agreed.tags = Some(TagsExchange { here: here.clone(), ..last });
         return;
     }
-    let mut told = last.told;
-    told.extend(added.union(&removed).map(|tag| (tag.clone(), share.seq + 1)));
+    last.wire = wire.clone();
+    last.told.extend(added.iter().chain(&removed).map(|tag| (tag.as_str().into(), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
-    while told.len() > TOLD {
-        let oldest = told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);
+    while last.told.len() > TOLD {
+        let oldest = last.told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);
         let Some(tag) = oldest.map(|(tag, _)| tag.clone()) else { break };
-        told.remove(&tag);
+        last.told.remove(&tag);
     }
-    let names = last.names;
-    share.agreed.tags = Some(TagsExchange { wire: wire.clone(), here: here.clone(), told, names });
     update.tags = Some(wire);
     extra.tags_added = added;
     extra.tags_removed = removed;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     Agreed, Agreement, Catalogue, Command, Exchange, Profile, Property, Reason, Share, ShareRole, Shared,
-    StoredComment, TicketUpdate, Timestamp, Uuid, Value,
+    StoredComment, Tags, TicketUpdate, Timestamp, Uuid, Value,
 };
 
 /// What the subject of an issue about drift begins with.
@@ -91,7 +91,7 @@ pub fn differences(
         let (ours, counted) = (vec![share.seq, share.partner_seq], vec![seen, seq]);
         found.push(Difference::new("sequence", Value::from(ours), Value::from(counted)));
     }
-    let shown = theirs.tags.clone().or_else(|| whole.then(BTreeSet::new));
+    let shown = theirs.tags.clone().or_else(|| whole.then(Tags::default));
     if let Some(tags) = shown.filter(|_| agreement.terms.sync_tags) {
         let agreed = share.agreed.tags.as_ref().map(|tags| tags.wire.clone()).unwrap_or_default();
         if tags != agreed {
@@ -305,7 +305,7 @@ fn repair(
                     let tags = share.agreed.tags.get_or_insert_default();
                     tags.told.clear();
                     tags.wire = theirs.tags.clone().unwrap_or_default();
-                    tags.here = tags.wire.iter().map(|tag| tags.on_desk(tag)).collect();
+                    tags.here = Tags::new(tags.wire.iter().map(|tag| tags.on_desk(tag)).collect());
                 }
             }
             (None, ShareRole::Incoming) if difference.part == "tags" => {

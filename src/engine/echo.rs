@@ -5,9 +5,9 @@
 //! nearest status) is from then on how the agreed value reads here. Any other value for such a property waits until the
 //! command is answered. Without this, two quick changes by a partner would go back and forth for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::{Comment, Namespace, Property, Revision, Shared, TicketEvent, Uuid};
+use crate::domain::{Comment, Namespace, Parts, Property, Revision, Shared, Tags, TicketEvent, Uuid};
 
 use super::{Case, Context, Decision, undone};
 
@@ -80,7 +80,7 @@ fn absorb_property(
 }
 
 /// Sets a value; returns whether it is another.
-fn set(properties: &mut BTreeMap<Property, Shared>, property: &Property, value: &Shared) -> bool {
+fn set(properties: &mut Parts<Shared>, property: &Property, value: &Shared) -> bool {
     match properties.get_mut(property) {
         Some(has) => std::mem::replace(has, value.clone()) != *value,
         None => properties.insert(property.clone(), value.clone()).is_none(),
@@ -105,7 +105,7 @@ pub(super) fn reads_here(case: &mut Case, property: &Property, was: &Shared, val
     }
 }
 
-fn absorb_tags(case: &mut Case, tags: &BTreeSet<String>, caused_by: Option<i64>) -> bool {
+fn absorb_tags(case: &mut Case, tags: &Tags, caused_by: Option<i64>) -> bool {
     let before = case.ticket.effective_tags();
     let news = case.ticket.tags != *tags;
     // Of several commands that speak of one tag, the oldest is the one that an event can show as done.
@@ -128,8 +128,9 @@ fn absorb_tags(case: &mut Case, tags: &BTreeSet<String>, caused_by: Option<i64>)
         left_out.retain(|tag| !after.contains(tag));
         let rewritten = |tag: &String| !left_out.is_empty() && !before.contains(tag);
         for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
-            exchange.here.retain(|tag| !left_out.contains(tag));
-            exchange.here.extend(after.iter().filter(|tag| kept.contains(*tag) || rewritten(tag)).cloned());
+            let here = Tags::make_mut(&mut exchange.here);
+            here.retain(|tag| !left_out.contains(tag));
+            here.extend(after.iter().filter(|tag| kept.contains(*tag) || rewritten(tag)).cloned());
         }
     }
     news

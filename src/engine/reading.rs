@@ -1,9 +1,9 @@
 //! How a partner's values read on this desk: what may cross, what is new against what was agreed, what fits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::{
-    Agreement, Exchange, Extra, FieldNotSynced, Kind, Property, Reason, Share, ShareRole, Shared,
+    Agreement, Exchange, Extra, FieldNotSynced, Kind, Parts, Property, Reason, Share, ShareRole, Shared,
     TagsExchange, TicketUpdate, Title, Value,
 };
 
@@ -16,7 +16,7 @@ use super::{
 /// What an update asks of the desk, while it is being worked out.
 #[derive(Default)]
 pub(super) struct Wanted {
-    pub(super) properties: BTreeMap<Property, Shared>,
+    pub(super) properties: Parts<Shared>,
     pub(super) tags_added: BTreeSet<String>,
     pub(super) tags_removed: BTreeSet<String>,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,
@@ -299,8 +299,8 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
     });
     if seen.is_none() || share.role == ShareRole::Outgoing {
-        added.retain(|tag| !last.told.contains_key(tag));
-        removed.retain(|tag| !last.told.contains_key(tag));
+        added.retain(|tag| !last.told.contains_key(tag.as_str()));
+        removed.retain(|tag| !last.told.contains_key(tag.as_str()));
     }
     let has = case.ticket.effective_tags();
     let merge =
@@ -312,7 +312,7 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_desk(tag)).collect() };
     let (added, removed) = (on_desk(&added), on_desk(&removed));
     let here = merge(&last.here, &added, &removed);
-    share.agreed.tags = Some(TagsExchange { wire, here, told: last.told, names: last.names });
+    share.agreed.tags = Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
     wanted.tags_added = added.difference(&has).cloned().collect();
     wanted.tags_removed = removed.intersection(&has).cloned().collect();
 }

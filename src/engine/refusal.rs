@@ -1,6 +1,6 @@
 //! A partner refuses a message for good: what it told becomes un-agreed, so that the next difference tells it again.
 
-use crate::domain::{Message, MessageType, Reason, Share, ShareState, Uuid};
+use crate::domain::{Message, MessageType, Reason, Share, ShareState, Tags, Uuid};
 
 use super::{Case, Context, Decision, Outcome, diff};
 
@@ -37,9 +37,10 @@ pub fn refused(
                 let here: Vec<String> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
                 let refused = |tag: &String| contents.tags_added.contains(&tags.on_wire(tag));
                 let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
-                tags.here = kept;
-                tags.wire.retain(|tag| !contents.tags_added.contains(tag));
-                tags.wire.extend(contents.tags_removed.iter().cloned());
+                tags.here = Tags::new(kept);
+                let wire = Tags::make_mut(&mut tags.wire);
+                wire.retain(|tag| !contents.tags_added.contains(tag));
+                wire.extend(contents.tags_removed.iter().cloned());
             }
             if let Some(first) = contents.first_comment {
                 share.comments_sent = share.comments_sent.min(first - 1);

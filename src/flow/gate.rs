@@ -79,7 +79,7 @@ impl Limits {
     pub(super) fn admit(&self, update: &TicketUpdate) -> Result<(), Refusal> {
         let fields =
             update.properties.keys().filter(|property| matches!(property, Property::Field(_))).count();
-        let tags = update.tags.as_ref().map_or(0, std::collections::BTreeSet::len);
+        let tags = update.tags.as_ref().map_or(0, |tags| tags.len());
         for (what, count, limit) in [
             ("comments in one request", update.comments.len(), self.comments),
             ("tags", tags, self.tags),

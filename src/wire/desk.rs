@@ -1,7 +1,5 @@
 //! What the desk says: CloudEvents 1.0 in structured mode.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
-        Namespace, Person, Privacy, Property, Revision, Role, Shared, TicketEvent, TicketId, Title,
+        Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId, Title,
         Traceparent, UserId, Value,
     },
     engine::status::STATUSES,
@@ -110,7 +108,7 @@ fn ticket(
 ) -> Result<(TicketEvent, Data), Error> {
     let id = ticket_id(&data)?;
     let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
-    let mut properties = BTreeMap::new();
+    let mut properties = Parts::with_capacity(8 + form.custom_fields.len());
     let mut put = |property, text: Option<String>| {
         text.map(|text| properties.insert(property, Shared::from(Value::from(text))))
     };
@@ -138,7 +136,7 @@ fn ticket(
         uuid: form.uuid,
         revision: Revision { number: form.revision, time },
         properties,
-        tags: form.tags,
+        tags: form.tags.map(Tags::from),
         requester: form.requester.map(|form| person(form, ours)),
         via: form.via,
         created_at: form.created_at.as_deref().and_then(date::parse),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, TicketUpdate, Title, Uuid,
+        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, Tags, TicketUpdate, Title, Uuid,
     },
     engine::status,
 };
@@ -231,7 +231,7 @@ impl Reader<'_> {
                 put(Property::Field(title), value_here(value));
             }
         }
-        update.tags = labels;
+        update.tags = labels.map(Tags::from);
         let seq = payload["timestamp"].as_i64();
         update.extra = seq.map(|seq| Extra { seq: Some(seq), ..Extra::default() });
     }

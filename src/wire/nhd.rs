@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         AccessKey, Agreement, AgreementChange, AgreementStatus, Attachment, Catalogue, Comment, CommentTerms,
-        Direction, Person, Privacy, Profile, Property, Role, Terms, TicketUpdate, Title, Uuid, Value,
+        Direction, Person, Privacy, Profile, Property, Role, Tags, Terms, TicketUpdate, Title, Uuid, Value,
     },
     engine::{Desk, agreement::Told},
 };
@@ -92,7 +92,7 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
         }
     }
     update.original_id = form.original_id;
-    update.tags = form.tags;
+    update.tags = form.tags.map(Tags::from);
     update.requester = form.requester.and_then(person);
     update.actor = form.current_actor.and_then(person);
     update.requested_at = form.requested_at.as_ref().and_then(Value::as_str).and_then(date::parse);

@@ -112,7 +112,7 @@ pub fn ticket(update: &TicketUpdate) -> String {
         requester: update.requester.as_ref().map(actor),
         current_actor: update.actor.as_ref().map(actor),
         comments: update.comments.iter().map(comment).collect(),
-        tags: update.tags.as_ref(),
+        tags: update.tags.as_deref(),
         original_id: update.original_id.as_deref(),
         custom_fields: FieldsForm(update),
         crossdesk: extra(update),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{At, MessageView};
 use crate::{
     domain::{
-        Issue, Origin, Person, Property, Reason, Share, ShareRole, ShareState, Ticket, TicketId, Undone, Uuid,
+        Issue, Origin, Person, Property, Reason, Share, ShareRole, ShareState, Tags, Ticket, TicketId, Undone, Uuid,
     },
     ports::TicketView,
 };
@@ -27,7 +27,7 @@ pub(in crate::http) struct TicketShape<'a> {
     subject: Value,
     status: Value,
     priority: Value,
-    tags: BTreeSet<String>,
+    tags: Tags,
     /// Title → value.
     custom_fields: BTreeMap<String, Value>,
     requester: Option<&'a Person>,

@@ -332,7 +332,7 @@ async fn status(
 
 /// All labels, as new ones.
 fn added(update: &TicketUpdate) -> Vec<Value> {
-    update.tags.iter().flatten().map(|tag| json!({"add": tag})).collect()
+    update.tags.iter().flat_map(|tags| tags.iter()).map(|tag| json!({"add": tag})).collect()
 }
 
 /// Labels that are new or gone; those that people over there have set stay.
