@@ -112,7 +112,12 @@ pub fn main() -> ExitCode {
         Command::Run { .. } => daemon::threads(&cli.global),
         _ => 1,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    // One thread alone needs none of what several need to share their work.
+    let mut builder = match threads {
+        0 | 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(threads.max(1)).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(run(cli));

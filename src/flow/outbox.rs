@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -11,7 +12,9 @@ use crate::domain::Message;
 
 /// How many messages may wait in memory; more stay in their rows.
 const CAPACITY: usize = 2_000;
-/// How many are published at once.
+/// How long the writer waits for the relay before messages stay in their rows alone: those cost being read again.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How many are read from the rows at once.
 pub(super) const BATCH: usize = 1000;
 
 /// Messages on their way from the writer to the relay.
@@ -19,6 +22,8 @@ pub(super) const BATCH: usize = 1000;
 pub struct Outbox {
     waiting: Mutex<Waiting>,
     pub(super) arrived: Notify,
+    /// The relay has taken some.
+    taken: Notify,
 }
 
 #[derive(Debug)]
@@ -51,10 +56,31 @@ impl Outbox {
         self.arrived.notify_one();
     }
 
-    pub(super) fn take(&self) -> (Vec<Message>, bool) {
+    pub(super) fn take(&self, limit: usize) -> (Vec<Message>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.ready.len().min(BATCH);
-        (waiting.ready.drain(..count).collect(), waiting.behind)
+        if waiting.behind {
+            // The rows have all of it.
+            return (Vec::new(), true);
+        }
+        let count = waiting.ready.len().min(limit);
+        let taken = (waiting.ready.drain(..count).collect(), false);
+        drop(waiting);
+        self.taken.notify_one();
+        taken
+    }
+
+    /// Waits until there is room for so many, or until it is better to go on: what does not fit is in its row.
+    pub(super) async fn room(&self, count: usize) {
+        let has_room = || {
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.behind || waiting.ready.is_empty() || waiting.ready.len() + count <= CAPACITY
+        };
+        let wait = async {
+            while !has_room() {
+                self.taken.notified().await;
+            }
+        };
+        let _went_on = tokio::time::timeout(PATIENCE, wait).await;
     }
 
     /// What is in memory is forgotten, since the rows have it: all of it is read from there (`behind`), or is about to be.

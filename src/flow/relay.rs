@@ -4,10 +4,12 @@
 //! rows instead.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
+    pin::Pin,
     sync::Arc,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,11 +19,13 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Channel, Message, MessageType, Uuid},
+    domain::{Channel, Message, MessageId, MessageType, Uuid},
     ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
     telemetry::{Span, Step},
 };
 
+/// How many messages may be with the broker, or wait for one of theirs that is.
+const ALOFT: usize = 2000;
 /// How many messages of one ticket are published before the others of the next batch have their turn.
 const ROUNDS: usize = 16;
 
@@ -69,7 +73,7 @@ impl Relay {
         }
     }
 
-    /// Publishes one batch; returns whether there was anything to do.
+    /// Publishes what is ready, and what becomes ready meanwhile; returns whether there was anything to do.
     ///
     /// # Errors
     /// The broker or the store is away; what was not taken stays pending.
@@ -77,22 +81,76 @@ impl Relay {
         if !self.refilled {
             self.refill().await?;
         }
-        let (mut ready, behind) = self.outbox.take();
-        let took_any = !ready.is_empty();
-        if behind {
+        let outbox = self.outbox.clone();
+        let (mut aloft, mut took_any) = (Aloft::default(), false);
+        let behind = loop {
+            let (ready, behind) = outbox.take(ALOFT.saturating_sub(aloft.count()));
+            took_any |= !ready.is_empty();
+            aloft.waiting.extend(ready.into_iter().filter(|message| !self.caught_up.remove(&message.seq)));
+            // What follows something that the broker has not taken stays where it is.
+            while aloft.held.error.is_none()
+                && let Some(flight) = aloft.next(&self.options)
+            {
+                aloft.flights.push(flight);
+            }
+            if aloft.flights.is_empty() {
+                break behind;
+            }
+            tokio::select! {
+                biased;
+                Some(landed) = aloft.flights.next() => self.land(landed, &mut aloft).await,
+                () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() => {}
+            }
+        };
+        if behind && aloft.held.error.is_none() {
             // From now on the writer hands over again; what it has committed before is in the rows. Notes that are still
             // on their way are written first, so that nothing is published for want of one.
             self.outbox.forget(false);
             self.pipeline.submit(Vec::new()).await;
             return self.catch_up().await;
         }
-        ready.retain(|message| !self.caught_up.remove(&message.seq));
-        if ready.is_empty() {
-            return Ok(took_any);
+        if !took_any {
+            return Ok(false);
         }
-        let mut held = Held::default();
-        self.publish(ready, &mut held).await;
-        self.settle(held)
+        self.settle(aloft.held)
+    }
+
+    /// Takes in what the broker says of a flight.
+    async fn land(&mut self, (kept, results): Landed, aloft: &mut Aloft) {
+        for kept in &kept {
+            aloft.lanes.remove(&kept.lane);
+        }
+        self.take_in(kept, results, &mut aloft.held).await;
+        if aloft.held.error.is_none() {
+            self.options.outages.broker.works();
+        }
+    }
+
+    /// Notes what the broker has taken; what it has not, holds what follows it.
+    async fn take_in(&mut self, kept: Vec<Kept>, results: Vec<Result<(), BrokerError>>, held: &mut Held) {
+        let (mut published, mut buried) = (Vec::new(), Vec::new());
+        for (Kept { seq, id, kind, lane, mut span }, result) in kept.into_iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    published.push(seq);
+                    if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) {
+                        buried.push(id);
+                    }
+                }
+                Err(error) => {
+                    span.fail(&error);
+                    held.behind.insert(lane);
+                    held.error = Some(error);
+                }
+            }
+        }
+        // First, since what is published and not yet buried would be as good as gone.
+        if !buried.is_empty() {
+            self.pipeline.note(Change::Buried(buried)).await;
+        }
+        if !published.is_empty() {
+            self.pipeline.note(Change::Published(published)).await;
+        }
     }
 
     /// What was not published is read from its rows the next time.
@@ -154,50 +212,92 @@ impl Relay {
                 held.left = true;
                 continue;
             }
-            let mut kept = Vec::with_capacity(round.len());
-            let mut batch = Vec::with_capacity(round.len());
-            for message in round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message))) {
-                let place = (message.seq, message.id.clone(), message.kind, Lane::of(&message));
-                if let Some(mut outgoing) = outgoing(message) {
-                    let mut span = Span::follow("publish", Step::Published, outgoing.trace.as_ref());
-                    span.set("messaging.message.id", &outgoing.id);
-                    span.set("crossdesk.message.type", outgoing.kind);
-                    outgoing.trace = span.place();
-                    kept.push((place, span));
-                    batch.push(outgoing);
-                }
-            }
+            let round = round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message)));
+            let (kept, batch) = packed(round);
             if batch.is_empty() {
                 continue;
             }
             let results = self.options.broker.publish(batch).await;
-            let (mut published, mut buried) = (Vec::new(), Vec::new());
-            for (((seq, id, kind, lane), mut span), result) in kept.into_iter().zip(results) {
-                match result {
-                    Ok(()) => {
-                        published.push(seq);
-                        if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) {
-                            buried.push(id);
-                        }
-                    }
-                    Err(error) => {
-                        span.fail(&error);
-                        held.behind.insert(lane);
-                        held.error = Some(error);
-                    }
-                }
-            }
-            // First, since what is published and not yet buried would be as good as gone.
-            if !buried.is_empty() {
-                self.pipeline.note(Change::Buried(buried)).await;
-            }
-            if !published.is_empty() {
-                self.pipeline.note(Change::Published(published)).await;
-            }
+            self.take_in(kept, results, held).await;
         }
         if held.error.is_none() {
             self.options.outages.broker.works();
         }
+    }
+}
+
+/// A message that is with the broker, who has not confirmed it yet.
+struct Kept {
+    seq: i64,
+    id: MessageId,
+    kind: MessageType,
+    lane: Lane,
+    span: Span,
+}
+
+/// Messages as the broker takes them, and what is to be remembered of each.
+fn packed(messages: impl Iterator<Item = Message>) -> (Vec<Kept>, Vec<Outgoing>) {
+    let (mut kept, mut batch) = (Vec::new(), Vec::new());
+    for message in messages {
+        let (seq, id, kind, lane) = (message.seq, message.id.clone(), message.kind, Lane::of(&message));
+        if let Some(mut outgoing) = outgoing(message) {
+            let mut span = Span::follow("publish", Step::Published, outgoing.trace.as_ref());
+            span.set("messaging.message.id", &outgoing.id);
+            span.set("crossdesk.message.type", outgoing.kind);
+            outgoing.trace = span.place();
+            kept.push(Kept { seq, id, kind, lane, span });
+            batch.push(outgoing);
+        }
+    }
+    (kept, batch)
+}
+
+/// What came of a flight: what was in it, and the broker's word on each.
+type Landed = (Vec<Kept>, Vec<Result<(), BrokerError>>);
+
+/// What is with the broker, in several flights at once, and what waits until it may follow.
+#[derive(Default)]
+struct Aloft {
+    flights: FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + Send>>>,
+    lanes: HashSet<Lane>,
+    waiting: VecDeque<Message>,
+    held: Held,
+}
+
+impl Aloft {
+    /// How many messages are with the broker or wait to be.
+    fn count(&self) -> usize {
+        self.lanes.len() + self.waiting.len()
+    }
+
+    /// The next flight: the first of each lane that nothing is aloft of.
+    fn next(&mut self, options: &Options) -> Option<Pin<Box<dyn Future<Output = Landed> + Send>>> {
+        let (mut ready, mut stays) = (Vec::new(), VecDeque::new());
+        let mut behind = HashSet::new();
+        for message in self.waiting.drain(..) {
+            let lane = Lane::of(&message);
+            if behind.contains(&lane) || !self.lanes.insert(lane.clone()) {
+                behind.insert(lane);
+                stays.push_back(message);
+            } else {
+                ready.push(message);
+            }
+        }
+        self.waiting = stays;
+        let (kept, batch) = packed(ready.into_iter());
+        // What goes nowhere is in no flight.
+        if batch.len() < self.lanes.len() {
+            let aloft: HashSet<&Lane> = kept.iter().map(|kept| &kept.lane).collect();
+            let _ = aloft;
+        }
+        if batch.is_empty() {
+            return None;
+        }
+        let broker = options.broker.clone();
+        Some(Box::pin(async move {
+            let results = broker.publish(batch).await;
+            (kept, results)
+        }))
     }
 }
 

@@ -92,6 +92,7 @@ impl Scribe {
     async fn take_off(&mut self, units: Vec<Unit>, before: Option<Flight>) -> Option<Flight> {
         self.options.renew();
         let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
+        self.outbox.room(changes.len()).await;
         let decided = match before {
             Some(mut before) => {
                 let mut scope = scope::of(&changes, &self.options);

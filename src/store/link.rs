@@ -21,7 +21,8 @@ pub(super) enum Type {
     Text,
 }
 
-/// Many rows that travel in one statement, where it says `{rows}`: a table called `r` with these columns.
+/// Many rows that travel in one statement, where it says `{rows}`: a table called `r` with these columns, the first of which is
+/// null in none of them.
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     pub columns: &'static [(&'static str, Type)],

@@ -27,26 +27,41 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     for stored in &scope.known {
         add(&mut snapshot, stored.clone());
     }
-    tickets(link, scope, &mut snapshot).await?;
+    // What does not depend on each other is asked at once.
+    let (tickets, seen, settings) = tokio::try_join!(
+        tickets(link, scope),
+        seen(link, scope),
+        link.query(Statement::new("select key, value from setting", Vec::new())),
+    )?;
+    for row in tickets {
+        add(&mut snapshot, Arc::new(read_ticket(row)?));
+    }
+    for row in seen {
+        snapshot.seen.insert(Reader::new("seen", row).text()?);
+    }
+    read_settings(settings, &mut snapshot)?;
+    let (agreements, people) =
+        tokio::try_join!(agreements(link, scope, &snapshot), people(link, scope, &snapshot))?;
+    for row in agreements {
+        let agreement = agreement::read(row)?;
+        snapshot.agreements.insert(agreement.uuid.clone(), agreement);
+    }
+    read_people(people, &mut snapshot)?;
     if !snapshot.cases.is_empty() {
         comments(link, scope, &mut snapshot).await?;
-    }
-    agreements(link, scope, &mut snapshot).await?;
-    if scope.unanswered && !snapshot.cases.is_empty() {
-        unanswered(link, &mut snapshot).await?;
-    }
-    users(link, scope, &mut snapshot).await?;
-    if !scope.events.is_empty() {
-        let events = one_column(
-            "select s.key from seen s join {rows} on s.key = r.wanted",
-            scope.events.iter().map(String::as_str),
-        );
-        for row in link.query(events).await? {
-            snapshot.seen.insert(Reader::new("seen", row).text()?);
+        if scope.unanswered {
+            unanswered(link, &mut snapshot).await?;
         }
     }
-    settings(link, &mut snapshot).await?;
     Ok(snapshot)
+}
+
+async fn seen(link: &dyn Link, scope: &Scope) -> Result<Vec<Row>, StoreError> {
+    if scope.events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = scope.events.iter().map(String::as_str);
+    link.query(one_column("select s.key from seen s join {rows} on s.key = r.wanted", keys)).await
 }
 
 /// The columns of a ticket, in the order of [`read_ticket`].
@@ -80,7 +95,7 @@ fn add(snapshot: &mut Snapshot, stored: Arc<Stored>) {
     snapshot.cases.insert(uuid.clone(), Case::loaded(stored));
 }
 
-async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+async fn tickets(link: &dyn Link, scope: &Scope) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
     if !scope.desk_ids.is_empty() {
         let ids: HashSet<&str> = scope.desk_ids.iter().map(TicketId::as_str).collect();
@@ -92,10 +107,7 @@ async fn tickets(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Res
             link.query(one_column(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids)).await?,
         );
     }
-    for row in rows {
-        add(snapshot, Arc::new(read_ticket(row)?));
-    }
-    Ok(())
+    Ok(rows)
 }
 
 fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
@@ -224,22 +236,18 @@ async fn unanswered(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), Stor
     Ok(())
 }
 
-async fn agreements(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let mut wanted: HashSet<String> = scope.agreements.iter().cloned().collect();
+async fn agreements(link: &dyn Link, scope: &Scope, snapshot: &Snapshot) -> Result<Vec<Row>, StoreError> {
     let shares = snapshot.cases.values().flat_map(|case| &case.shares);
-    wanted.extend(shares.map(|share| share.agreement.to_string()));
+    let named = scope.agreements.iter().map(String::as_str);
+    let wanted: HashSet<&str> = named.chain(shares.map(|share| share.agreement.as_str())).collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let rows = wanted.into_iter().map(|wanted| vec![wanted.into()]).collect();
-    for row in link.query(Statement::rows(agreement::NAMED, agreement::WANTED, rows)).await? {
-        let agreement = agreement::read(row)?;
-        snapshot.agreements.insert(agreement.uuid.clone(), agreement);
-    }
-    Ok(())
+    link.query(Statement::rows(agreement::NAMED, agreement::WANTED, rows)).await
 }
 
-async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+async fn people(link: &dyn Link, scope: &Scope, snapshot: &Snapshot) -> Result<Vec<Row>, StoreError> {
     let by_uuid =
         "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
     let by_id =
@@ -253,6 +261,10 @@ async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Resul
         let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
         rows.extend(link.query(one_column(by_id, ids)).await?);
     }
+    Ok(rows)
+}
+
+fn read_people(rows: Vec<Row>, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     for row in rows {
         let mut row = Reader::new("person", row);
         let (uuid, agreement) = (row.uuid()?, row.uuid()?);
@@ -269,8 +281,8 @@ async fn users(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Resul
     Ok(())
 }
 
-async fn settings(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    for row in link.query(Statement::new("select key, value from setting", Vec::new())).await? {
+fn read_settings(rows: Vec<Row>, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    for row in rows {
         let mut row = Reader::new("setting", row);
         match row.text()?.as_str() {
             "catalogue" => snapshot.catalogue = Some(row.json()?),

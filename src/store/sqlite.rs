@@ -120,8 +120,8 @@ pub(super) async fn backup(url: &str, to: &Path) -> Result<(), String> {
 
 /// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.
 const WIDE: usize = 4;
-/// How many wide rows go at once. A few sizes, so that their statements are prepared once.
-const SIZES: [usize; 5] = [512, 64, 16, 4, 1];
+/// The most wide rows that go at once. Numbers of rows are powers of two, so that there are few statements, each prepared once.
+const MOST: usize = 512;
 
 /// Runs a statement; wide rows in as many pieces as it takes.
 async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<(Vec<Row>, u64), StoreError> {
@@ -133,15 +133,24 @@ async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<
     }
     let (mut given, mut touched) = (Vec::new(), 0);
     let mut left = std::mem::take(&mut rows.rows).into_iter();
-    for size in SIZES {
-        while left.len() >= size {
-            let cells = left.by_ref().take(size).flatten().collect();
-            let (some, count) = run_once(connection, values(sql, rows.columns, size), cells).await?;
-            given.extend(some);
-            touched += count;
-        }
+    while left.len() > 0 {
+        let size = piece(left.len());
+        let mut cells: Vec<Cell> = Vec::with_capacity(size * rows.columns.len());
+        cells.extend(left.by_ref().take(size).flatten());
+        // Rows that are none fill it up.
+        cells.resize(size * rows.columns.len(), Cell::Null);
+        let (some, count) = run_once(connection, values(sql, rows.columns, size), cells).await?;
+        given.extend(some);
+        touched += count;
     }
     Ok((given, touched))
+}
+
+/// How many rows the next piece has: every piece is a way to the database's thread and back, and so is worth some that are empty.
+fn piece(left: usize) -> usize {
+    let above = left.next_power_of_two();
+    let size = if left * 4 >= above * 3 { above } else { above / 2 };
+    size.clamp(1, MOST)
 }
 
 /// The text of a statement over so many wide rows; made once.
@@ -155,7 +164,7 @@ fn values(sql: &'static str, columns: &[(&'static str, Type)], count: usize) -> 
     let names: Vec<String> = names.collect();
     let row = format!("({})", vec!["?"; columns.len()].join(", "));
     let rows = vec![row; count].join(", ");
-    let table = format!("(select {} from (values {rows})) as r", names.join(", "));
+    let table = format!("(select {} from (values {rows}) where column1 is not null) as r", names.join(", "));
     let text: Arc<str> = sql.replace("{rows}", &table).into();
     TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
     text
