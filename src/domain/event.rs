@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comment, CustomField, MessageId, Parts, Person, Shared, Tags, TicketId, Timestamp, Traceparent, UserId, Uuid,
+    Comment, CustomField, MessageId, Parts, Person, Shared, Tags, TicketId, Timestamp, Traceparent, UserId,
+    Uuid,
 };
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.

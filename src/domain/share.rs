@@ -130,12 +130,14 @@ pub struct TagsExchange {
 impl TagsExchange {
     /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
     pub fn changes(&self, here: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
-        let less = |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect();
+        let less =
+            |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect();
         if self.names.is_empty() {
             return (less(here, &self.here), less(&self.here, here));
         }
-        let on_wire =
-            |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| self.on_wire(tag)).collect() };
+        let on_wire = |tags: &BTreeSet<String>| -> BTreeSet<String> {
+            tags.iter().map(|tag| self.on_wire(tag)).collect()
+        };
         let (now, before) = (on_wire(here), on_wire(&self.here));
         (less(&now, &before), less(&before, &now))
     }

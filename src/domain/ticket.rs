@@ -1,9 +1,6 @@
 //! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-};
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Tags, Undone, Uuid,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Tags, Undone,
+    Uuid,
 };
 
 use super::{

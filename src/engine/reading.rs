@@ -312,7 +312,8 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_desk(tag)).collect() };
     let (added, removed) = (on_desk(&added), on_desk(&removed));
     let here = merge(&last.here, &added, &removed);
-    share.agreed.tags = Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
+    share.agreed.tags =
+        Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
     wanted.tags_added = added.difference(&has).cloned().collect();
     wanted.tags_removed = removed.intersection(&has).cloned().collect();
 }

@@ -19,6 +19,8 @@ pub use desk_hook::DeskHook;
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use recorded::{Before, Mapped, Recorded, Tables};
-pub use store::{Beat, Changed, Mark, MessageFilter, NewComment, Scope, Store, StoreError, TicketRef, Withdraw, Writes};
+pub use store::{
+    Beat, Changed, Mark, MessageFilter, NewComment, Scope, Store, StoreError, TicketRef, Withdraw, Writes,
+};
 pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};
 pub use view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};

@@ -15,11 +15,7 @@ use crate::{
 };
 
 /// The statements of a batch.
-pub(super) fn statements(
-    writes: &Writes,
-    vault: &Vault,
-    daemon: &str,
-) -> Result<Vec<Statement>, StoreError> {
+pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result<Vec<Statement>, StoreError> {
     let now = writes.now.millis();
     let mut all: Vec<Statement> = writes.agreements.iter().map(agreement::write).collect();
     for (uuid, key) in &writes.access_keys {
@@ -230,8 +226,7 @@ fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
     let row = |(ticket, uuid, id): &(Uuid, Uuid, String)| -> Vec<Cell> {
         vec![ticket.into(), uuid.into(), id.as_str().into()]
     };
-    let sql =
-        "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid and comment.origin is not null";
+    let sql = "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid and comment.origin is not null";
     Statement::rows(sql, COLUMNS, learnt.iter().map(row).collect())
 }
 

@@ -62,7 +62,7 @@ impl Statement {
 
     /// Whether it gives rows back.
     pub(super) fn gives_rows(&self) -> bool {
-        gives_rows(self.sql)
+        self.sql.starts_with("select") || self.sql.starts_with("with") || self.sql.contains(" returning ")
     }
 
     /// The text for one database, given what it writes for the rows.
@@ -72,11 +72,6 @@ impl Statement {
             None => Cow::Borrowed(self.sql),
         }
     }
-}
-
-/// Whether a statement gives rows back.
-pub(super) fn gives_rows(sql: &str) -> bool {
-    sql.starts_with("select") || sql.starts_with("with") || sql.contains(" returning ")
 }
 
 /// A row that came back.
@@ -93,6 +88,14 @@ pub(super) trait Link: fmt::Debug + Send + Sync {
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError>;
     /// Runs a statement that only reads.
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
+    /// Runs statements that only read; returns what each gave back.
+    async fn query_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut all = Vec::with_capacity(statements.len());
+        for statement in statements {
+            all.push(self.query(statement).await?);
+        }
+        Ok(all)
+    }
     /// Runs statements in one transaction; returns what each gave back.
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError>;
 }

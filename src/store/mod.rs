@@ -15,6 +15,7 @@ mod postgres;
 mod read;
 mod recorded;
 mod row;
+mod script;
 mod snapshot;
 mod sql;
 mod sqlite;

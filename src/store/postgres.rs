@@ -16,6 +16,9 @@ use super::{
 };
 use crate::ports::StoreError;
 
+/// A connection that was used so lately is taken to be there still.
+const RECENT: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Postgres {
     options: PgConnectOptions,
@@ -34,7 +37,11 @@ impl Postgres {
 
     fn pool(&self) -> &PgPool {
         self.pool.get_or_init(|| {
+            // One that was in use a moment ago is there; to ask it first would be one more way there and back each time.
             let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(Duration::from_secs(5));
+            let pool = pool.test_before_acquire(false).before_acquire(|connection, idle| {
+                Box::pin(async move { Ok(idle.idle_for < RECENT || connection.ping().await.is_ok()) })
+            });
             pool.connect_lazy_with(self.options.clone())
         })
     }

@@ -22,46 +22,84 @@ fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>
     Statement::rows(sql, KEY, keys.into_iter().map(|key| vec![key.into()]).collect())
 }
 
+/// What a row of an answer is about.
+#[derive(Clone, Copy)]
+enum What {
+    Ticket,
+    Agreement,
+    Person,
+    Seen,
+    Setting,
+}
+
+/// Questions that are asked at once, and what each is about.
+type Questions = Vec<(What, Statement)>;
+
 pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
     for stored in &scope.known {
         add(&mut snapshot, stored.clone());
     }
-    // What does not depend on each other is asked at once.
-    let (tickets, seen, settings) = tokio::try_join!(
-        tickets(link, scope),
-        seen(link, scope),
-        link.query(Statement::new("select key, value from setting", Vec::new())),
-    )?;
-    for row in tickets {
-        add(&mut snapshot, Arc::new(read_ticket(row)?));
+    let mut questions: Questions = Vec::new();
+    tickets(scope, &mut questions);
+    let named = scope.agreements.iter().map(String::as_str);
+    agreements(named.chain(shared_under(&snapshot)), &mut questions);
+    if !scope.users.is_empty() {
+        questions.push((What::Person, one_column(PEOPLE, &scope.users)));
     }
-    for row in seen {
-        snapshot.seen.insert(Reader::new("seen", row).text()?);
+    let none_known = snapshot.cases.is_empty();
+    if !none_known {
+        writers(scope, &mut questions);
     }
-    read_settings(settings, &mut snapshot)?;
-    let (agreements, people) =
-        tokio::try_join!(agreements(link, scope, &snapshot), people(link, scope, &snapshot))?;
-    for row in agreements {
-        let agreement = agreement::read(row)?;
-        snapshot.agreements.insert(agreement.uuid.clone(), agreement);
+    if !scope.events.is_empty() {
+        let keys = scope.events.iter().map(String::as_str);
+        let sql = "select s.key from seen s join {rows} on s.key = r.wanted";
+        questions.push((What::Seen, one_column(sql, keys)));
     }
-    read_people(people, &mut snapshot)?;
-    if !snapshot.cases.is_empty() {
-        comments(link, scope, &mut snapshot).await?;
-        if scope.unanswered {
-            unanswered(link, &mut snapshot).await?;
-        }
+    questions.push((What::Setting, Statement::new("select key, value from setting", Vec::new())));
+    ask(link, questions, &mut snapshot).await?;
+    if snapshot.cases.is_empty() {
+        return Ok(snapshot);
+    }
+    // What only the tickets could tell.
+    let mut questions = Vec::new();
+    let unknown = |agreement: &&str| !snapshot.agreements.contains_key(&Uuid::new(*agreement));
+    let shared: HashSet<&str> = shared_under(&snapshot).collect();
+    agreements(shared.into_iter().filter(unknown), &mut questions);
+    if none_known {
+        writers(scope, &mut questions);
+    }
+    if !questions.is_empty() {
+        ask(link, questions, &mut snapshot).await?;
+    }
+    comments(link, scope, &mut snapshot).await?;
+    if scope.unanswered {
+        unanswered(link, &mut snapshot).await?;
     }
     Ok(snapshot)
 }
 
-async fn seen(link: &dyn Link, scope: &Scope) -> Result<Vec<Row>, StoreError> {
-    if scope.events.is_empty() {
-        return Ok(Vec::new());
+async fn ask(link: &dyn Link, questions: Questions, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let (about, statements): (Vec<What>, Vec<Statement>) = questions.into_iter().unzip();
+    let answers = link.query_all(statements).await?;
+    for (what, row) in
+        about.into_iter().zip(answers).flat_map(|(what, rows)| rows.into_iter().map(move |r| (what, r)))
+    {
+        match what {
+            What::Ticket => add(snapshot, Arc::new(read_ticket(row)?)),
+            What::Agreement => {
+                let agreement = agreement::read(row)?;
+                snapshot.agreements.insert(agreement.uuid.clone(), agreement);
+            }
+            What::Person => {
+                let person = read_person(row)?;
+                snapshot.users.insert((person.agreement.clone(), person.uuid.clone()), person);
+            }
+            What::Seen => drop(snapshot.seen.insert(Reader::new("seen", row).text()?)),
+            What::Setting => read_setting(row, snapshot)?,
+        }
     }
-    let keys = scope.events.iter().map(String::as_str);
-    link.query(one_column("select s.key from seen s join {rows} on s.key = r.wanted", keys)).await
+    Ok(())
 }
 
 /// The columns of a ticket, in the order of [`read_ticket`].
@@ -83,7 +121,8 @@ pub(super) fn read_ticket(row: Row) -> Result<Stored, StoreError> {
     let version = row.int()?;
     let due_at = row.optional_time();
     let (last_message, last_comment) = (row.int()?, row.int()?);
-    let ticket = Ticket { uuid: uuid.clone(), id, version, due_at, last_message, last_comment, ..row.json()? };
+    let ticket =
+        Ticket { uuid: uuid.clone(), id, version, due_at, last_message, last_comment, ..row.json()? };
     let shares: BTreeMap<Uuid, Share> = row.json()?;
     let share = |(agreement, share)| Share { ticket: uuid.clone(), agreement, ..share };
     Ok(Stored { shares: shares.into_iter().map(share).collect(), ticket })
@@ -95,19 +134,63 @@ fn add(snapshot: &mut Snapshot, stored: Arc<Stored>) {
     snapshot.cases.insert(uuid.clone(), Case::loaded(stored));
 }
 
-async fn tickets(link: &dyn Link, scope: &Scope) -> Result<Vec<Row>, StoreError> {
-    let mut rows = Vec::new();
+fn tickets(scope: &Scope, questions: &mut Questions) {
     if !scope.desk_ids.is_empty() {
         let ids: HashSet<&str> = scope.desk_ids.iter().map(TicketId::as_str).collect();
-        rows.extend(link.query(one_column(ticket_columns!("join {rows} on t.id = r.wanted"), ids)).await?);
+        questions.push((What::Ticket, one_column(ticket_columns!("join {rows} on t.id = r.wanted"), ids)));
     }
     if !scope.tickets.is_empty() {
         let uuids: HashSet<&Uuid> = scope.tickets.iter().collect();
-        rows.extend(
-            link.query(one_column(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids)).await?,
-        );
+        questions
+            .push((What::Ticket, one_column(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids)));
     }
-    Ok(rows)
+}
+
+/// The agreements of all shares.
+fn shared_under(snapshot: &Snapshot) -> impl Iterator<Item = &str> {
+    snapshot.cases.values().flat_map(|case| &case.shares).map(|share| share.agreement.as_str())
+}
+
+fn agreements<'a>(wanted: impl Iterator<Item = &'a str>, questions: &mut Questions) {
+    let wanted: HashSet<&str> = wanted.collect();
+    if !wanted.is_empty() {
+        let rows = wanted.into_iter().map(|wanted| vec![wanted.into()]).collect();
+        questions.push((What::Agreement, Statement::rows(agreement::NAMED, agreement::WANTED, rows)));
+    }
+}
+
+const PEOPLE: &str =
+    "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
+
+/// Who has written. On tickets that are not shared, that is nobody's dummy.
+fn writers(scope: &Scope, questions: &mut Questions) {
+    if !scope.user_ids.is_empty() {
+        let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
+        let sql =
+            "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.id = r.wanted";
+        questions.push((What::Person, one_column(sql, ids)));
+    }
+}
+
+fn read_person(row: Row) -> Result<User, StoreError> {
+    let mut row = Reader::new("person", row);
+    Ok(User {
+        uuid: row.uuid()?,
+        agreement: row.uuid()?,
+        id: row.optional_text().map(UserId::new),
+        name: row.text()?,
+        role: row.word()?,
+    })
+}
+
+fn read_setting(row: Row, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut row = Reader::new("setting", row);
+    match row.text()?.as_str() {
+        "catalogue" => snapshot.catalogue = Some(row.json()?),
+        "decline_all_invites" => snapshot.decline_all_invites = Some(row.json()?),
+        _ => {}
+    }
+    Ok(())
 }
 
 fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
@@ -231,63 +314,6 @@ async fn unanswered(link: &dyn Link, snapshot: &mut Snapshot) -> Result<(), Stor
         let contents: Contents = row.json()?;
         if let Some(case) = snapshot.cases.get_mut(&owner) {
             case.unanswered.push((agreement, contents));
-        }
-    }
-    Ok(())
-}
-
-async fn agreements(link: &dyn Link, scope: &Scope, snapshot: &Snapshot) -> Result<Vec<Row>, StoreError> {
-    let shares = snapshot.cases.values().flat_map(|case| &case.shares);
-    let named = scope.agreements.iter().map(String::as_str);
-    let wanted: HashSet<&str> = named.chain(shares.map(|share| share.agreement.as_str())).collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = wanted.into_iter().map(|wanted| vec![wanted.into()]).collect();
-    link.query(Statement::rows(agreement::NAMED, agreement::WANTED, rows)).await
-}
-
-async fn people(link: &dyn Link, scope: &Scope, snapshot: &Snapshot) -> Result<Vec<Row>, StoreError> {
-    let by_uuid =
-        "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.uuid = r.wanted";
-    let by_id =
-        "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.id = r.wanted";
-    let mut rows = Vec::new();
-    if !scope.users.is_empty() {
-        rows.extend(link.query(one_column(by_uuid, &scope.users)).await?);
-    }
-    // Who writes on tickets that are not shared is nobody's dummy.
-    if !scope.user_ids.is_empty() && !snapshot.cases.is_empty() {
-        let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
-        rows.extend(link.query(one_column(by_id, ids)).await?);
-    }
-    Ok(rows)
-}
-
-fn read_people(rows: Vec<Row>, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    for row in rows {
-        let mut row = Reader::new("person", row);
-        let (uuid, agreement) = (row.uuid()?, row.uuid()?);
-        let id = row.optional_text().map(UserId::new);
-        let user = User {
-            uuid: uuid.clone(),
-            agreement: agreement.clone(),
-            id,
-            name: row.text()?,
-            role: row.word()?,
-        };
-        snapshot.users.insert((agreement, uuid), user);
-    }
-    Ok(())
-}
-
-fn read_settings(rows: Vec<Row>, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    for row in rows {
-        let mut row = Reader::new("setting", row);
-        match row.text()?.as_str() {
-            "catalogue" => snapshot.catalogue = Some(row.json()?),
-            "decline_all_invites" => snapshot.decline_all_invites = Some(row.json()?),
-            _ => {}
         }
     }
     Ok(())

@@ -1,27 +1,29 @@
 //! SQLite: one writer, a few readers, write-ahead log, every commit on the disk before it counts.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     str::FromStr,
     sync::{
-        Arc, OnceLock, PoisonError, RwLock,
+        OnceLock,
         atomic::{AtomicI64, Ordering},
     },
 };
 
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
+use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Column, Connection, Row as _, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, Connection, Either, Executor, Row as _, SqliteConnection, SqlitePool, TypeInfo,
+    ValueRef,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
+use tokio::sync::OnceCell;
 
 use super::{
     error,
-    link::{self, Cell, Link, Row, Rows, Statement, Type},
+    link::{Cell, Link, Row, Statement},
     migrations::{Dialect, migrator},
     row::Reader,
+    script::Script,
 };
 use crate::ports::StoreError;
 
@@ -46,13 +48,18 @@ impl Sqlite {
             .pragma("cache_size", "-16384")
             // What a statement may have to undo stays in memory.
             .pragma("temp_store", "memory")
-            .statement_cache_capacity(200);
+            .statement_cache_capacity(100)
+            // Nobody waits for the reader of an answer before it is whole.
+            .row_buffer_size(2048);
         Ok(Self { options, pools: OnceLock::new(), place: OnceCell::new() })
     }
 
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
         self.pools.get_or_init(|| {
-            let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
+            // A file is there or not: there is nothing to be tried before each use.
+            let pool = |connections| {
+                SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false)
+            };
             let readers = self.options.clone().pragma("cache_size", "-2048");
             (pool(1).connect_lazy_with(self.options.clone()), pool(3).connect_lazy_with(readers))
         })
@@ -82,24 +89,28 @@ impl Link for Sqlite {
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let mut rows = self.query_all(vec![statement]).await?;
+        Ok(rows.pop().unwrap_or_default())
+    }
+
+    async fn query_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut connection = self.pools().1.acquire().await.map_err(error::sort)?;
-        run(&mut connection, statement).await.map(|(rows, _)| rows)
+        Ok(run(&mut connection, statements).await?.into_iter().map(|(rows, _)| rows).collect())
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut connection = self.pools().0.acquire().await.map_err(error::sort)?;
         let mut transaction = connection.begin_with("begin immediate").await.map_err(error::sort)?;
-        let mut results = Vec::with_capacity(statements.len());
-        for statement in statements {
-            let expect = statement.expect;
-            let (rows, touched) = run(&mut transaction, statement).await?;
-            if expect.is_some_and(|expected| expected != touched) {
-                return Err(StoreError::Conflict);
-            }
-            results.push(rows);
+        let expected: Vec<Option<u64>> = statements.iter().map(|statement| statement.expect).collect();
+        let results = run(&mut transaction, statements).await?;
+        let missed = |(expected, (_, touched)): (Option<u64>, &(Vec<Row>, u64))| {
+            expected.is_some_and(|expected| expected != *touched)
+        };
+        if expected.into_iter().zip(&results).any(missed) {
+            return Err(StoreError::Conflict);
         }
         transaction.commit().await.map_err(error::sort)?;
-        Ok(results)
+        Ok(results.into_iter().map(|(rows, _)| rows).collect())
     }
 }
 
@@ -118,64 +129,14 @@ pub(super) async fn backup(url: &str, to: &Path) -> Result<(), String> {
     copied.map(drop)
 }
 
-/// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.
-const WIDE: usize = 4;
-/// The most wide rows that go at once. Numbers of rows are powers of two, so that there are few statements, each prepared once.
-const MOST: usize = 512;
-
-/// Runs a statement; wide rows in as many pieces as it takes.
-async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<(Vec<Row>, u64), StoreError> {
-    let Statement { sql, args, rows, .. } = statement;
-    let Some(mut rows) = rows else { return run_once(connection, sql.into(), args).await };
-    if rows.columns.len() < WIDE {
-        let text = sql.replace("{rows}", &table(&rows));
-        return run_once(connection, text.into(), vec![Cell::Text(json(&rows))]).await;
-    }
-    let (mut given, mut touched) = (Vec::new(), 0);
-    let mut left = std::mem::take(&mut rows.rows).into_iter();
-    while left.len() > 0 {
-        let size = piece(left.len());
-        let mut cells: Vec<Cell> = Vec::with_capacity(size * rows.columns.len());
-        cells.extend(left.by_ref().take(size).flatten());
-        // Rows that are none fill it up.
-        cells.resize(size * rows.columns.len(), Cell::Null);
-        let (some, count) = run_once(connection, values(sql, rows.columns, size), cells).await?;
-        given.extend(some);
-        touched += count;
-    }
-    Ok((given, touched))
-}
-
-/// How many rows the next piece has: every piece is a way to the database's thread and back, and so is worth some that are empty.
-fn piece(left: usize) -> usize {
-    let above = left.next_power_of_two();
-    let size = if left * 4 >= above * 3 { above } else { above / 2 };
-    size.clamp(1, MOST)
-}
-
-/// The text of a statement over so many wide rows; made once.
-fn values(sql: &'static str, columns: &[(&'static str, Type)], count: usize) -> Arc<str> {
-    static TEXTS: RwLock<BTreeMap<(usize, usize), Arc<str>>> = RwLock::new(BTreeMap::new());
-    let key = (sql.as_ptr() as usize, count);
-    if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return text.clone();
-    }
-    let names = columns.iter().enumerate().map(|(at, (name, _))| format!("column{} as {name}", at + 1));
-    let names: Vec<String> = names.collect();
-    let row = format!("({})", vec!["?"; columns.len()].join(", "));
-    let rows = vec![row; count].join(", ");
-    let table = format!("(select {} from (values {rows}) where column1 is not null) as r", names.join(", "));
-    let text: Arc<str> = sql.replace("{rows}", &table).into();
-    TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
-    text
-}
-
-async fn run_once(
+/// Runs statements, on one way to the connection's thread and back; gives the rows of each, and how many it touched.
+async fn run(
     connection: &mut SqliteConnection,
-    text: Arc<str>,
-    args: Vec<Cell>,
-) -> Result<(Vec<Row>, u64), StoreError> {
-    let gives_rows = link::gives_rows(&text);
+    statements: Vec<Statement>,
+) -> Result<Vec<(Vec<Row>, u64)>, StoreError> {
+    let mut results: Vec<(Vec<Row>, u64)> = statements.iter().map(|_| (Vec::new(), 0)).collect();
+    let gives_rows: Vec<bool> = statements.iter().map(Statement::gives_rows).collect();
+    let Script { text, args, of } = Script::new(statements);
     let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(text));
     for arg in args {
         query = match arg {
@@ -184,38 +145,25 @@ async fn run_once(
             Cell::Text(value) => query.bind(value),
         };
     }
-    if !gives_rows {
-        let done = query.execute(connection).await.map_err(error::sort)?;
-        return Ok((Vec::new(), done.rows_affected()));
+    let (mut given, mut ended) = (connection.fetch_many(query), 0);
+    while let Some(next) = given.try_next().await.map_err(error::sort)? {
+        let at = of.get(ended).copied().unwrap_or_default();
+        let Some((rows, touched)) = results.get_mut(at) else { continue };
+        match next {
+            Either::Right(row) => {
+                rows.push(read(&row)?);
+                *touched += 1;
+            }
+            Either::Left(done) => {
+                if gives_rows.get(at) == Some(&false) {
+                    *touched += done.rows_affected();
+                }
+                ended += 1;
+            }
+        }
     }
-    let rows = query.fetch_all(connection).await.map_err(error::sort)?;
-    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let touched = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    Ok((rows, touched))
-}
-
-/// Narrow rows travel as one JSON array of arrays; a single column as one array.
-fn table(rows: &Rows) -> String {
-    if let [(name, _)] = rows.columns {
-        return format!("(select value as {name} from json_each($1)) as r");
-    }
-    let columns: Vec<_> =
-        rows.columns.iter().enumerate().map(|(at, (name, _))| format!("value->>{at} as {name}")).collect();
-    format!("(select {} from json_each($1)) as r", columns.join(", "))
-}
-
-fn json(rows: &Rows) -> String {
-    let value = |cell: &Cell| match cell {
-        Cell::Null => serde_json::Value::Null,
-        Cell::Int(value) => (*value).into(),
-        Cell::Text(value) => value.as_str().into(),
-    };
-    let alone = rows.columns.len() == 1;
-    let row = |row: &Vec<Cell>| match row.as_slice() {
-        [one] if alone => value(one),
-        cells => cells.iter().map(value).collect(),
-    };
-    serde_json::Value::Array(rows.rows.iter().map(row).collect()).to_string()
+    drop(given);
+    Ok(results)
 }
 
 fn read(row: &SqliteRow) -> Result<Row, StoreError> {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
-        Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId, Title,
-        Traceparent, UserId, Value,
+        Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId,
+        Title, Traceparent, UserId, Value,
     },
     engine::status::STATUSES,
 };

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, Tags, TicketUpdate, Title, Uuid,
+        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, Tags, TicketUpdate, Title,
+        Uuid,
     },
     engine::status,
 };

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{At, MessageView};
 use crate::{
     domain::{
-        Issue, Origin, Person, Property, Reason, Share, ShareRole, ShareState, Tags, Ticket, TicketId, Undone, Uuid,
+        Issue, Origin, Person, Property, Reason, Share, ShareRole, ShareState, Tags, Ticket, TicketId,
+        Undone, Uuid,
     },
     ports::TicketView,
 };
