@@ -53,6 +53,14 @@ pub struct DeskEvent {
 }
 
 impl DeskEvent {
+    /// Whether it may have to wait until an answer of the desk names its ticket.
+    pub fn may_wait(&self) -> bool {
+        match &self.body {
+            EventBody::Changed(ticket) | EventBody::Shared(ticket, _) => ticket.came_by_command(),
+            _ => false,
+        }
+    }
+
     /// The name by which a ticket remembers the event. `None`: it has no number among the events of its ticket, so that only the
     /// store can tell whether it came before.
     pub fn mark(&self) -> Option<Uuid> {
@@ -109,6 +117,13 @@ pub struct TicketEvent {
     pub actor: Option<Person>,
     /// The command that caused it, where the desk says so.
     pub command_id: Option<MessageId>,
+}
+
+impl TicketEvent {
+    /// Whether the desk says that a command of this daemon's made the ticket.
+    pub fn came_by_command(&self) -> bool {
+        self.via.as_deref() == Some("ticket_sharing")
+    }
 }
 
 /// How a command ended.

@@ -3,7 +3,10 @@
 use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc};
 
 use litemap::LiteMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// Any JSON value: partners and desks put anything into a custom field.
 pub type Value = serde_json::Value;
@@ -17,9 +20,29 @@ pub type Shared = Arc<Value>;
 /// use crossdesk::domain::Title;
 /// assert_eq!(Title::new("Camera model"), Title::new("CAMERA Model"));
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Title(Arc<str>);
+
+impl<'de> Deserialize<'de> for Title {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ReadTitle)
+    }
+}
+
+struct ReadTitle;
+
+impl Visitor<'_> for ReadTitle {
+    type Value = Title;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the title of a custom field")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Title, E> {
+        Ok(Title::new(text))
+    }
+}
 
 impl Title {
     /// Takes the title as written; white space around it does not count.
@@ -121,24 +144,42 @@ impl Property {
 
 impl Serialize for Property {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let Self::Field(title) = self else { return serializer.collect_str(self) };
+        // As collect_str would write it, and quicker.
+        let mut name = String::with_capacity(FIELD.len() + title.as_str().len());
+        name.push_str(FIELD);
+        name.push_str(title.as_str());
+        serializer.serialize_str(&name)
     }
 }
 
 impl<'de> Deserialize<'de> for Property {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(match text.as_str() {
-            "subject" => Self::Subject,
-            "status" => Self::Status,
-            "custom_status" => Self::CustomStatus,
-            "priority" => Self::Priority,
-            "assignee" => Self::Assignee,
-            "requester_email" => Self::RequesterEmail,
-            "ccs" => Self::Ccs,
+        deserializer.deserialize_str(ReadProperty)
+    }
+}
+
+struct ReadProperty;
+
+impl Visitor<'_> for ReadProperty {
+    type Value = Property;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a part of a ticket")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Property, E> {
+        Ok(match text {
+            "subject" => Property::Subject,
+            "status" => Property::Status,
+            "custom_status" => Property::CustomStatus,
+            "priority" => Property::Priority,
+            "assignee" => Property::Assignee,
+            "requester_email" => Property::RequesterEmail,
+            "ccs" => Property::Ccs,
             other => match other.strip_prefix(FIELD) {
-                Some(title) => Self::Field(Title::new(title)),
-                None => return Err(serde::de::Error::custom(format!("`{other}` is no part of a ticket"))),
+                Some(title) => Property::Field(Title::new(title)),
+                None => return Err(Error::custom(format!("`{other}` is no part of a ticket"))),
             },
         })
     }

@@ -2,11 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    fmt,
+    sync::{Arc, LazyLock},
 };
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{Parts, Shared, Tags, Title, Uuid};
 
@@ -33,8 +37,7 @@ pub enum ShareState {
 }
 
 /// What one property last was between the two sides.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(from = "ExchangeForm")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
     /// As the wire said it.
     pub wire: Shared,
@@ -63,10 +66,38 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
     Shared::deserialize(deserializer).map(Some)
 }
 
-impl From<ExchangeForm> for Exchange {
-    fn from(form: ExchangeForm) -> Self {
+/// Stands for what the ticket itself says, until that is known.
+static AS_THE_TICKET: LazyLock<Shared> = LazyLock::new(Shared::default);
+
+/// Reads an exchange as it is kept: the number alone, where it is what the ticket itself says, or all of it.
+struct ReadExchange;
+
+impl<'de> Visitor<'de> for ReadExchange {
+    type Value = Exchange;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an exchange, or its number")
+    }
+
+    fn visit_i64<E: Error>(self, seq: i64) -> Result<Exchange, E> {
+        let value = &*AS_THE_TICKET;
+        Ok(Exchange { wire: value.clone(), here: value.clone(), seq, unfit: false })
+    }
+
+    fn visit_u64<E: Error>(self, seq: u64) -> Result<Exchange, E> {
+        self.visit_i64(i64::try_from(seq).unwrap_or(i64::MAX))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Exchange, A::Error> {
+        let form = ExchangeForm::deserialize(MapAccessDeserializer::new(map))?;
         let here = form.here.unwrap_or_else(|| form.wire.clone());
-        Self { wire: form.wire, here, seq: form.seq, unfit: form.unfit }
+        Ok(Exchange { wire: form.wire, here, seq: form.seq, unfit: form.unfit })
+    }
+}
+
+impl<'de> Deserialize<'de> for Exchange {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadExchange)
     }
 }
 
@@ -174,6 +205,19 @@ pub struct Agreed {
     /// Custom fields of the partner's that this side has settled not to take, as it last told them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_taken: BTreeMap<Title, Shared>,
+}
+
+impl Agreed {
+    /// Takes what is kept as the ticket's from the ticket.
+    pub fn fill_in(&mut self, ticket: &Parts<Shared>) {
+        for (property, exchange) in self.properties.iter_mut() {
+            if Arc::ptr_eq(&exchange.wire, &AS_THE_TICKET) {
+                let value = ticket.get(property).cloned().unwrap_or_default();
+                exchange.wire = value.clone();
+                exchange.here = value;
+            }
+        }
+    }
 }
 
 /// One ticket under one agreement.

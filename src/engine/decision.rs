@@ -1,10 +1,10 @@
 //! What comes out of the engine: messages to write, people met, issues opened or resolved.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use crate::domain::{
     Agreement, AgreementChange, Catalogue, Command, Contents, Issue, MessageId, MessageType, Namespace,
-    Notice, Reason, TicketId, TicketUpdate, Timestamp, User, Uuid,
+    Notice, Property, Reason, TicketId, TicketUpdate, Timestamp, User, Uuid,
 };
 
 use super::Case;
@@ -104,7 +104,7 @@ pub struct Draft {
 }
 
 /// What became of a desk event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It changed something.
     Applied,
@@ -163,9 +163,40 @@ pub struct Decision {
     /// What became of the event.
     pub outcome: Outcome,
     /// The parts that the change changed, by name.
-    pub changed: Vec<String>,
+    pub changed: Vec<ChangedPart>,
     /// What of it did not go on, under which agreement, and why.
     pub held_back: Vec<HeldBack>,
+}
+
+/// A part of a ticket that a change changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangedPart {
+    /// One that holds a value.
+    Property(Property),
+    /// The tags.
+    Tags,
+    /// The comments; so many are new, where that is said.
+    Comments(Option<usize>),
+}
+
+impl fmt::Display for ChangedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Property(property) => property.fmt(f),
+            Self::Tags => f.write_str("tags"),
+            Self::Comments(None) => f.write_str("comments"),
+            Self::Comments(Some(count)) => write!(f, "{count} comments"),
+        }
+    }
+}
+
+impl serde::Serialize for ChangedPart {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Property(property) => property.serialize(serializer),
+            other => serializer.collect_str(other),
+        }
+    }
 }
 
 /// A part of a change that does not cross.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{Comment, Namespace, Parts, Property, Revision, Shared, Tags, TicketEvent, Uuid};
 
-use super::{Case, Context, Decision, undone};
+use super::{Case, ChangedPart, Context, Decision, undone};
 
 /// Takes the values and tags of an event in; returns whether the desk told anything new.
 pub(super) fn absorb(
@@ -24,7 +24,7 @@ pub(super) fn absorb(
         let before = (!case.ticket.undone.is_empty()).then(|| case.ticket.properties.get(property).cloned());
         if absorb_property(case, property, value, event.revision, caused_by) {
             news = true;
-            decision.changed.push(property.to_string());
+            decision.changed.push(ChangedPart::Property(property.clone()));
         }
         // Somebody on the desk has decided about it meanwhile.
         if before.is_some_and(|before| before.as_ref() != case.ticket.properties.get(property)) {
@@ -35,7 +35,7 @@ pub(super) fn absorb(
         && absorb_tags(case, tags, caused_by)
     {
         news = true;
-        decision.changed.push("tags".to_owned());
+        decision.changed.push(ChangedPart::Tags);
     }
     case.ticket.known = true;
     case.ticket.moves_to(event.revision);

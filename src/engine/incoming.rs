@@ -9,7 +9,8 @@ use crate::domain::{
 };
 
 use super::{
-    Case, Context, Decision, Outcome, Refusal, asking, asking::Asked, diff, mapping, people, reading, undone,
+    Case, ChangedPart, Context, Decision, Outcome, Refusal, asking, asking::Asked, diff, mapping, people,
+    reading, undone,
 };
 
 /// A partner shares a ticket; saying so again is taken as an update.
@@ -158,13 +159,13 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     let actor =
         update.actor.as_ref().map(|actor| people::resolve(&mut decision, case, &agreement.uuid, actor, ctx));
     if !comments.is_empty() {
-        decision.changed.push(format!("{} comments", comments.len()));
+        decision.changed.push(ChangedPart::Comments(Some(comments.len())));
     }
     if undone::is_closed(case) && !creates {
         closed(&mut decision, case, agreement, std::mem::take(&mut comments), ctx);
     }
     if !wanted.tags_added.is_empty() || !wanted.tags_removed.is_empty() {
-        decision.changed.push("tags".to_owned());
+        decision.changed.push(ChangedPart::Tags);
     }
     let asked = Asked {
         creates,

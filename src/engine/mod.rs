@@ -42,6 +42,8 @@ pub mod undone;
 
 pub use carried::carried;
 pub use case::{Case, Comments, Stored};
-pub use decision::{Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal};
+pub use decision::{
+    ChangedPart, Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal,
+};
 pub use mapping::crosses;
 pub use snapshot::Snapshot;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Case, Context, Decision, Outcome, diff, echo, mapping, people, undone};
+use super::{Case, ChangedPart, Context, Decision, Outcome, diff, echo, mapping, people, undone};
 use crate::domain::{Property, Reason, TicketEvent};
 
 /// Takes an event on a shared ticket in, and sends every share what it does not have yet.
@@ -16,7 +16,7 @@ pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -
     let news = !stale && take_in(&mut decision, case, &event, ctx);
     let comments = echo::absorb_comments(case, &event, ctx);
     if comments {
-        decision.changed.push("comments".to_owned());
+        decision.changed.push(ChangedPart::Comments(None));
     }
     // What the desk says of a command that it refused is no reason to ask again.
     let about_command = event.command_id.is_some();
@@ -57,12 +57,14 @@ fn held_back(decision: &mut Decision, case: &Case, event: &TicketEvent, ctx: &Co
     for share in case.shares.iter().filter(|share| share.is_active()) {
         let Some(agreement) = ctx.agreements.get(&share.agreement) else { continue };
         for property in event.properties.keys().filter(|property| !Property::EXTRA.contains(property)) {
+            let has_changed =
+                |part: &ChangedPart| matches!(part, ChangedPart::Property(of) if of == property);
             let crosses = mapping::outgoing(property, agreement, share.begun).is_ok();
-            if !crosses && changed.contains(&property.to_string()) {
+            if !crosses && changed.iter().any(has_changed) {
                 decision.hold_back(&agreement.uuid, property, Reason::NotShared);
             }
         }
-        if changed.iter().any(|part| part == "tags") && !agreement.terms.sync_tags {
+        if changed.contains(&ChangedPart::Tags) && !agreement.terms.sync_tags {
             decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
         }
     }

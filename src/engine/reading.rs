@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 use super::{
-    Case, Context, Decision, field,
+    Case, ChangedPart, Context, Decision, field,
     mapping::{self, Place},
     status,
 };
@@ -194,7 +194,7 @@ fn value(
             if was_unfit || known {
                 decision.resolved(case, &agreement.uuid, property, Reason::IncompatibleType, ctx);
             }
-            decision.changed.push(property.to_string());
+            decision.changed.push(ChangedPart::Property(property.clone()));
             // What the desk is being asked again for is not taken as done: it may still come.
             let may_come = |command: &crate::domain::OpenCommand| {
                 !command.settles.is_empty()

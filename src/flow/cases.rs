@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many tickets make a generation; there are two.
-const GENERATION: usize = 3000;
+const GENERATION: usize = 5000;
 
 /// Tickets that were written lately.
 #[derive(Debug, Default)]

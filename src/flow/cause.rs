@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::change::{Attempted, Change, TicketAction};
 use crate::{
     domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid},
-    engine::{Decision, HeldBack, Refusal},
+    engine::{ChangedPart, Decision, HeldBack, Refusal},
 };
 
 /// Something that came in, to be told in the history of its ticket together with what came of it.
@@ -44,7 +44,7 @@ struct Line<'a> {
     cause: &'a Cause,
     outcome: &'static str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    changed: &'a [String],
+    changed: &'a [ChangedPart],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     held_back: &'a [HeldBack],
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -124,7 +124,7 @@ pub enum Change {
     Event {
         /// What it says.
         event: Box<DeskEvent>,
-        /// The bytes, for events that have to wait.
+        /// The bytes, of events that may have to wait.
         raw: String,
         /// Where events are recorded: what came before the desk's filter, and which of the events it made this one is.
         came: Option<Box<(String, usize)>>,

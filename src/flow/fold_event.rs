@@ -119,16 +119,13 @@ impl Batch<'_> {
 
     fn changed(&mut self, event: &TicketEvent, at: Option<Timestamp>, raw: &str) -> Answer {
         // The desk's number is the stronger name: a uuid that belongs to another number is the desk's mistake.
-        let named = event.uuid.as_ref().filter(|_| !self.snapshot.desk_ids.contains_key(&event.id));
-        let case = self.known(&event.id).or_else(|| self.snapshot.cases.remove(named?));
+        let uuid = self.snapshot.desk_ids.get(&event.id).or(event.uuid.as_ref());
+        let case = uuid.and_then(|uuid| self.snapshot.cases.get(uuid));
         // Somebody wanted to share it once, and could not: it is not shared.
-        let tracked = case.as_ref().is_some_and(|case| !case.shares.is_empty() || case.ticket.received);
-        let rule = self.rule_for(case.as_ref(), event);
+        let tracked = case.is_some_and(|case| !case.shares.is_empty() || case.ticket.received);
+        let rule = self.rule_for(case, event);
         let is_new = case.is_none();
-        if let Some(case) = case {
-            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
-        }
-        if is_new && event.via.as_deref() == Some("ticket_sharing") {
+        if is_new && event.came_by_command() {
             // A command of ours made it; its completion will say which ticket it is.
             self.writes.waiting.push((event.id.clone(), raw.to_owned()));
             return Ok(Done::default());
@@ -167,8 +164,7 @@ impl Batch<'_> {
             return None;
         }
         // Before its command is answered nobody knows under which agreement it came.
-        if event.via.as_deref() == Some("ticket_sharing") && case.is_none_or(|case| case.ticket.id.is_none())
-        {
+        if event.came_by_command() && case.is_none_or(|case| case.ticket.id.is_none()) {
             return None;
         }
         let rule = rules::first_match(&self.options.rules, event)?;
@@ -188,7 +184,7 @@ impl Batch<'_> {
 
     fn shared(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>, raw: &str) -> Answer {
         let unknown = !self.snapshot.desk_ids.contains_key(&event.id);
-        if unknown && event.via.as_deref() == Some("ticket_sharing") {
+        if unknown && event.came_by_command() {
             self.writes.waiting.push((event.id.clone(), raw.to_owned()));
             return Ok(Done::default());
         }

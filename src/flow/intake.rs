@@ -115,7 +115,8 @@ pub(super) async fn read(options: &Options, body: &[u8]) -> Vec<Change> {
 fn read_event(options: &Options, event: &[u8], came: &[u8], part: usize) -> Change {
     match wire::desk::decode(event, &options.desk.namespace) {
         Ok(read) => {
-            let raw = String::from_utf8_lossy(event).into_owned();
+            let raw =
+                if read.may_wait() { String::from_utf8_lossy(event).into_owned() } else { String::new() };
             let came = options.record.map(|_| Box::new((String::from_utf8_lossy(came).into_owned(), part)));
             Change::Event { event: Box::new(read), raw, came }
         }

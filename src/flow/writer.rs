@@ -292,21 +292,25 @@ fn follows(changes: &[&Change], scope: &Scope, before: &Writes) -> bool {
 /// Tells whoever brought changes what came of them.
 fn answer(tally: &Tally, units: Vec<Unit>, answers: Vec<Answer>) {
     let mut answers = answers.into_iter();
+    let mut outcomes: HashMap<Outcome, u64> = HashMap::new();
     for unit in units {
         let own: Vec<Answer> = answers.by_ref().take(unit.changes.len()).collect();
         for (change, answer) in unit.changes.iter().zip(&own) {
             if let (Change::Event { .. } | Change::Dead { kind: MessageType::DeadEvent, .. }, Ok(done)) =
                 (change, answer)
             {
-                metric::event(done.outcome);
-                if done.outcome == Outcome::Applied {
-                    tally.event();
-                }
+                *outcomes.entry(done.outcome).or_default() += 1;
             }
         }
         if let Some(asker) = unit.answer {
             // Whoever asked may have gone; what it asked for is written all the same.
             let _gone = asker.send(own);
+        }
+    }
+    for (outcome, count) in outcomes {
+        metric::events(outcome, count);
+        if outcome == Outcome::Applied {
+            tally.events(count);
         }
     }
 }

@@ -351,11 +351,15 @@ impl Finished {
                 message.id = %message.id, kind = message.kind.as_str(), "message written"
             );
         }
+        let mut partners: HashMap<(MessageType, Kind), u64> = HashMap::new();
         for written in &self.written {
             match written {
-                Written::Partner(message, kind) => metric::partner_message(*kind, *message),
+                Written::Partner(message, kind) => *partners.entry((*message, *kind)).or_default() += 1,
                 Written::Command(command, not_synced) => metric::command(*command, not_synced),
             }
+        }
+        for ((message, kind), count) in partners {
+            metric::partner_messages(kind, message, count);
         }
         for agreement in &self.writes.agreements {
             tracing::info!(

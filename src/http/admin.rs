@@ -67,7 +67,7 @@ async fn event(
     let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     // Whoever sends an unusable event is told so here; there is nobody else to tell, and no dead letter is needed.
     let mut changes =
-        read(&context, &headers, &bytes).await.inspect_err(|_| metric::event(Outcome::Rejected))?;
+        read(&context, &headers, &bytes).await.inspect_err(|_| metric::events(Outcome::Rejected, 1))?;
     let mut span = traced(&mut changes, Step::Answered, super::traceparent(&headers).as_ref());
     let mut outcome = Outcome::Unshared;
     for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {

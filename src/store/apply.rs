@@ -1,16 +1,17 @@
 //! Writing a batch: one transaction, one statement a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::{
     agreement,
     link::{Cell, Statement, Type},
     message, recorded,
     row::{json, word},
+    share_form::SharesForm,
     vault::Vault,
 };
 use crate::{
-    domain::{Issue, MessageState, Share, TicketId, Timestamp, User, Uuid},
+    domain::{Issue, MessageState, TicketId, Timestamp, User, Uuid},
     ports::{Changed, NewComment, StoreError, Writes},
 };
 
@@ -97,8 +98,6 @@ const TICKET: &[(&str, Type)] = &[
 
 fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
     let ticket = &changed.stored.ticket;
-    let shares: BTreeMap<&str, &Share> =
-        changed.stored.shares.iter().map(|share| (share.agreement.as_str(), share)).collect();
     vec![
         (&ticket.uuid).into(),
         ticket.id.as_ref().map(TicketId::as_str).into(),
@@ -108,7 +107,7 @@ fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
         ticket.last_message.into(),
         ticket.last_comment.into(),
         json(ticket),
-        json(&shares),
+        json(&SharesForm(&changed.stored)),
     ]
 }
 

@@ -16,6 +16,7 @@ mod read;
 mod recorded;
 mod row;
 mod script;
+mod share_form;
 mod snapshot;
 mod sql;
 mod sqlite;

@@ -124,7 +124,10 @@ pub(super) fn read_ticket(row: Row) -> Result<Stored, StoreError> {
     let ticket =
         Ticket { uuid: uuid.clone(), id, version, due_at, last_message, last_comment, ..row.json()? };
     let shares: BTreeMap<Uuid, Share> = row.json()?;
-    let share = |(agreement, share)| Share { ticket: uuid.clone(), agreement, ..share };
+    let share = |(agreement, mut share): (Uuid, Share)| {
+        share.agreed.fill_in(&ticket.properties);
+        Share { ticket: uuid.clone(), agreement, ..share }
+    };
     Ok(Stored { shares: shares.into_iter().map(share).collect(), ticket })
 }
 

@@ -89,20 +89,20 @@ fn describe() {
     waiting(0, 0);
 }
 
-/// An event was taken in.
-pub fn event(outcome: Outcome) {
-    counter!("crossdesk_events_total", "outcome" => outcome.as_str()).increment(1);
+/// Events were taken in.
+pub fn events(outcome: Outcome, count: u64) {
+    counter!("crossdesk_events_total", "outcome" => outcome.as_str()).increment(count);
 }
 
-/// A message for a partner was written.
-pub fn partner_message(kind: Kind, message: MessageType) {
+/// Messages for partners were written.
+pub fn partner_messages(kind: Kind, message: MessageType, count: u64) {
     let kind = match kind {
         Kind::Zendesk => "zendesk",
         Kind::Jira => "jira",
         Kind::ThirdParty => "third_party",
         Kind::Queue => "queue",
     };
-    counter!("crossdesk_partner_messages_total", "kind" => kind, "type" => message.as_str()).increment(1);
+    counter!("crossdesk_partner_messages_total", "kind" => kind, "type" => message.as_str()).increment(count);
 }
 
 /// A command for the desk was written.

@@ -31,9 +31,9 @@ pub struct Counted {
 }
 
 impl Tally {
-    /// An event was applied.
-    pub fn event(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
+    /// Events were applied.
+    pub fn events(&self, count: u64) {
+        self.events.fetch_add(i64::try_from(count).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// A partner was tried: it took the message or not; how long after the desk's event, where there was one.
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_was_counted_is_taken_once() {
         let tally = Tally::default();
-        tally.event();
+        tally.events(1);
         tally.delivery(true, Some(Duration::from_millis(250)));
         tally.delivery(false, Some(Duration::from_secs(9)));
         let counted = Counted { events: 1, delivered: 1, failed: 1, lag: 250, lagged: 1 };

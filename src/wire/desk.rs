@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
         Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId,
-        Title, Traceparent, UserId, Value,
+        Traceparent, UserId, Value,
     },
     engine::status::STATUSES,
 };
@@ -54,7 +54,7 @@ pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
         None => None,
     };
     let raw = envelope.data.ok_or_else(|| Error::new("data is missing"))?;
-    let body = match envelope.kind.as_str() {
+    let body = match &*envelope.kind {
         "helpdesk.command.completed" => EventBody::Completed(completion(data(raw)?, time)?),
         "helpdesk.fields.changed" => {
             let field = |form: CatalogueForm| CustomField {
@@ -129,7 +129,7 @@ fn ticket(
         properties.insert(Property::Ccs, ccs.into_iter().map(person).collect::<Value>().into());
     }
     for field in form.custom_fields {
-        properties.insert(Property::Field(Title::new(&field.title)), field.value.into());
+        properties.insert(Property::Field(field.title), field.value.into());
     }
     let event = TicketEvent {
         id,

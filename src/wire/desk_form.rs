@@ -1,6 +1,9 @@
 //! The desk's CloudEvents as they stand on the wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,15 +18,17 @@ use crate::domain::{FieldType, Title, Uuid, Value};
 pub(super) struct Envelope<'a> {
     /// Always `1.0`.
     #[schemars(extend("const" = "1.0"))]
-    pub specversion: String,
+    #[serde(borrow)]
+    pub specversion: Cow<'a, str>,
     /// With `source`, names the event.
     #[serde(deserialize_with = "text::id")]
     pub id: String,
     /// Who says it.
-    pub source: String,
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
     /// What it tells, `helpdesk.…`.
-    #[serde(rename = "type")]
-    pub kind: String,
+    #[serde(rename = "type", borrow)]
+    pub kind: Cow<'a, str>,
     /// When it happened, RFC 3339.
     #[serde(default)]
     pub time: Option<String>,
@@ -110,7 +115,7 @@ pub(super) struct TicketForm {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct FieldForm {
-    pub title: String,
+    pub title: Title,
     #[serde(default)]
     pub value: Value,
 }

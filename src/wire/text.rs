@@ -1,26 +1,50 @@
 //! Small readers for what senders write in more than one way.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 
 /// An id that some write as text and some as a number.
 pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    optional_id(deserializer)?.ok_or_else(|| serde::de::Error::custom("the id is null"))
+    optional_id(deserializer)?.ok_or_else(|| Error::custom("the id is null"))
 }
 
 /// The same where it may be null.
 pub(super) fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Id {
-        Text(String),
-        Number(i64),
+    deserializer.deserialize_any(ReadId)
+}
+
+struct ReadId;
+
+impl<'de> Visitor<'de> for ReadId {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id: text, or a whole number")
     }
-    Ok(Option::<Id>::deserialize(deserializer)?.map(|id| match id {
-        Id::Text(text) => text,
-        Id::Number(number) => number.to_string(),
-    }))
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Some(text))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
 }
 
 /// A list that may be null.
@@ -53,7 +77,8 @@ pub(super) fn plain(html: &str) -> String {
 /// JSON without the character U+0000, which PostgreSQL's texts cannot hold: it becomes the replacement character.
 pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     const NUL: &[u8] = b"\\u0000";
-    if !bytes.windows(NUL.len()).any(|window| window == NUL) {
+    // Hardly anything has a backslash at all, and that is seen at once.
+    if !bytes.contains(&b'\\') || !bytes.windows(NUL.len()).any(|window| window == NUL) {
         return Cow::Borrowed(bytes);
     }
     Cow::Owned(String::from_utf8_lossy(bytes).replace("\\u0000", "\\ufffd").into_bytes())
