@@ -48,7 +48,12 @@ pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result
     push(!writes.waiting.is_empty(), &|| waiting(&writes.waiting, writes.now));
     push(!writes.released.is_empty(), &|| released(&writes.released));
     push(!writes.let_go.is_empty(), &|| let_go(&writes.let_go));
-    push(!writes.published.is_empty(), &|| message::published(&writes.published));
+    // Whatever else looks at what waits for the broker, has to find it without these.
+    let looked_at = !writes.withdraw.is_empty() || !writes.marks.is_empty();
+    push(!writes.published.is_empty(), &|| {
+        let published = message::published(&writes.published);
+        if looked_at { published } else { published.apart() }
+    });
     push(!writes.marks.is_empty(), &|| message::mark(&writes.marks, now));
     let again: Vec<_> =
         writes.marks.iter().filter(|mark| mark.state == MessageState::Pending).map(|mark| &mark.id).collect();
@@ -128,7 +133,7 @@ fn tickets<'a>(tickets: impl Iterator<Item = &'a Changed>, now: Timestamp) -> St
         on conflict (uuid) do update set version = excluded.version, \
         updated_at = excluded.updated_at, last_message = excluded.last_message, last_comment = excluded.last_comment, doc = excluded.doc, shares = excluded.shares \
         where ticket.version = excluded.version - 1";
-    Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all()
+    Statement::rows(sql, TICKET, tickets.map(|changed| ticket_row(changed, now)).collect()).all().apart()
 }
 
 /// What was decided on tickets that were not read anew holds only if nobody has changed them meanwhile.
@@ -136,7 +141,7 @@ fn relied_on(tickets: &[(Uuid, i64)]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("uuid", Type::Text), ("version", Type::Int)];
     let rows = tickets.iter().map(|(uuid, version)| vec![uuid.into(), (*version).into()]).collect();
     let sql = "select t.version from ticket t join {rows} on t.uuid = r.uuid and t.version = r.version";
-    Statement::rows(sql, COLUMNS, rows).all()
+    Statement::rows(sql, COLUMNS, rows).all().apart()
 }
 
 /// Under which agreements tickets are shared, for lists.
@@ -209,7 +214,7 @@ fn comments(comments: &[NewComment]) -> Statement {
     };
     let sql = "insert into comment (seq, before, ticket, uuid, n, id, origin, doc) \
         select seq, before, ticket, uuid, n, id, origin, doc from {rows}";
-    Statement::rows(sql, COLUMNS, comments.iter().map(row).collect()).all()
+    Statement::rows(sql, COLUMNS, comments.iter().map(row).collect()).all().apart()
 }
 
 /// Marks of comments that their tickets remember no longer.
@@ -217,7 +222,7 @@ fn older(older: &[(Uuid, String)]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text)];
     let rows = older.iter().map(|(ticket, mark)| vec![ticket.into(), mark.as_str().into()]).collect();
     let sql = "insert into heard (ticket, mark) select ticket, mark from {rows} where true on conflict (ticket, mark) do nothing";
-    Statement::rows(sql, COLUMNS, rows)
+    Statement::rows(sql, COLUMNS, rows).apart()
 }
 
 fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
@@ -309,7 +314,7 @@ fn seen(keys: &[String], now: Timestamp) -> Statement {
     let rows = keys.into_iter().map(|key| vec![key.as_str().into(), now.into()]).collect();
     // Two daemons may take the same event at once; the version of the ticket tells them apart.
     let sql = "insert into seen (key, at) select key, at from {rows} where true on conflict (key) do nothing";
-    Statement::rows(sql, COLUMNS, rows)
+    Statement::rows(sql, COLUMNS, rows).apart()
 }
 
 fn waiting(events: &[(TicketId, String)], now: Timestamp) -> Statement {
@@ -343,7 +348,7 @@ fn history(happened: &[(Uuid, i64, String)], now: Timestamp) -> Statement {
         vec![ticket.into(), (*n).into(), now.into(), doc.as_str().into()]
     };
     let sql = "insert into history (ticket, n, at, doc) select ticket, n, at, doc from {rows}";
-    Statement::rows(sql, COLUMNS, happened.iter().map(row).collect())
+    Statement::rows(sql, COLUMNS, happened.iter().map(row).collect()).apart()
 }
 
 fn setting(key: &'static str, value: Cell) -> Statement {

@@ -1,8 +1,9 @@
 //! What one database does for the store: run statements, and transactions given as lists of them.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 
 use crate::ports::StoreError;
 
@@ -37,12 +38,14 @@ pub(super) struct Statement {
     pub rows: Option<Rows>,
     /// How many rows it must touch; otherwise somebody else was faster, and the transaction is undone.
     pub expect: Option<u64>,
+    /// It has nothing to do with the rows that others of its transaction write: all such may be run as one.
+    pub apart: bool,
 }
 
 impl Statement {
     /// A statement with arguments.
     pub(super) fn new(sql: &'static str, args: Vec<Cell>) -> Self {
-        Self { sql, args, rows: None, expect: None }
+        Self { sql, args, rows: None, expect: None, apart: false }
     }
 
     /// A statement over many rows.
@@ -51,7 +54,7 @@ impl Statement {
         columns: &'static [(&'static str, Type)],
         rows: Vec<Vec<Cell>>,
     ) -> Self {
-        Self { sql, args: Vec::new(), rows: Some(Rows { columns, rows }), expect: None }
+        Self { sql, args: Vec::new(), rows: Some(Rows { columns, rows }), expect: None, apart: false }
     }
 
     /// It must touch as many rows as it has.
@@ -60,18 +63,31 @@ impl Statement {
         self
     }
 
+    /// It has nothing to do with what others of its transaction write.
+    pub(super) fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// Whether it gives rows back.
     pub(super) fn gives_rows(&self) -> bool {
         self.sql.starts_with("select") || self.sql.starts_with("with") || self.sql.contains(" returning ")
     }
+}
 
-    /// The text for one database, given what it writes for the rows.
-    pub(super) fn text(&self, rows: impl FnOnce(&Rows) -> String) -> Cow<'static, str> {
-        match &self.rows {
-            Some(given) => Cow::Owned(self.sql.replace("{rows}", &rows(given))),
-            None => Cow::Borrowed(self.sql),
+/// A text whose numbered arguments come after so many others.
+pub(super) fn numbered_after(before: usize, sql: &str) -> String {
+    let mut parts = sql.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        match number.parse::<usize>() {
+            Ok(number) => text.extend(["$", &(before + number).to_string(), rest]),
+            Err(_) => text.extend(["$", part]),
         }
     }
+    text
 }
 
 /// A row that came back.
@@ -90,11 +106,7 @@ pub(super) trait Link: fmt::Debug + Send + Sync {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
     /// Runs statements that only read; returns what each gave back.
     async fn query_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut all = Vec::with_capacity(statements.len());
-        for statement in statements {
-            all.push(self.query(statement).await?);
-        }
-        Ok(all)
+        try_join_all(statements.into_iter().map(|statement| self.query(statement))).await
     }
     /// Runs statements in one transaction; returns what each gave back.
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError>;

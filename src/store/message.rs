@@ -194,7 +194,7 @@ pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
     let sql = "insert into message (seq, before, owner, n, agreement, kind, state, body, contents, attempts, error, event_at, \
         created_at, updated_at, cause, daemon) select seq, before, owner, n, agreement, kind, state, body, contents, 0, error, \
         event_at, created_at, created_at, cause, daemon from {rows}";
-    Statement::rows(sql, COLUMNS, messages.iter().map(row).collect())
+    Statement::rows(sql, COLUMNS, messages.iter().map(row).collect()).apart()
 }
 
 /// Notes how far messages have come. What has ended stays as it ended, but a parked one may be taken up again.

@@ -1,16 +1,16 @@
 //! PostgreSQL: a small pool, many rows as arrays.
 
-use std::{str::FromStr, sync::OnceLock, time::Duration};
+use std::{borrow::Cow, str::FromStr, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    AssertSqlSafe, Column, Connection, Executor, PgPool, Row as _, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, Connection, PgConnection, PgPool, Row as _, TypeInfo, ValueRef,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 use super::{
     error,
-    link::{Cell, Link, Row, Rows, Statement, Type},
+    link::{Cell, Link, Row, Rows, Statement, Type, numbered_after},
     migrations::{Dialect, migrator},
     row::Reader,
 };
@@ -69,49 +69,92 @@ impl Link for Postgres {
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.pool().acquire().await.map_err(error::sort)?;
-        run(&mut *connection, &statement).await.map(|(rows, _)| rows)
+        let mut results = run(&mut connection, vec![(0, statement)]).await?;
+        Ok(results.pop().map(|(_, rows, _)| rows).unwrap_or_default())
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut connection = self.pool().acquire().await.map_err(error::sort)?;
         let mut transaction = connection.begin().await.map_err(error::sort)?;
-        let mut results = Vec::with_capacity(statements.len());
-        for statement in &statements {
-            let (rows, touched) = run(&mut *transaction, statement).await?;
-            if statement.expect.is_some_and(|expected| expected != touched) {
-                return Err(StoreError::Conflict);
+        let expected: Vec<Option<u64>> = statements.iter().map(|statement| statement.expect).collect();
+        let mut results: Vec<Vec<Row>> = statements.iter().map(|_| Vec::new()).collect();
+        let (apart, in_turn): (Vec<_>, Vec<_>) =
+            statements.into_iter().enumerate().partition(|(_, statement)| statement.apart);
+        // Those that stand apart come last: some of the others are about what was there before.
+        let in_turn = in_turn.into_iter().map(|one| vec![one]);
+        for group in in_turn.chain([apart]).filter(|group| !group.is_empty()) {
+            for (at, rows, touched) in run(&mut transaction, group).await? {
+                if expected.get(at).copied().flatten().is_some_and(|expected| expected != touched) {
+                    return Err(StoreError::Conflict);
+                }
+                if let Some(result) = results.get_mut(at) {
+                    *result = rows;
+                }
             }
-            results.push(rows);
         }
         transaction.commit().await.map_err(error::sort)?;
         Ok(results)
     }
 }
 
-async fn run<'c, E>(executor: E, statement: &Statement) -> Result<(Vec<Row>, u64), StoreError>
-where
-    E: Executor<'c, Database = sqlx::Postgres>,
-{
-    let text = statement.text(table);
-    let mut query = sqlx::query::<sqlx::Postgres>(AssertSqlSafe(text));
-    for arg in &statement.args {
-        query = match arg {
-            Cell::Null => query.bind(Option::<String>::None),
-            Cell::Int(value) => query.bind(*value),
-            Cell::Text(value) => query.bind(value.clone()),
+/// Runs statements, several of them as one: each way to the database and back takes longer than most of what is done there.
+/// Gives the place of each, its rows, and how many it touched.
+async fn run(
+    connection: &mut PgConnection,
+    statements: Vec<(usize, Statement)>,
+) -> Result<Vec<(usize, Vec<Row>, u64)>, StoreError> {
+    let (mut before, mut texts) = (0, Vec::with_capacity(statements.len()));
+    for (_, statement) in &statements {
+        let sql = match &statement.rows {
+            Some(rows) => Cow::Owned(statement.sql.replace("{rows}", &table(rows))),
+            None => Cow::Borrowed(statement.sql),
         };
+        texts.push(numbered_after(before, &sql));
+        before += statement.args.len() + statement.rows.as_ref().map_or(0, |rows| rows.columns.len());
     }
-    if let Some(rows) = &statement.rows {
-        query = bind_columns(query, rows);
+    let alone = texts.len() == 1;
+    let text = if alone { texts.pop().unwrap_or_default() } else { as_one(&statements, &texts) };
+    let mut query = sqlx::query::<sqlx::Postgres>(AssertSqlSafe(text));
+    for (_, statement) in &statements {
+        for arg in &statement.args {
+            query = match arg {
+                Cell::Null => query.bind(Option::<String>::None),
+                Cell::Int(value) => query.bind(*value),
+                Cell::Text(value) => query.bind(value.clone()),
+            };
+        }
+        if let Some(rows) = &statement.rows {
+            query = bind_columns(query, rows);
+        }
     }
-    if !statement.gives_rows() {
-        let done = query.execute(executor).await.map_err(error::sort)?;
-        return Ok((Vec::new(), done.rows_affected()));
+    if let ([(at, statement)], true) = (statements.as_slice(), alone) {
+        if !statement.gives_rows() {
+            let done = query.execute(connection).await.map_err(error::sort)?;
+            return Ok(vec![(*at, Vec::new(), done.rows_affected())]);
+        }
+        let rows = query.fetch_all(connection).await.map_err(error::sort)?;
+        let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let touched = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        return Ok(vec![(*at, rows, touched)]);
     }
-    let rows = query.fetch_all(executor).await.map_err(error::sort)?;
-    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let touched = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    Ok((rows, touched))
+    let counts = query.fetch_one(connection).await.map_err(error::sort)?;
+    let touched = |cell: Cell| match cell {
+        Cell::Int(count) => u64::try_from(count).unwrap_or_default(),
+        _ => 0,
+    };
+    let counted = statements.iter().zip(read(&counts)?);
+    Ok(counted.map(|((at, _), cell)| (*at, Vec::new(), touched(cell))).collect())
+}
+
+/// Statements that stand apart as one that tells how many rows each has touched.
+fn as_one(statements: &[(usize, Statement)], texts: &[String]) -> String {
+    let (mut parts, mut counts) = (Vec::new(), Vec::new());
+    for ((at, statement), text) in statements.iter().zip(texts) {
+        let returning = if statement.gives_rows() { "" } else { " returning 1" };
+        parts.push(format!("w{at} as ({text}{returning})"));
+        counts.push(format!("(select count(*) from w{at})"));
+    }
+    format!("with {} select {}", parts.join(", "), counts.join(", "))
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;

@@ -3,11 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::link::{Cell, Rows, Statement, Type};
+use super::link::{Cell, Rows, Statement, Type, numbered_after};
 
 /// Rows of so many columns or more travel as bound values: taking them out of JSON would read each row once a column.
 const WIDE: usize = 4;
@@ -73,22 +72,7 @@ impl Script {
 
     /// A statement whose numbers begin after the values that are there already.
     fn numbered(&mut self, sql: &str, args: Vec<Cell>) {
-        let before = self.args.len();
-        let mut parts = sql.split('$');
-        self.text.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            let (number, rest) = part.split_at(end);
-            match number.parse::<usize>() {
-                Ok(number) => {
-                    let _never_fails = write!(self.text, "${}{rest}", before + number);
-                }
-                Err(_) => {
-                    self.text.push('$');
-                    self.text.push_str(part);
-                }
-            }
-        }
+        self.text.push_str(&numbered_after(self.args.len(), sql));
         self.args.extend(args);
     }
 }
