@@ -17,6 +17,7 @@
 //! the rows make twice the same as once.
 
 mod agreement_check;
+mod aloft;
 mod altered;
 mod asking;
 mod attempt;

@@ -3,25 +3,21 @@
 //! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
 //! rows instead.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    aloft::{Aloft, Held, Kept, Landed, Lane, outgoing, packed, rounds},
     change::Change,
     options::Options,
     outbox::{BATCH, Outbox},
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Channel, Message, MessageId, MessageType, Uuid},
-    ports::{BrokerError, Destination, MessageFilter, Outgoing, StoreError},
-    telemetry::{Span, Step},
+    domain::{Message, MessageType},
+    ports::{BrokerError, MessageFilter, Outgoing, StoreError},
 };
 
 /// How many messages may be with the broker, or wait for one of theirs that is.
@@ -224,133 +220,4 @@ impl Relay {
             self.options.outages.broker.works();
         }
     }
-}
-
-/// A message that is with the broker, who has not confirmed it yet.
-struct Kept {
-    seq: i64,
-    id: MessageId,
-    kind: MessageType,
-    lane: Lane,
-    span: Span,
-}
-
-/// Messages as the broker takes them, and what is to be remembered of each.
-fn packed(messages: impl Iterator<Item = Message>) -> (Vec<Kept>, Vec<Outgoing>) {
-    let (mut kept, mut batch) = (Vec::new(), Vec::new());
-    for message in messages {
-        let (seq, id, kind, lane) = (message.seq, message.id.clone(), message.kind, Lane::of(&message));
-        if let Some(mut outgoing) = outgoing(message) {
-            let mut span = Span::follow("publish", Step::Published, outgoing.trace.as_ref());
-            span.set("messaging.message.id", &outgoing.id);
-            span.set("crossdesk.message.type", outgoing.kind);
-            outgoing.trace = span.place();
-            kept.push(Kept { seq, id, kind, lane, span });
-            batch.push(outgoing);
-        }
-    }
-    (kept, batch)
-}
-
-/// What came of a flight: what was in it, and the broker's word on each.
-type Landed = (Vec<Kept>, Vec<Result<(), BrokerError>>);
-
-/// What is with the broker, in several flights at once, and what waits until it may follow.
-#[derive(Default)]
-struct Aloft {
-    flights: FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + Send>>>,
-    lanes: HashSet<Lane>,
-    waiting: VecDeque<Message>,
-    held: Held,
-}
-
-impl Aloft {
-    /// How many messages are with the broker or wait to be.
-    fn count(&self) -> usize {
-        self.lanes.len() + self.waiting.len()
-    }
-
-    /// The next flight: the first of each lane that nothing is aloft of.
-    fn next(&mut self, options: &Options) -> Option<Pin<Box<dyn Future<Output = Landed> + Send>>> {
-        let (mut ready, mut stays) = (Vec::new(), VecDeque::new());
-        let mut behind = HashSet::new();
-        for message in self.waiting.drain(..) {
-            let lane = Lane::of(&message);
-            if behind.contains(&lane) || !self.lanes.insert(lane.clone()) {
-                behind.insert(lane);
-                stays.push_back(message);
-            } else {
-                ready.push(message);
-            }
-        }
-        self.waiting = stays;
-        let (kept, batch) = packed(ready.into_iter());
-        // What goes nowhere is in no flight.
-        if batch.len() < self.lanes.len() {
-            let aloft: HashSet<&Lane> = kept.iter().map(|kept| &kept.lane).collect();
-            let _ = aloft;
-        }
-        if batch.is_empty() {
-            return None;
-        }
-        let broker = options.broker.clone();
-        Some(Box::pin(async move {
-            let results = broker.publish(batch).await;
-            (kept, results)
-        }))
-    }
-}
-
-/// What keeps its order: messages to one place about one ticket or agreement.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lane(Uuid, Option<Uuid>, Channel);
-
-impl Lane {
-    fn of(message: &Message) -> Self {
-        let channel = message.kind.channel();
-        // The desk has one queue for all its commands, whatever agreement they come from.
-        let agreement = message.agreement.clone().filter(|_| channel == Channel::Partner);
-        Self(message.id.owner.clone(), agreement, channel)
-    }
-}
-
-/// What the broker has not taken, and so may not be overtaken.
-#[derive(Default)]
-struct Held {
-    behind: HashSet<Lane>,
-    error: Option<BrokerError>,
-    /// Some were left for the next time, so that one busy ticket does not keep all others waiting.
-    left: bool,
-}
-
-/// The first message of each lane, then the second of each, and so on.
-fn rounds(messages: Vec<Message>) -> Vec<Vec<Message>> {
-    let mut rounds: Vec<Vec<Message>> = Vec::new();
-    let mut turns: HashMap<Lane, usize> = HashMap::new();
-    for message in messages {
-        let turn = turns.entry(Lane::of(&message)).or_default();
-        match rounds.get_mut(*turn) {
-            Some(round) => round.push(message),
-            None => rounds.push(vec![message]),
-        }
-        *turn += 1;
-    }
-    rounds
-}
-
-fn outgoing(message: Message) -> Option<Outgoing> {
-    let destination = match (message.kind.channel(), message.agreement) {
-        (Channel::Partner, Some(agreement)) => Destination::Partner(agreement),
-        (Channel::Partner, None) => return None,
-        (Channel::Command, _) => Destination::Commands,
-        (Channel::Dead, _) => Destination::Dead(message.error.unwrap_or_default()),
-    };
-    Some(Outgoing {
-        destination,
-        id: message.id.to_string(),
-        kind: message.kind.as_str(),
-        subject: message.id.owner.to_string(),
-        body: message.body,
-        trace: message.contents.trace,
-    })
 }
