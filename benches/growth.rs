@@ -89,7 +89,8 @@ impl Grown {
         if tickets > 0 {
             self.run(format!(
                 "begin; create temp table grown as {} select lower(hex(randomblob(20))) as uuid, 'old-' || i as id from n;
-                 insert into ticket select g.uuid, g.id, t.version, null, t.updated_at, t.doc, t.shares from grown g,
+                 insert into ticket (uuid, id, version, due_at, updated_at, doc, shares)
+                   select g.uuid, g.id, t.version, null, t.updated_at, t.doc, t.shares from grown g,
                    (select * from ticket where uuid in (select ticket from share where agreement = '{shared_under}') limit 1) t;
                  insert into share (agreement, ticket) select '{shared_under}', uuid from grown;
                  insert into comment (ticket, uuid, n, id, origin, doc) select uuid, lower(hex(randomblob(20))), 1, 'c', null, '{{}}' from grown;

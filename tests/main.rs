@@ -42,6 +42,7 @@ mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
 mod reconciling; // drift between two sides: found, told, repaired
+mod remembering; // comments and events that come again, messages that no index has
 mod replaying; // recorded events under a changed mapping
 mod restarts; // agreements over restarts, declared ones too
 mod sharing; // the requests of protocol.md, and the code that answers each

@@ -1,0 +1,120 @@
+//! What a ticket remembers itself and what the store does for it: comments and events that come again are known again, however
+//! many there are and whatever was restarted in between; all messages of a ticket are found though no index has them.
+
+use serde_json::{Value, json};
+
+use crate::support::{FakePartner, Pair, TestDaemon, until};
+
+/// More than a ticket remembers itself.
+const MANY: usize = 150;
+
+fn comment(number: usize) -> Value {
+    json!({"id": format!("c{number}"), "body": format!("comment {number}"), "public": true,
+        "author": {"id": "9", "name": "Smith", "role": "agent"}, "created_at": "2026-11-23T10:15:30Z"})
+}
+
+/// The ticket at a revision, with these comments.
+fn event(kind: &str, id: &str, revision: usize, status: &str, comments: &[Value], agreement: &str) -> Value {
+    json!({"specversion": "1.0", "id": id, "source": "desk", "type": format!("helpdesk.ticket.{kind}"),
+        "time": "2026-11-23T10:15:30Z", "data": {"ticket": {"id": "4711", "revision": revision, "subject": "Lens",
+        "status": status, "requester": {"id": "77", "name": "Joe"}}, "comments": comments, "comments_complete": true,
+        "agreement": agreement, "actor": {"id": "9", "name": "Smith", "role": "agent"}}})
+}
+
+/// What the partner was told of the ticket: its statuses, and its comments.
+fn told(partner: &FakePartner) -> (Vec<String>, Vec<String>) {
+    let requests = partner.received().into_iter().filter(|request| request.path.contains("/tickets/"));
+    let bodies: Vec<Value> = requests.map(|request| request.body).collect();
+    let status = |body: &Value| body["status"].as_str().map(str::to_owned);
+    let comments = |body: &Value| -> Vec<String> {
+        let all = body["comments"].as_array().into_iter().flatten();
+        all.map(|comment| comment["body"].as_str().unwrap().to_owned()).collect()
+    };
+    (bodies.iter().filter_map(status).collect(), bodies.iter().flat_map(comments).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_of_long_ago_are_known_again_and_all_of_them_are_told_to_whoever_comes_late() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let mut comments: Vec<Value> = (0..MANY).map(comment).collect();
+        // In several events: each puts some of them behind those that are there.
+        daemon.post("events", event("shared", "e1", 1, "open", &comments[..5], &uuid)).await;
+        for (at, upto) in [40, 100, MANY].into_iter().enumerate() {
+            daemon
+                .post("events", event("changed", &format!("m{at}"), 2 + at, "open", &comments[..upto], ""))
+                .await;
+        }
+        let all = |count: usize| -> Vec<String> { (0..count).map(|n| format!("comment {n}")).collect() };
+        until("all are told", async || (told(&partner).1.len() >= MANY).then_some(())).await;
+        daemon.until_quiet().await;
+        assert_eq!(told(&partner).1, all(MANY));
+        for round in 0..2 {
+            comments.push(comment(MANY + round));
+            let again = event("changed", &format!("a{round}"), 10 + round, "open", &comments, "");
+            daemon.post("events", again).await;
+            until("the new one is told", async || (told(&partner).1.len() > MANY + round).then_some(()))
+                .await;
+            daemon.until_quiet().await;
+            assert_eq!(told(&partner).1, all(MANY + round + 1), "each once, in order");
+            daemon.stop().await;
+            daemon.resume().await;
+        }
+        // Another partner is told all of them, from the first to the last.
+        daemon.post("events", event("unshared", "u", 20, "open", &[], "")).await;
+        let (late, uuid) = daemon.agreed().await;
+        daemon.post("events", event("shared", "s2", 21, "open", &[], &uuid)).await;
+        until("the late one is told all", async || (told(&late).1.len() >= MANY + 2).then_some(())).await;
+        assert_eq!(told(&late).1, all(MANY + 2));
+        // And everything that happened is found.
+        let story = daemon.get("tickets/4711/explain").await;
+        let messages = story["messages"].as_array().unwrap();
+        let numbers: Vec<&str> = messages.iter().filter_map(|message| message["id"].as_str()).collect();
+        assert!(numbers.len() >= 7, "{story:#}");
+        let lines = story.to_string();
+        for event in ["desk e1", "desk m0", "desk m2", "desk a1", "desk u", "desk s2"] {
+            assert!(lines.contains(event), "{event} is not in {story:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_again_changes_nothing_be_it_the_newest_or_an_older_one() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        daemon.post("events", event("shared", "e1", 1, "open", &[], &uuid)).await;
+        let older = event("changed", "e2", 2, "pending", &[comment(1)], "");
+        let newest = event("changed", "e3", 3, "hold", &[comment(2)], "");
+        // A second one of the same revision: it counts as well, and both are known again.
+        let equal = event("changed", "e4", 3, "solved", &[], "");
+        for event in [&older, &newest, &equal] {
+            daemon.post("events", event.clone()).await;
+        }
+        until("all is told", async || told(&partner).0.contains(&"solved".to_owned()).then_some(())).await;
+        daemon.until_quiet().await;
+        let before = told(&partner);
+        for restart in [false, true] {
+            if restart {
+                daemon.stop().await;
+                daemon.resume().await;
+            }
+            for event in [&older, &newest, &equal, &newest] {
+                daemon.post("events", event.clone()).await;
+            }
+            daemon.until_quiet().await;
+            assert_eq!(told(&partner), before, "after a restart: {restart}");
+        }
+        // An event that says no revision is known again too: by the store.
+        let mut plain = event("changed", "e5", 0, "open", &[comment(3)], "");
+        plain["data"]["ticket"].as_object_mut().unwrap().remove("revision");
+        plain["time"] = json!("2026-11-23T11:15:30Z");
+        for _ in 0..2 {
+            daemon.post("events", plain.clone()).await;
+        }
+        until("it is told", async || told(&partner).1.contains(&"comment 3".to_owned()).then_some(())).await;
+        daemon.until_quiet().await;
+        assert_eq!(told(&partner).1.len(), before.1.len() + 1);
+    }
+}
