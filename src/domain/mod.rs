@@ -42,7 +42,7 @@ pub use jira::{Carried, Jira, JiraIssue, JiraSecrets, Obstacle, Visibility};
 pub use local::{FieldDirection, FieldRule, Local, StatusMap};
 pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use person::{Person, Role, User};
-pub use property::{Parts, Property, Shared, Tags, Title, Value};
+pub use property::{Parts, Property, Shared, Tags, Title, Value, part_at};
 pub use share::{Agreed, Counterpart, Exchange, Share, ShareRole, ShareState, TagsExchange};
 pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket, Undone};
 pub use time::Timestamp;

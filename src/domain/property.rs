@@ -118,6 +118,14 @@ pub type Tags = Arc<BTreeSet<String>>;
 /// list is quicker at both than a tree.
 pub type Parts<T> = LiteMap<Property, T>;
 
+/// Finds a part that is likely to stand at a place: what is known of one ticket from several sides mostly has the same parts.
+pub fn part_at<'a, T>(parts: &'a Parts<T>, place: usize, property: &Property) -> Option<&'a T> {
+    match parts.get_indexed(place) {
+        Some((there, value)) if there == property => Some(value),
+        _ => parts.get(property),
+    }
+}
+
 const FIELD: &str = "field:";
 
 impl fmt::Display for Property {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value,
+    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value, part_at,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
@@ -78,8 +78,8 @@ fn difference(
     if !always.is_empty() {
         all.to_mut().extend(always);
     }
-    for (property, here) in all.iter() {
-        let last = share.agreed.properties.get(property);
+    for (place, (property, here)) in all.iter().enumerate() {
+        let last = part_at(&share.agreed.properties, place, property);
         let unsaid = last.is_none() && here.is_null();
         if unsaid || last.is_some_and(|last| last.here == *here) {
             continue;

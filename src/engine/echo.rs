@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Comment, Namespace, Parts, Property, Revision, Shared, Tags, TicketEvent, Uuid};
+use crate::domain::{
+    Comment, Namespace, Parts, Property, Revision, Shared, Tags, TicketEvent, Uuid, part_at,
+};
 
 use super::{Case, ChangedPart, Context, Decision, undone};
 
@@ -20,7 +22,10 @@ pub(super) fn absorb(
 ) -> bool {
     let caused_by = event.command_id.as_ref().filter(|id| id.owner == case.ticket.uuid).map(|id| id.n);
     let mut news = !case.ticket.known;
-    for (property, value) in &event.properties {
+    for (place, (property, value)) in event.properties.iter().enumerate() {
+        if is_as_before(case, place, property, value) {
+            continue;
+        }
         let before = (!case.ticket.undone.is_empty()).then(|| case.ticket.properties.get(property).cloned());
         if absorb_property(case, property, value, event.revision, caused_by) {
             news = true;
@@ -40,6 +45,13 @@ pub(super) fn absorb(
     case.ticket.known = true;
     case.ticket.moves_to(event.revision);
     news
+}
+
+/// Whether a value is what it was, and nothing waits for it: there is nothing to do about it.
+fn is_as_before(case: &Case, place: usize, property: &Property, value: &Shared) -> bool {
+    let ticket = &case.ticket;
+    let waits = !ticket.open.is_empty() || !ticket.held.properties.is_empty() || !ticket.undone.is_empty();
+    !waits && part_at(&ticket.properties, place, property) == Some(value)
 }
 
 fn absorb_property(

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many tickets make a generation; there are two.
-const GENERATION: usize = 5000;
+const GENERATION: usize = 4000;
 
 /// Tickets that were written lately.
 #[derive(Debug, Default)]
@@ -62,6 +62,8 @@ impl Cases {
             if self.young.tickets.len() >= GENERATION {
                 self.old = std::mem::take(&mut self.young);
             }
+            // Of two states of one ticket, only the newer is of any use.
+            self.old.tickets.remove(&ticket.uuid);
             self.young.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
             self.young.tickets.insert(ticket.uuid.clone(), stored.clone());
         }

@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    domain::{Counterpart, Exchange, Parts, Share, ShareRole, ShareState, Shared, TagsExchange, Title},
+    domain::{
+        Counterpart, Exchange, Parts, Share, ShareRole, ShareState, Shared, TagsExchange, Title, part_at,
+    },
     engine::Stored,
 };
 
@@ -82,8 +84,8 @@ impl<'a> ShareForm<'a> {
 impl Serialize for ExchangesForm<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.exchanges.len()))?;
-        for (property, exchange) in self.exchanges {
-            let ticket = self.ticket.get(property);
+        for (place, (property, exchange)) in self.exchanges.iter().enumerate() {
+            let ticket = part_at(self.ticket, place, property);
             let same = ticket == Some(&exchange.wire) && ticket == Some(&exchange.here);
             if same && !exchange.unfit {
                 map.serialize_entry(property, &exchange.seq)?;
