@@ -160,3 +160,36 @@ async fn a_check_says_how_the_tables_stand_and_an_older_version_works_beside_a_n
     let (fine, said) = check(&format!("sqlite:{}", folder.path().join("new.db").display()));
     assert!(fine && said.contains("empty"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_older_versions_cannot_work_beside_waits_until_they_are_gone() {
+    let partner = FakePartner::start().await;
+    let (url, _folder) = old_database(true, &partner.url).await;
+    let older = tokio::spawn({
+        let url = url.clone();
+        async move {
+            loop {
+                let beat = "insert into daemon (name, beat, holding) values ('older', 1, '[]') \
+                    on conflict (name) do update set beat = daemon.beat + 1";
+                run(&url, beat).await;
+            }
+        }
+    });
+    let mut daemon = TestDaemon::start("New Desk", Pair::SQLITE_EMBEDDED).await;
+    daemon.stop().await;
+    daemon.config.store.url.clone_from(&url);
+    daemon.resume_without_waiting().await;
+    let readyz = format!("http://{}/readyz", daemon.config.admin.listen);
+    let ready = async || reqwest::get(&readyz).await.ok()?.text().await.ok();
+    let why = until("it says what it waits for", async || {
+        ready().await.filter(|text| text.contains("older version"))
+    })
+    .await;
+    assert!(why.contains("daemon older") && why.contains("stop all daemons"), "{why}");
+    older.abort();
+    until("it goes on", async || {
+        let answer = reqwest::get(&readyz).await.ok()?;
+        answer.status().is_success().then_some(())
+    })
+    .await;
+}

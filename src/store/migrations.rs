@@ -1,12 +1,18 @@
 //! The tables, step by step from the first form to the present one. A step that has been released is never changed: what
 //! databases have of it is compared with what stands here.
 //!
-//! Every step leaves what older versions read and write as it is, so that they may go on beside a newer one while daemons are
-//! replaced one after the other. They look at no step that they do not know.
+//! A step leaves what older versions read and write as it is, so that they may go on beside a newer one while daemons are
+//! replaced one after the other. They look at no step that they do not know. Where that cannot be, as with `chains`, the step
+//! waits until no other daemon works on the database.
+
+use std::{collections::BTreeMap, time::Duration};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::link::{Cell, Link, Statement};
+use super::{
+    link::{Cell, Link, Statement},
+    row::Reader,
+};
 use crate::ports::{StoreError, Tables};
 
 /// Number, name, SQL for SQLite, SQL for PostgreSQL.
@@ -53,6 +59,44 @@ pub(super) fn migrator(dialect: Dialect) -> Migrator {
     let mut migrator = Migrator::with_migrations(STEPS.map(migration).to_vec());
     migrator.set_ignore_missing(true);
     migrator
+}
+
+/// The step after which older versions cannot read what newer ones write.
+const APART: &str = "chains";
+/// After so long every daemon that is alive has said so again.
+const BEAT: Duration = Duration::from_secs(3);
+
+/// Whether no other daemon works on a database that is about to take a step which older versions cannot work beside.
+///
+/// # Errors
+/// One does: which, and what to do.
+pub(super) async fn nobody_else(link: &dyn Link) -> Result<(), StoreError> {
+    let tables = tables(link).await?;
+    if tables.empty || !tables.missing.contains(&APART) {
+        return Ok(());
+    }
+    let beats = async || -> Result<BTreeMap<String, i64>, StoreError> {
+        let rows = link.query(Statement::new("select name, beat from daemon", Vec::new())).await?;
+        let read = |row| {
+            let mut row = Reader::new("daemon", row);
+            Ok((row.text()?, row.int()?))
+        };
+        rows.into_iter().map(read).collect()
+    };
+    let before = beats().await?;
+    if before.is_empty() {
+        return Ok(());
+    }
+    tokio::time::sleep(BEAT).await;
+    let alive =
+        beats().await?.into_iter().find(|(name, beat)| before.get(name).is_none_or(|was| was != beat));
+    match alive {
+        None => Ok(()),
+        Some((name, _)) => Err(StoreError::Away(format!(
+            "daemon {name}, of an older version, works on it, and could not read what this one writes: stop all daemons of the older \
+             version, and this one goes on (step {APART})"
+        ))),
+    }
 }
 
 /// How the tables of a database stand to this version.

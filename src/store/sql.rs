@@ -91,6 +91,9 @@ impl SqlStore {
 impl Store for SqlStore {
     async fn prepare(&self) -> Result<(), StoreError> {
         let ready = async {
+            if self.link.is_shared() {
+                migrations::nobody_else(self.link.as_ref()).await?;
+            }
             self.link.prepare().await?;
             self.seal_keys().await
         };

@@ -19,7 +19,7 @@ pub(super) fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 
 struct ReadId;
 
-impl<'de> Visitor<'de> for ReadId {
+impl Visitor<'_> for ReadId {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
