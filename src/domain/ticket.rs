@@ -249,10 +249,12 @@ impl Ticket {
 
     /// The desk has told a revision: it is the present one, unless a newer one has been told.
     pub fn moves_to(&mut self, revision: Revision) {
-        if self.revision.is_older_than(&revision) {
+        let newest = self.revision.or_newer(revision);
+        // Events are known to be older by their numbers alone.
+        if newest.number != self.revision.number {
             self.heard.forget_events();
         }
-        self.revision = self.revision.or_newer(revision);
+        self.revision = newest;
     }
 
     /// The commands that the desk is taken to do: one that asks for what it could not do before is not among them.

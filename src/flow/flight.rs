@@ -50,6 +50,8 @@ pub(super) fn is_plain(writes: &Writes) -> bool {
         && writes.learnt.is_empty()
         && writes.users.is_empty()
         && writes.withdraw.is_empty()
+        // These marks are neither with their tickets any more nor in the store yet.
+        && writes.older.is_empty()
         && writes.waiting.is_empty()
         && writes.released.is_empty()
         && writes.catalogue.is_none()
@@ -84,5 +86,17 @@ pub(super) fn overlay(snapshot: &mut Snapshot, scope: &Scope, before: &Writes) {
         if let Some(case) = snapshot.cases.get_mut(ticket).filter(|_| wanted) {
             case.know_comment(stored);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_on_their_way_from_a_ticket_to_the_store_are_waited_for() {
+        assert!(is_plain(&Writes::default()));
+        let older = vec![(Uuid::new("t"), "mark".to_owned())];
+        assert!(!is_plain(&Writes { older, ..Writes::default() }));
     }
 }

@@ -87,5 +87,7 @@ impl Outbox {
     pub(super) fn forget(&self, behind: bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         *waiting = Waiting { ready: VecDeque::new(), behind };
+        drop(waiting);
+        self.taken.notify_one();
     }
 }

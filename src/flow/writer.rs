@@ -60,7 +60,12 @@ impl Writer {
         let Self { mut inlet, mut scribe } = self;
         let mut flying: Option<Flight> = None;
         loop {
-            let collecting = inlet.collect();
+            // What cannot be handed to the relay would have to be read again from its rows.
+            let outbox = scribe.outbox.clone();
+            let collecting = async {
+                outbox.room(inlet.batch).await;
+                inlet.collect().await
+            };
             tokio::pin!(collecting);
             let units = loop {
                 let Some(flight) = &mut flying else { break collecting.await };
@@ -92,7 +97,6 @@ impl Scribe {
     async fn take_off(&mut self, units: Vec<Unit>, before: Option<Flight>) -> Option<Flight> {
         self.options.renew();
         let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
-        self.outbox.room(changes.len()).await;
         let decided = match before {
             Some(mut before) => {
                 let mut scope = scope::of(&changes, &self.options);

@@ -70,7 +70,8 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
             select!(
                 "join (with recursive chain(seq, depth) as (select t.last_message, 1 from ticket t where t.uuid = $1 union all \
                  select x.before, c.depth + 1 from chain c join message x on x.seq = c.seq where x.before is not null and c.depth < $2) \
-                 select seq from chain) as c on c.seq = m.seq order by m.n limit $2"
+                 select seq from chain union select l.seq from message l where l.owner = $1 and l.state in ('open', 'asked', 'dead', 'parked')) \
+                 as c on c.seq = m.seq order by m.n desc limit $2"
             ),
             (&owner).into(),
         ),
@@ -149,8 +150,13 @@ fn stored_as(message: &Message) -> &'static str {
     match (message.state, message.kind.channel()) {
         (MessageState::Pending | MessageState::Published, Channel::Command) => "asked",
         (MessageState::Pending | MessageState::Published, Channel::Partner) if !message.bridged => "open",
-        (MessageState::Pending | MessageState::Published, Channel::Dead) => "dead",
-        (MessageState::Pending | MessageState::Published, Channel::Partner) => "handed",
+        // The copy of one that was for a partner is not looked for: the message itself is.
+        (MessageState::Pending | MessageState::Published, Channel::Dead)
+            if message.kind != MessageType::DeadPartner =>
+        {
+            "dead"
+        }
+        (MessageState::Pending | MessageState::Published, _) => "handed",
         (ended, _) => ended.as_str(),
     }
 }

@@ -276,7 +276,8 @@ impl Store for SqlStore {
         let sql = "select at, doc from (select n, 1 as after, seq, at, doc from history where ticket = $1 union all \
             select n, 0 as after, m.seq, m.created_at as at, m.cause as doc from message m join (with recursive chain(seq) as \
             (select t.last_message from ticket t where t.uuid = $1 union all select x.before from chain c join message x \
-            on x.seq = c.seq where x.before is not null) select seq from chain) as c on c.seq = m.seq where m.cause is not null \
+            on x.seq = c.seq where x.before is not null) select seq from chain union select l.seq from message l \
+            where l.owner = $1 and l.state in ('open', 'asked', 'dead', 'parked')) as c on c.seq = m.seq where m.cause is not null \
             order by n desc, after desc, seq desc limit $2) as newest order by n, after, seq";
         let rows = self.rows(sql, vec![ticket.into(), limit.into()]).await?;
         let read = |row| {

@@ -20,7 +20,7 @@ insert into heard (ticket, mark) select distinct ticket, substr(uuid, 1, 20) fro
 drop index comment_uuid;
 create unique index comment_foreign on comment (ticket, uuid) where origin is not null;
 -- Letters to the dead-letter queue have a word of their own: somebody asks for them, as for nothing else that is handed over.
-update message set state = 'dead' where state = 'handed' and kind like 'dead.%';
+update message set state = 'dead' where state = 'handed' and kind in ('dead.event', 'dead.inbound');
 drop index message_owner;
 create unique index message_live on message (owner, n) where state in ('open', 'asked', 'dead', 'parked');
 create or replace function message_pending() returns trigger language plpgsql as $$
@@ -31,10 +31,9 @@ end $$;
 -- Messages and comments have their places from one row of numbers, given before they are written.
 create sequence place;
 select setval('place', greatest((select coalesce(max(seq), 1) from message), (select coalesce(max(seq), 1) from comment)));
+-- Without one nothing is written: an older version, which gives none, cannot work here any more.
 alter table message alter column seq drop identity;
-alter table message alter column seq set default nextval('place');
 alter table comment alter column seq drop identity;
-alter table comment alter column seq set default nextval('place');
 -- Rows of a few kilobytes stay in one piece: to compress them costs more than their bytes do.
 alter table ticket set (toast_tuple_target = 8160);
 alter table message set (toast_tuple_target = 8160);

@@ -20,7 +20,7 @@ insert into heard (ticket, mark) select distinct ticket, substr(uuid, 1, 20) fro
 drop index comment_uuid;
 create unique index comment_foreign on comment (ticket, uuid) where origin is not null;
 -- Letters to the dead-letter queue have a word of their own: somebody asks for them, as for nothing else that is handed over.
-update message set state = 'dead' where state = 'handed' and kind like 'dead.%';
+update message set state = 'dead' where state = 'handed' and kind in ('dead.event', 'dead.inbound');
 drop index message_owner;
 create unique index message_live on message (owner, n) where state in ('open', 'asked', 'dead', 'parked');
 drop trigger message_pending;
