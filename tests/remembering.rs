@@ -2,6 +2,7 @@
 //! many there are and whatever was restarted in between; all messages of a ticket are found though no index has them.
 
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::support::{FakePartner, Pair, TestDaemon, until};
 
@@ -116,5 +117,44 @@ async fn an_event_that_comes_again_changes_nothing_be_it_the_newest_or_an_older_
         until("it is told", async || told(&partner).1.contains(&"comment 3".to_owned()).then_some(())).await;
         daemon.until_quiet().await;
         assert_eq!(told(&partner).1.len(), before.1.len() + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_person_is_found_though_all_that_came_after_it_is_forgotten() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        daemon.post("events", event("shared", "e1", 1, "open", &[], &uuid)).await;
+        daemon.until_quiet().await;
+        partner.answer_always(Some((422, vec![], String::new())));
+        daemon.post("events", event("changed", "e2", 2, "pending", &[], "")).await;
+        until("it is refused", async || {
+            let dead = daemon.get("dead-letters").await;
+            dead.as_array().and_then(|dead| dead.first()).map(drop)
+        })
+        .await;
+        partner.answer_always(None);
+        daemon.post("events", event("changed", "e3", 3, "solved", &[comment(1)], "")).await;
+        until("what follows is told", async || told(&partner).0.contains(&"solved".to_owned()).then_some(()))
+            .await;
+        daemon.until_quiet().await;
+        daemon.stop().await;
+        let (sql, url) = ("delete from message where state = 'delivered'", &daemon.config.store.url);
+        if pair.postgres {
+            let mut database = sqlx::PgConnection::connect(url).await.unwrap();
+            assert!(sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected() > 1);
+        } else {
+            let mut database = sqlx::SqliteConnection::connect(url).await.unwrap();
+            assert!(sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected() > 1);
+        }
+        daemon.resume().await;
+        let story = daemon.get("tickets/4711/explain").await;
+        let parked = |message: &&Value| message["state"] == "parked";
+        assert_eq!(story["messages"].as_array().unwrap().iter().filter(parked).count(), 1, "{story:#}");
+        assert!(story.to_string().contains("desk e2"), "{story:#}");
+        let retried = daemon.post("tickets/4711/retry", Value::Null).await;
+        assert_eq!(retried["replayed"], 1, "{retried}");
+        daemon.until_quiet().await;
     }
 }
