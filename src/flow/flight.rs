@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt, pin::Pin, sync::Arc};
 
-use super::{change::Answer, inlet::Unit, writes::Finished};
+use super::{change::Answer, finish::Finished, inlet::Unit};
 use crate::{
     domain::Uuid,
     engine::Snapshot,

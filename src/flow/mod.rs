@@ -30,6 +30,7 @@ mod crew;
 mod delivery;
 mod errand;
 mod filtering;
+mod finish;
 mod flight;
 mod fold;
 mod fold_agreement;

@@ -11,12 +11,13 @@ use tokio::sync::{Notify, watch};
 use super::{
     cases::Cases,
     change::{Answer, Change},
+    finish::Finished,
     flight::{self, Applied, Decided, Flight},
     inlet::{Inlet, Unit},
     options::Options,
     outbox::Outbox,
     references, scope,
-    writes::{Batch, Finished},
+    writes::Batch,
 };
 use crate::{
     domain::{DeskEvent, EventBody, MessageState, MessageType, TicketId, Uuid},

@@ -1,19 +1,15 @@
 //! A batch while it is folded: the snapshot as the changes have left it, and what is to be written.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{cause::Cause, options::Options};
+use super::{cause::Cause, finish::Written, options::Options};
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, FieldNotSynced, Kind, Message,
-        MessageId, MessageState, MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
+        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, Kind, Message, MessageId, MessageState,
+        MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
-    ports::{Changed, NewComment, Withdraw, Writes},
-    telemetry::metric,
+    ports::{Withdraw, Writes},
     wire,
 };
 
@@ -37,10 +33,10 @@ pub(super) struct Batch<'a> {
     pub(super) references: HashMap<(Uuid, TicketId), String>,
     /// Agreements that have changed, so that workers are started and stopped.
     pub(super) agreements_changed: bool,
-    written: Vec<Written>,
-    mails: Vec<Notice>,
-    touched: HashSet<Uuid>,
-    agreements: BTreeMap<Uuid, Agreement>,
+    pub(super) written: Vec<Written>,
+    pub(super) mails: Vec<Notice>,
+    pub(super) touched: HashSet<Uuid>,
+    pub(super) agreements: BTreeMap<Uuid, Agreement>,
     catalogue: Catalogue,
 }
 
@@ -270,102 +266,5 @@ impl<'a> Batch<'a> {
             self.message(draft);
         }
         agreement
-    }
-
-    /// How many places in the store's order it needs.
-    pub(super) fn new_rows(&self) -> usize {
-        let cases = self.touched.iter().filter_map(|uuid| self.snapshot.cases.get(uuid));
-        self.writes.messages.len() + cases.map(|case| case.comments.added.len()).sum::<usize>()
-    }
-
-    /// The batch as the store takes it, its new rows at these places.
-    pub(super) fn finish(mut self, places: Vec<i64>) -> Finished {
-        let mut places = places.into_iter();
-        for message in &mut self.writes.messages {
-            message.seq = places.next().unwrap_or_default();
-            if let Some(case) = self.snapshot.cases.get_mut(&message.id.owner) {
-                message.before = chain(&mut case.ticket.last_message, message.seq);
-            }
-        }
-        let mut touched: Vec<Uuid> = self.touched.into_iter().collect();
-        touched.sort_unstable();
-        for uuid in touched {
-            let Some(case) = self.snapshot.cases.remove(&uuid) else { continue };
-            let stored = case.stored().cloned();
-            if !case.has_changed() {
-                self.writes.relied_on.extend(stored.map(|stored| (uuid, stored.ticket.version)));
-                continue;
-            }
-            let mut ticket = case.ticket;
-            for stored in case.comments.added {
-                let place = places.next().unwrap_or_default();
-                let before = chain(&mut ticket.last_comment, place);
-                self.writes.comments.push(NewComment { ticket: uuid.clone(), place, before, stored });
-            }
-            self.writes.older.extend(case.comments.older.into_iter().map(|mark| (uuid.clone(), mark)));
-            let learnt = case.comments.learnt.into_iter();
-            self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
-            self.writes.tickets.push(Changed::of(stored.as_deref(), ticket, case.shares));
-        }
-        // What was looked at and left alone was judged by what is known of it.
-        let relied_on = self.snapshot.cases.values().filter_map(|case| case.stored());
-        let relied_on = relied_on.map(|stored| (stored.ticket.uuid.clone(), stored.ticket.version));
-        self.writes.relied_on.extend(relied_on);
-        self.writes.agreements = self.agreements.into_values().collect();
-        Finished {
-            writes: Arc::new(self.writes),
-            agreements_changed: self.agreements_changed,
-            written: self.written,
-            mails: self.mails,
-        }
-    }
-}
-
-/// Puts a row behind the last one of its ticket; returns the place of that, if there was one.
-fn chain(last: &mut i64, place: i64) -> Option<i64> {
-    let before = std::mem::replace(last, place);
-    (before != 0).then_some(before)
-}
-
-/// A batch that is ready to be written.
-pub(super) struct Finished {
-    pub(super) writes: Arc<Writes>,
-    pub(super) agreements_changed: bool,
-    written: Vec<Written>,
-    /// What is told by e-mail too.
-    pub(super) mails: Vec<Notice>,
-}
-
-/// A message that counts once it is written.
-enum Written {
-    Partner(MessageType, Kind),
-    Command(MessageType, Vec<FieldNotSynced>),
-}
-
-impl Finished {
-    /// Counts what has been written, and says so.
-    pub(super) fn count(&self) {
-        for message in &self.writes.messages {
-            tracing::debug!(
-                ticket.uuid = %message.id.owner, agreement.uuid = message.agreement.as_ref().map(Uuid::as_str),
-                message.id = %message.id, kind = message.kind.as_str(), "message written"
-            );
-        }
-        let mut partners: HashMap<(MessageType, Kind), u64> = HashMap::new();
-        for written in &self.written {
-            match written {
-                Written::Partner(message, kind) => *partners.entry((*message, *kind)).or_default() += 1,
-                Written::Command(command, not_synced) => metric::command(*command, not_synced),
-            }
-        }
-        for ((message, kind), count) in partners {
-            metric::partner_messages(kind, message, count);
-        }
-        for agreement in &self.writes.agreements {
-            tracing::info!(
-                agreement.uuid = %agreement.uuid, agreement.name = agreement.name, status = agreement.status.as_str(),
-                reason = agreement.reason, "agreement changed"
-            );
-        }
     }
 }

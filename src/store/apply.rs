@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    agreement,
+    agreement, comment,
     link::{Cell, Statement, Type},
     message, recorded,
     row::{json, word},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Issue, MessageState, TicketId, Timestamp, User, Uuid},
-    ports::{Changed, NewComment, StoreError, Writes},
+    ports::{Changed, StoreError, Writes},
 };
 
 /// The statements of a batch.
@@ -39,9 +39,9 @@ pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result
     push(writes.tickets.iter().any(|changed| !changed.numbered.is_empty()), &|| numbers(&writes.tickets));
     push(!writes.counterparts.is_empty(), &|| outdated(&writes.counterparts));
     push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
-    push(!writes.comments.is_empty(), &|| comments(&writes.comments));
-    push(!writes.older.is_empty(), &|| older(&writes.older));
-    push(!writes.learnt.is_empty(), &|| learnt(&writes.learnt));
+    push(!writes.comments.is_empty(), &|| comment::insert(&writes.comments));
+    push(!writes.older.is_empty(), &|| comment::older(&writes.older));
+    push(!writes.learnt.is_empty(), &|| comment::learnt(&writes.learnt));
     push(!writes.users.is_empty(), &|| users(&writes.users));
     push(!writes.issues.is_empty(), &|| issues(&writes.issues));
     push(!writes.seen.is_empty(), &|| seen(&writes.seen, writes.now));
@@ -187,51 +187,6 @@ fn counterparts(counterparts: &[(Uuid, String, Uuid)]) -> Statement {
     let sql = "insert into counterpart (agreement, id, ticket) select agreement, id, ticket from {rows} where true \
         on conflict (agreement, id) do update set ticket = excluded.ticket";
     Statement::rows(sql, COUNTERPART, rows.into_iter().map(counterpart_row).collect())
-}
-
-fn comments(comments: &[NewComment]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[
-        ("seq", Type::Int),
-        ("before", Type::Int),
-        ("ticket", Type::Text),
-        ("uuid", Type::Text),
-        ("n", Type::Int),
-        ("id", Type::Text),
-        ("origin", Type::Text),
-        ("doc", Type::Text),
-    ];
-    let row = |NewComment { ticket, place, before, stored }: &NewComment| {
-        vec![
-            (*place).into(),
-            (*before).into(),
-            ticket.into(),
-            (&stored.comment.uuid).into(),
-            stored.n.into(),
-            stored.comment.id.clone().into(),
-            stored.from.as_ref().into(),
-            json(&stored.comment),
-        ]
-    };
-    let sql = "insert into comment (seq, before, ticket, uuid, n, id, origin, doc) \
-        select seq, before, ticket, uuid, n, id, origin, doc from {rows}";
-    Statement::rows(sql, COLUMNS, comments.iter().map(row).collect()).all().apart()
-}
-
-/// Marks of comments that their tickets remember no longer.
-fn older(older: &[(Uuid, String)]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text)];
-    let rows = older.iter().map(|(ticket, mark)| vec![ticket.into(), mark.as_str().into()]).collect();
-    let sql = "insert into heard (ticket, mark) select ticket, mark from {rows} where true on conflict (ticket, mark) do nothing";
-    Statement::rows(sql, COLUMNS, rows).apart()
-}
-
-fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    let row = |(ticket, uuid, id): &(Uuid, Uuid, String)| -> Vec<Cell> {
-        vec![ticket.into(), uuid.into(), id.as_str().into()]
-    };
-    let sql = "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid and comment.origin is not null";
-    Statement::rows(sql, COLUMNS, learnt.iter().map(row).collect())
 }
 
 /// Two rows with one key cannot go into one statement: the last stands.

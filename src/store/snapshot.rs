@@ -6,19 +6,19 @@ use std::{
 };
 
 use super::{
-    agreement,
+    agreement, comment,
     link::{Cell, Link, Row, Statement, Type},
     row::Reader,
 };
 use crate::{
-    domain::{Contents, Heard, Share, StoredComment, Ticket, TicketId, User, UserId, Uuid},
+    domain::{Contents, Share, Ticket, TicketId, User, UserId, Uuid},
     engine::{Case, Snapshot, Stored},
-    ports::{Scope, StoreError, TicketRef},
+    ports::{Scope, StoreError},
 };
 
 const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
 
-fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>) -> Statement {
+pub(super) fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>) -> Statement {
     Statement::rows(sql, KEY, keys.into_iter().map(|key| vec![key.into()]).collect())
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     if !questions.is_empty() {
         ask(link, questions, &mut snapshot).await?;
     }
-    comments(link, scope, &mut snapshot).await?;
+    comment::read(link, scope, &mut snapshot).await?;
     if scope.unanswered {
         unanswered(link, &mut snapshot).await?;
     }
@@ -192,113 +192,6 @@ fn read_setting(row: Row, snapshot: &mut Snapshot) -> Result<(), StoreError> {
         "catalogue" => snapshot.catalogue = Some(row.json()?),
         "decline_all_invites" => snapshot.decline_all_invites = Some(row.json()?),
         _ => {}
-    }
-    Ok(())
-}
-
-fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
-    let mut row = Reader::new("comment", row);
-    let ticket = row.uuid()?;
-    let n = row.int()?;
-    let id = row.optional_text();
-    let from = row.optional_text().map(Uuid::new);
-    let mut comment: crate::domain::Comment = row.json()?;
-    comment.id = id.or(comment.id);
-    Ok((ticket, StoredComment { n, from, comment }))
-}
-
-/// All comments of tickets: from the last one of each, every comment leads to the one before it.
-const ALL_COMMENTS: &str = "with recursive chain(seq) as (select t.last_comment from ticket t join {rows} on t.uuid = r.wanted \
-    union all select x.before from chain d join comment x on x.seq = d.seq where x.before is not null) \
-    select c.ticket, c.n, c.id, c.origin, c.doc from chain d join comment c on c.seq = d.seq order by c.ticket, c.n";
-
-pub(super) async fn all_comments(link: &dyn Link, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
-    let rows = link.query(one_column(ALL_COMMENTS, [ticket])).await?;
-    rows.into_iter().map(|row| read_comment(row).map(|(_, comment)| comment)).collect()
-}
-
-async fn comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    if !scope.comments.is_empty() {
-        known_comments(link, scope, snapshot).await?;
-    }
-    // Only tickets that have comments which some share has not seen: hardly ever any.
-    let behind = snapshot.cases.values().filter(|case| {
-        case.shares.iter().any(|share| {
-            share.state != crate::domain::ShareState::Ended && share.comments_sent < case.ticket.comments
-        })
-    });
-    let behind = behind.map(|case| &case.ticket.uuid);
-    let wanted = scope.all_comments.iter().filter_map(|ticket| match ticket {
-        TicketRef::Desk(id) => snapshot.desk_ids.get(id),
-        TicketRef::Network(uuid) => Some(uuid),
-    });
-    let behind: HashSet<Uuid> = behind.chain(wanted).cloned().collect();
-    if behind.is_empty() {
-        return Ok(());
-    }
-    for row in link.query(one_column(ALL_COMMENTS, &behind)).await? {
-        let (ticket, stored) = read_comment(row)?;
-        if let Some(case) = snapshot.cases.get_mut(&ticket) {
-            case.comments.unsent.push(stored);
-        }
-    }
-    Ok(())
-}
-
-/// Which comments are known, of those asked for. Hardly any has to be looked up: a ticket remembers its last own ones itself.
-async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    const MARK: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text), ("uuid", Type::Text)];
-    let by_uuid = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid \
-        where c.origin is not null";
-    let by_id = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
-        where c.origin is not null and c.id is not null";
-    let by_mark =
-        "select h.ticket, r.uuid from heard h join {rows} on h.ticket = r.ticket and h.mark = r.mark";
-    let (mut foreign, mut older) = (Vec::new(), Vec::new());
-    for (ticket, uuid, id) in &scope.comments {
-        let ticket = match ticket {
-            TicketRef::Desk(id) => snapshot.desk_ids.get(id),
-            TicketRef::Network(uuid) => Some(uuid),
-        };
-        let case = ticket.and_then(|ticket| snapshot.cases.get_mut(ticket));
-        let Some(case) = case.filter(|case| case.ticket.comments > 0) else { continue };
-        let (ticket, heard) = (&case.ticket.uuid, &case.ticket.heard);
-        if heard.has_comment(uuid) {
-            case.comments.know(uuid, id.as_ref());
-            continue;
-        }
-        if heard.has_foreign() {
-            foreign.push(vec![ticket.into(), uuid.into(), id.clone().into()]);
-        }
-        if let Some(mark) = Heard::mark(uuid).filter(|_| heard.has_older()) {
-            older.push(vec![ticket.into(), mark.into(), uuid.into()]);
-        }
-    }
-    if !older.is_empty() {
-        for row in link.query(Statement::rows(by_mark, MARK, older)).await? {
-            let mut row = Reader::new("heard", row);
-            let (ticket, uuid) = (row.uuid()?, row.uuid()?);
-            let id = scope.comments.iter().find(|(_, wanted, _)| *wanted == uuid);
-            if let Some(case) = snapshot.cases.get_mut(&ticket) {
-                case.comments.know(&uuid, id.and_then(|(.., id)| id.as_ref()));
-            }
-        }
-    }
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    for sql in [by_uuid, by_id] {
-        for row in link.query(Statement::rows(sql, WANTED, foreign.clone())).await? {
-            let mut row = Reader::new("comment", row);
-            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
-            if let Some(case) = snapshot.cases.get_mut(&ticket) {
-                if row.optional_text().is_some_and(|origin| !origin.is_empty()) {
-                    case.comments.foreign.insert(uuid.clone());
-                }
-                case.comments.know(&uuid, id.as_ref());
-            }
-        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    agreement, apply,
+    agreement, apply, comment,
     link::{Cell, Link, Statement},
     message, migrations, pages, read, recorded,
     row::{Reader, json},
@@ -259,7 +259,7 @@ impl Store for SqlStore {
     }
 
     async fn comments(&self, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
-        snapshot::all_comments(self.link()?, ticket).await
+        comment::all(self.link()?, ticket).await
     }
 
     async fn unanswered_invites(&self, limit: i64) -> Result<i64, StoreError> {
