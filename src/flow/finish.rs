@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::writes::Batch;
+use super::writes::{Batch, Written};
 use crate::{
-    domain::{FieldNotSynced, Kind, MessageType, Notice, Uuid},
+    domain::{Kind, MessageType, Notice, Uuid},
     ports::{Changed, NewComment, Writes},
     telemetry::metric,
 };
@@ -72,12 +72,6 @@ pub(super) struct Finished {
     written: Vec<Written>,
     /// What is told by e-mail too.
     pub(super) mails: Vec<Notice>,
-}
-
-/// A message that counts once it is written.
-pub(super) enum Written {
-    Partner(MessageType, Kind),
-    Command(MessageType, Vec<FieldNotSynced>),
 }
 
 impl Finished {

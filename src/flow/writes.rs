@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{cause::Cause, finish::Written, options::Options};
+use super::{cause::Cause, options::Options};
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, Kind, Message, MessageId, MessageState,
-        MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
+        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, FieldNotSynced, Kind, Message,
+        MessageId, MessageState, MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     ports::{Withdraw, Writes},
@@ -267,4 +267,10 @@ impl<'a> Batch<'a> {
         }
         agreement
     }
+}
+
+/// A message that counts once it is written.
+pub(super) enum Written {
+    Partner(MessageType, Kind),
+    Command(MessageType, Vec<FieldNotSynced>),
 }

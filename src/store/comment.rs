@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::{
     link::{Cell, Link, Row, Statement, Type},
     row::{Reader, json},
-    snapshot::one_column,
 };
 use crate::{
     domain::{Heard, StoredComment, Uuid},
@@ -77,7 +76,7 @@ const ALL_COMMENTS: &str = "with recursive chain(seq) as (select t.last_comment 
     select c.ticket, c.n, c.id, c.origin, c.doc from chain d join comment c on c.seq = d.seq order by c.ticket, c.n";
 
 pub(super) async fn all(link: &dyn Link, ticket: &Uuid) -> Result<Vec<StoredComment>, StoreError> {
-    let rows = link.query(one_column(ALL_COMMENTS, [ticket])).await?;
+    let rows = link.query(Statement::keys(ALL_COMMENTS, [ticket])).await?;
     rows.into_iter().map(|row| read_comment(row).map(|(_, comment)| comment)).collect()
 }
 
@@ -101,7 +100,7 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot
     if behind.is_empty() {
         return Ok(());
     }
-    for row in link.query(one_column(ALL_COMMENTS, &behind)).await? {
+    for row in link.query(Statement::keys(ALL_COMMENTS, &behind)).await? {
         let (ticket, stored) = read_comment(row)?;
         if let Some(case) = snapshot.cases.get_mut(&ticket) {
             case.comments.unsent.push(stored);

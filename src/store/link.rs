@@ -57,6 +57,12 @@ impl Statement {
         Self { sql, args: Vec::new(), rows: Some(Rows { columns, rows }), expect: None, apart: false }
     }
 
+    /// A statement over many keys: `r.wanted`.
+    pub(super) fn keys(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>) -> Self {
+        const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
+        Self::rows(sql, KEY, keys.into_iter().map(|key| vec![key.into()]).collect())
+    }
+
     /// It must touch as many rows as it has.
     pub(super) fn all(mut self) -> Self {
         self.expect = self.rows.as_ref().and_then(|rows| u64::try_from(rows.rows.len()).ok());

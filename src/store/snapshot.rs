@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     agreement, comment,
-    link::{Cell, Link, Row, Statement, Type},
+    link::{Link, Row, Statement, Type},
     row::Reader,
 };
 use crate::{
@@ -15,12 +15,6 @@ use crate::{
     engine::{Case, Snapshot, Stored},
     ports::{Scope, StoreError},
 };
-
-const KEY: &[(&str, Type)] = &[("wanted", Type::Text)];
-
-pub(super) fn one_column(sql: &'static str, keys: impl IntoIterator<Item = impl Into<Cell>>) -> Statement {
-    Statement::rows(sql, KEY, keys.into_iter().map(|key| vec![key.into()]).collect())
-}
 
 /// What a row of an answer is about.
 #[derive(Clone, Copy)]
@@ -45,7 +39,7 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     let named = scope.agreements.iter().map(String::as_str);
     agreements(named.chain(shared_under(&snapshot)), &mut questions);
     if !scope.users.is_empty() {
-        questions.push((What::Person, one_column(PEOPLE, &scope.users)));
+        questions.push((What::Person, Statement::keys(PEOPLE, &scope.users)));
     }
     let none_known = snapshot.cases.is_empty();
     if !none_known {
@@ -54,7 +48,7 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, Sto
     if !scope.events.is_empty() {
         let keys = scope.events.iter().map(String::as_str);
         let sql = "select s.key from seen s join {rows} on s.key = r.wanted";
-        questions.push((What::Seen, one_column(sql, keys)));
+        questions.push((What::Seen, Statement::keys(sql, keys)));
     }
     questions.push((What::Setting, Statement::new("select key, value from setting", Vec::new())));
     ask(link, questions, &mut snapshot).await?;
@@ -140,12 +134,15 @@ fn add(snapshot: &mut Snapshot, stored: Arc<Stored>) {
 fn tickets(scope: &Scope, questions: &mut Questions) {
     if !scope.desk_ids.is_empty() {
         let ids: HashSet<&str> = scope.desk_ids.iter().map(TicketId::as_str).collect();
-        questions.push((What::Ticket, one_column(ticket_columns!("join {rows} on t.id = r.wanted"), ids)));
+        questions
+            .push((What::Ticket, Statement::keys(ticket_columns!("join {rows} on t.id = r.wanted"), ids)));
     }
     if !scope.tickets.is_empty() {
         let uuids: HashSet<&Uuid> = scope.tickets.iter().collect();
-        questions
-            .push((What::Ticket, one_column(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids)));
+        questions.push((
+            What::Ticket,
+            Statement::keys(ticket_columns!("join {rows} on t.uuid = r.wanted"), uuids),
+        ));
     }
 }
 
@@ -171,7 +168,7 @@ fn writers(scope: &Scope, questions: &mut Questions) {
         let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
         let sql =
             "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.id = r.wanted";
-        questions.push((What::Person, one_column(sql, ids)));
+        questions.push((What::Person, Statement::keys(sql, ids)));
     }
 }
 
