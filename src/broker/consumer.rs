@@ -75,15 +75,15 @@ fn taken(next: Option<lapin::Result<Delivery>>) -> Result<Incoming, BrokerError>
 
 fn incoming(delivery: Delivery) -> Incoming {
     let properties = delivery.properties;
-    let headers = properties.headers().clone().unwrap_or_default();
+    let header = |name: &str| properties.headers().as_ref().and_then(|headers| header(headers, name));
     let correlation = properties.correlation_id().as_ref().map(ToString::to_string);
     Incoming {
         tag: delivery.delivery_tag,
         id: properties.message_id().as_ref().map(ToString::to_string),
         kind: properties.kind().as_ref().map(ToString::to_string),
-        subject: header(&headers, "x-ticket-sharing-uuid"),
-        token: header(&headers, "x-ticket-sharing-token"),
-        trace: header(&headers, "traceparent").and_then(|text| Traceparent::parse(&text)),
+        subject: header("x-ticket-sharing-uuid"),
+        token: header("x-ticket-sharing-token"),
+        trace: header("traceparent").and_then(|text| Traceparent::parse(&text)),
         reply_to: properties.reply_to().as_ref().map(|queue| (queue.to_string(), correlation)),
         body: delivery.data,
     }
