@@ -156,5 +156,20 @@ async fn what_waits_for_a_person_is_found_though_all_that_came_after_it_is_forgo
         let retried = daemon.post("tickets/4711/retry", Value::Null).await;
         assert_eq!(retried["replayed"], 1, "{retried}");
         daemon.until_quiet().await;
+        // What is over says so, instead of being unknown.
+        partner.answer_always(Some((422, vec![], String::new())));
+        daemon.post("events", event("changed", "e4", 4, "open", &[], "")).await;
+        let dead = until("another is refused", async || {
+            let dead = daemon.get("dead-letters").await;
+            dead.as_array().and_then(|dead| dead.first()).cloned()
+        })
+        .await;
+        partner.answer_always(None);
+        let replay = format!("dead-letters/{}/replay", dead["id"].as_str().unwrap());
+        daemon.post(&replay, Value::Null).await;
+        daemon.until_quiet().await;
+        let url = format!("http://{}/api/v1/{replay}", daemon.config.admin.listen);
+        let again = reqwest::Client::new().post(url).bearer_auth("test-token").send().await.unwrap();
+        assert_eq!(again.status(), 409, "{}", again.text().await.unwrap());
     }
 }

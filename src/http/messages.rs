@@ -144,8 +144,15 @@ async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<V
 pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
     let unknown = || Problem::unknown(format!("dead letter {id}"));
     let id = MessageId::parse(id).ok_or_else(unknown)?;
-    let message =
-        context.options.store.messages(MessageFilter::Ids(vec![id]), 1).await?.pop().ok_or_else(unknown)?;
+    let store = &context.options.store;
+    let message = match store.messages(MessageFilter::Ids(vec![id.clone()]), 1).await?.pop() {
+        Some(message) => message,
+        // One that is over is found by its ticket alone.
+        None => {
+            let all = store.messages(MessageFilter::Of(id.owner.clone()), LIMIT).await?;
+            all.into_iter().find(|message| message.id == id).ok_or_else(unknown)?
+        }
+    };
     if message.state != MessageState::Parked {
         let state = message.state.as_str();
         return Err(Problem::new(

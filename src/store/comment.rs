@@ -112,13 +112,14 @@ pub(super) async fn read(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot
 /// Which comments are known, of those asked for. Hardly any has to be looked up: a ticket remembers its last own ones itself.
 async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     const WANTED: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    const MARK: &[(&str, Type)] = &[("ticket", Type::Text), ("mark", Type::Text), ("uuid", Type::Text)];
+    const MARK: &[(&str, Type)] =
+        &[("ticket", Type::Text), ("mark", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
     let by_uuid = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.uuid = r.uuid \
         where c.origin is not null";
     let by_id = "select c.ticket, c.uuid, c.id, c.origin from comment c join {rows} on c.ticket = r.ticket and c.id = r.id \
         where c.origin is not null and c.id is not null";
     let by_mark =
-        "select h.ticket, r.uuid from heard h join {rows} on h.ticket = r.ticket and h.mark = r.mark";
+        "select h.ticket, r.uuid, r.id from heard h join {rows} on h.ticket = r.ticket and h.mark = r.mark";
     let (mut foreign, mut older) = (Vec::new(), Vec::new());
     for (ticket, uuid, id) in &scope.comments {
         let ticket = match ticket {
@@ -136,16 +137,15 @@ async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot)
             foreign.push(vec![ticket.into(), uuid.into(), id.clone().into()]);
         }
         if let Some(mark) = Heard::mark(uuid).filter(|_| heard.has_older()) {
-            older.push(vec![ticket.into(), mark.into(), uuid.into()]);
+            older.push(vec![ticket.into(), mark.into(), uuid.into(), id.clone().into()]);
         }
     }
     if !older.is_empty() {
         for row in link.query(Statement::rows(by_mark, MARK, older)).await? {
             let mut row = Reader::new("heard", row);
-            let (ticket, uuid) = (row.uuid()?, row.uuid()?);
-            let id = scope.comments.iter().find(|(_, wanted, _)| *wanted == uuid);
+            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
             if let Some(case) = snapshot.cases.get_mut(&ticket) {
-                case.comments.know(&uuid, id.and_then(|(.., id)| id.as_ref()));
+                case.comments.know(&uuid, id.as_ref());
             }
         }
     }
