@@ -272,8 +272,10 @@ impl Ticket {
     pub fn effective_properties(&self) -> Cow<'_, Parts<Shared>> {
         let mut all = Cow::Borrowed(&self.properties);
         for command in self.likely().filter(|command| !command.properties.is_empty()) {
-            let set = command.properties.iter().map(|(property, value)| (property.clone(), value.clone()));
-            all.to_mut().extend(set);
+            // One by one, so that a field keeps the title that the desk writes.
+            for (property, value) in &command.properties {
+                all.to_mut().insert(property.clone(), value.clone());
+            }
         }
         all
     }
@@ -287,5 +289,35 @@ impl Ticket {
             tags.extend(command.tags_added.iter().cloned());
         }
         tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Title, Value};
+
+    #[test]
+    fn a_field_that_a_command_sets_keeps_the_title_that_the_desk_writes() {
+        let field = |title: &str| Property::Field(Title::new(title));
+        let mut ticket = Ticket::new(Uuid::new("t"));
+        ticket.properties.insert(field("Camera model"), Shared::from(Value::from("X100")));
+        let properties = [(field("CAMERA MODEL"), Shared::from(Value::from("X200")))].into_iter().collect();
+        ticket.open.push(OpenCommand {
+            n: 1,
+            at: Timestamp::default(),
+            on_its_way: false,
+            agreement: Uuid::new("a"),
+            creates: false,
+            properties,
+            tags_added: BTreeSet::new(),
+            tags_removed: BTreeSet::new(),
+            comments: Vec::new(),
+            settles: Vec::new(),
+            tries: 0,
+        });
+        let all = ticket.effective_properties();
+        let shown: Vec<_> = all.iter().map(|(name, value)| (name.to_string(), value.as_str())).collect();
+        assert_eq!(shown, [("field:Camera model".to_owned(), Some("X200"))]);
     }
 }

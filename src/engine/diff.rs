@@ -74,9 +74,8 @@ fn difference(
     let mut contents = Contents { seq, ..Contents::default() };
 
     let mut all = ticket.effective_properties();
-    let always = mapping::always_told(ticket, agreement);
-    if !always.is_empty() {
-        all.to_mut().extend(always);
+    for (property, value) in mapping::always_told(ticket, agreement) {
+        all.to_mut().insert(property, value);
     }
     for (place, (property, here)) in all.iter().enumerate() {
         let last = part_at(&share.agreed.properties, place, property);

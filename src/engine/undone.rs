@@ -23,7 +23,9 @@ pub(super) fn keep(case: &mut Case, wanted: Undone) {
             || wanted.comments.iter().any(new_comment);
     // Something new to ask for is asked for, however hopeless the rest.
     known.tries = if fresh { wanted.tries } else { known.tries.max(wanted.tries) };
-    known.properties.extend(wanted.properties);
+    for (property, value) in wanted.properties {
+        known.properties.insert(property, value);
+    }
     known.tags_added.extend(wanted.tags_added);
     known.tags_removed.extend(wanted.tags_removed);
     for comment in wanted.comments {

@@ -145,14 +145,13 @@ pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
     let unknown = || Problem::unknown(format!("dead letter {id}"));
     let id = MessageId::parse(id).ok_or_else(unknown)?;
     let store = &context.options.store;
-    let message = match store.messages(MessageFilter::Ids(vec![id.clone()]), 1).await?.pop() {
-        Some(message) => message,
+    let mut found = store.messages(MessageFilter::Ids(vec![id.clone()]), 1).await?;
+    if found.is_empty() {
         // One that is over is found by its ticket alone.
-        None => {
-            let all = store.messages(MessageFilter::Of(id.owner.clone()), LIMIT).await?;
-            all.into_iter().find(|message| message.id == id).ok_or_else(unknown)?
-        }
-    };
+        found = store.messages(MessageFilter::Of(id.owner.clone()), LIMIT).await?;
+        found.retain(|message| message.id == id);
+    }
+    let message = found.pop().ok_or_else(unknown)?;
     if message.state != MessageState::Parked {
         let state = message.state.as_str();
         return Err(Problem::new(
