@@ -23,7 +23,7 @@ use std::{collections::HashMap, hint::black_box, sync::Arc, time::Duration};
 use criterion::{Criterion, criterion_group, criterion_main};
 use crossdesk::{
     domain::{
-        Agreement, AgreementStatus, Catalogue, Direction, EventBody, Namespace, Terms, TicketEvent,
+        Agreement, AgreementStatus, Catalogue, Direction, EventBody, Namespace, Quick, Terms, TicketEvent,
         Timestamp, Uuid,
     },
     engine::{Case, Context, Desk, Stored, outgoing, rules, rules::Rule, sharing},
@@ -65,8 +65,8 @@ fn decisions(criterion: &mut Criterion) {
         terms: Terms { sync_tags: true, sync_custom_fields: true, ..Terms::default() },
         ..Agreement::pending(Timestamp::default())
     };
-    let agreements = HashMap::from([(agreement.uuid.clone(), agreement.clone())]);
-    let (users, references, catalogue) = (HashMap::new(), HashMap::new(), Catalogue::default());
+    let agreements = Quick::from_iter([(agreement.uuid.clone(), agreement.clone())]);
+    let (users, references, catalogue) = (Quick::default(), HashMap::new(), Catalogue::default());
     let ctx = Context {
         now: Timestamp::from_millis(1_795_428_930_000),
         desk: &desk,

@@ -127,7 +127,7 @@ fn map(body: &[u8], ours: &Namespace, keys: &[String]) -> (String, Vec<u8>) {
     });
     update.tags = ticket.tags;
     update.actor = ticket.actor;
-    update.comments = ticket.comments.into_iter().map(|(comment, _)| comment).collect();
+    update.comments = ticket.comments.into_iter().map(|(comment, _)| comment.into()).collect();
     let number: usize = ticket.id.as_str().parse().unwrap();
     (keys[number % PARTNERS].clone(), wire::nhd::ticket(&update).into_bytes())
 }

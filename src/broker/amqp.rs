@@ -25,7 +25,7 @@ const PREFETCH: u16 = 4000;
 /// The least of it for one of several queues of events.
 const LEAST: u16 = 200;
 /// The same of one partner queue: a few tickets side by side.
-const PARTNER_PREFETCH: u16 = 64;
+const PARTNER_PREFETCH: u16 = 256;
 
 /// RabbitMQ.
 pub(super) struct Amqp {

@@ -26,12 +26,20 @@ pub(super) fn all_failed(count: usize, error: &BrokerError) -> Vec<Result<(), Br
 }
 
 /// Queues the frames of a whole batch: each publish is polled once, which hands it to the I/O thread. Waiting for each in
-/// turn would wait for the socket each time.
+/// turn would wait for the socket each time. All are made before the first is polled: the closer they come together, the more of
+/// them travel in one piece, which spares the broker more than us.
 pub(super) fn start(channel: &Channel, topology: &Topology, batch: Vec<Outgoing>) -> Vec<Publishing> {
-    batch.into_iter().map(|outgoing| start_one(channel.clone(), topology, outgoing)).collect()
+    let made = batch.into_iter().map(|outgoing| prepared(channel.clone(), topology, outgoing));
+    let mut batch: Vec<Publishing> = made.collect();
+    for publishing in &mut batch {
+        if let Poll::Ready(done) = publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *publishing = Box::pin(std::future::ready(done));
+        }
+    }
+    batch
 }
 
-fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publishing {
+fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publishing {
     let (exchange, key): (ShortString, ShortString) = match &outgoing.destination {
         Destination::Partner(agreement) => {
             (topology.partners_exchange.as_str().into(), agreement.as_str().into())
@@ -56,13 +64,9 @@ fn start_one(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publi
     let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
     let properties = properties(&outgoing);
-    let mut publishing: Publishing = Box::pin(async move {
+    Box::pin(async move {
         channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
-    });
-    match publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Pending => publishing,
-        Poll::Ready(done) => Box::pin(std::future::ready(done)),
-    }
+    })
 }
 
 fn properties(outgoing: &Outgoing) -> BasicProperties {

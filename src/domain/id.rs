@@ -1,9 +1,19 @@
 //! Names of things: network uuids, the desk's own ids, and how the first are made from the second.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
+
+/// A map by names. An event looks up some dozens; the standard library's hasher would take a microsecond for all of them.
+pub type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A set of names.
+pub type QuickSet<K> = HashSet<K, foldhash::fast::RandomState>;
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -20,6 +30,12 @@ macro_rules! text_id {
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl From<&$name> for Arc<str> {
+            fn from(name: &$name) -> Self {
+                name.0.clone()
             }
         }
 

@@ -20,9 +20,25 @@ pub type Shared = Arc<Value>;
 /// use crossdesk::domain::Title;
 /// assert_eq!(Title::new("Camera model"), Title::new("CAMERA Model"));
 /// ```
-#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
-#[serde(transparent)]
-pub struct Title(Arc<str>);
+#[derive(Clone, schemars::JsonSchema)]
+#[schemars(transparent)]
+pub struct Title(
+    /// Behind the word that a field's name begins with among the parts of a ticket, so that this name is written as it stands.
+    #[schemars(with = "String")]
+    Arc<str>,
+);
+
+impl fmt::Debug for Title {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Title").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for Title {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 impl<'de> Deserialize<'de> for Title {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -47,16 +63,16 @@ impl Visitor<'_> for ReadTitle {
 impl Title {
     /// Takes the title as written; white space around it does not count.
     pub fn new(text: &str) -> Self {
-        Self(text.trim().into())
+        let text = text.trim();
+        let mut name = String::with_capacity(FIELD.len() + text.len());
+        name.push_str(FIELD);
+        name.push_str(text);
+        Self(name.into())
     }
 
     /// The title as written.
     pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn folded(&self) -> impl Iterator<Item = char> + '_ {
-        self.0.chars().flat_map(char::to_lowercase)
+        self.0.get(FIELD.len()..).unwrap_or_default()
     }
 }
 
@@ -73,17 +89,29 @@ impl PartialOrd for Title {
 }
 impl Ord for Title {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.0 == other.0 {
+        let (mine, theirs) = (self.as_str(), other.as_str());
+        if mine == theirs {
             return Ordering::Equal;
         }
-        if self.0.is_ascii() && other.0.is_ascii() {
-            // The same order, and hardly any title is anything else.
-            let (mine, theirs) = (self.0.bytes(), other.0.bytes());
-            return mine.map(|b| b.to_ascii_lowercase()).cmp(theirs.map(|b| b.to_ascii_lowercase()));
+        // Hardly any title is anything but ASCII, and most differ in their first letters.
+        let small = |byte: u8| byte.to_ascii_lowercase();
+        let same = mine
+            .bytes()
+            .zip(theirs.bytes())
+            .take_while(|(one, other)| one.is_ascii() && other.is_ascii() && small(*one) == small(*other));
+        let same = same.count();
+        match (mine.as_bytes().get(same), theirs.as_bytes().get(same)) {
+            (Some(one), Some(other)) if one.is_ascii() && other.is_ascii() => small(*one).cmp(&small(*other)),
+            _ => folded(mine, same).cmp(folded(theirs, same)),
         }
-        self.folded().cmp(other.folded())
     }
 }
+
+/// The rest of a title as it counts.
+fn folded(title: &str, from: usize) -> impl Iterator<Item = char> + '_ {
+    title.get(from..).unwrap_or_default().chars().flat_map(char::to_lowercase)
+}
+
 impl fmt::Display for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -130,16 +158,7 @@ const FIELD: &str = "field:";
 
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Subject => f.write_str("subject"),
-            Self::Status => f.write_str("status"),
-            Self::CustomStatus => f.write_str("custom_status"),
-            Self::Priority => f.write_str("priority"),
-            Self::Assignee => f.write_str("assignee"),
-            Self::RequesterEmail => f.write_str("requester_email"),
-            Self::Ccs => f.write_str("ccs"),
-            Self::Field(title) => write!(f, "{FIELD}{title}"),
-        }
+        f.write_str(self.name())
     }
 }
 
@@ -150,14 +169,25 @@ impl Property {
     pub const EXTRA: [Self; 4] = [Self::Priority, Self::Assignee, Self::RequesterEmail, Self::Ccs];
 }
 
+impl Property {
+    /// Its name among the parts of a ticket.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Subject => "subject",
+            Self::Status => "status",
+            Self::CustomStatus => "custom_status",
+            Self::Priority => "priority",
+            Self::Assignee => "assignee",
+            Self::RequesterEmail => "requester_email",
+            Self::Ccs => "ccs",
+            Self::Field(Title(name)) => name,
+        }
+    }
+}
+
 impl Serialize for Property {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self::Field(title) = self else { return serializer.collect_str(self) };
-        // As collect_str would write it, and quicker.
-        let mut name = String::with_capacity(FIELD.len() + title.as_str().len());
-        name.push_str(FIELD);
-        name.push_str(title.as_str());
-        serializer.serialize_str(&name)
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -186,6 +216,7 @@ impl Visitor<'_> for ReadProperty {
             "requester_email" => Property::RequesterEmail,
             "ccs" => Property::Ccs,
             other => match other.strip_prefix(FIELD) {
+                Some(title) if title.trim() == title => Property::Field(Title(other.into())),
                 Some(title) => Property::Field(Title::new(title)),
                 None => return Err(Error::custom(format!("`{other}` is no part of a ticket"))),
             },

@@ -1,6 +1,6 @@
 //! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -131,7 +131,7 @@ pub struct StoredComment {
     /// The agreement that brought it; `None`: written on this desk.
     pub from: Option<Uuid>,
     /// The comment.
-    pub comment: Comment,
+    pub comment: Arc<Comment>,
 }
 
 /// A shared ticket. Its state moves by the desk's own events only; what partners change is in the open commands until then.

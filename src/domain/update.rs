@@ -1,6 +1,6 @@
 //! A ticket as it travels between two sides, in either direction: the whole of it, or what changed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ pub struct TicketUpdate {
     /// When the ticket came to be.
     pub requested_at: Option<Timestamp>,
     /// Comments, in order; known ones may be repeated.
-    pub comments: Vec<Comment>,
+    pub comments: Vec<Arc<Comment>>,
     /// What only a crossdesk tells and understands.
     pub extra: Option<Extra>,
 }

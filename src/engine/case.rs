@@ -1,7 +1,7 @@
 //! One ticket with all that is known of it: what every decision about it starts from and leaves behind.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -13,17 +13,17 @@ use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredCommen
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Comments {
     /// Comments that are known, of those asked for.
-    pub known: HashMap<Uuid, Option<String>>,
+    pub known: BTreeMap<Uuid, Option<String>>,
     /// Those of the known ones that partners wrote.
-    pub foreign: HashSet<Uuid>,
+    pub foreign: BTreeSet<Uuid>,
     /// The desk's ids of known ones.
-    pub ids: HashMap<String, Uuid>,
+    pub ids: BTreeMap<String, Uuid>,
     /// Comments that some active share has not seen, in order.
     pub unsent: Vec<StoredComment>,
     /// New ones, to be kept.
     pub added: Vec<StoredComment>,
     /// Ids that the desk gave to known ones, to be kept.
-    pub learnt: HashMap<Uuid, String>,
+    pub learnt: BTreeMap<Uuid, String>,
     /// Marks of known ones that the ticket remembers no longer, to be kept.
     #[serde(default)]
     pub older: Vec<String>,
@@ -145,7 +145,7 @@ impl Case {
             None => self.comments.older.extend(self.ticket.heard.add_comment(&comment.uuid)),
             Some(_) => self.ticket.heard.meets_foreign(),
         }
-        let stored = StoredComment { n: self.ticket.comments, from, comment };
+        let stored = StoredComment { n: self.ticket.comments, from, comment: Arc::new(comment) };
         self.know_comment(&stored);
         self.comments.unsent.push(stored.clone());
         self.comments.added.push(stored);

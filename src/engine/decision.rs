@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use crate::domain::{
     Agreement, AgreementChange, Catalogue, Command, Contents, Issue, MessageId, MessageType, Namespace,
-    Notice, Property, Reason, TicketId, TicketUpdate, Timestamp, User, Uuid,
+    Notice, Property, Quick, Reason, TicketId, TicketUpdate, Timestamp, User, Uuid,
 };
 
 use super::Case;
@@ -34,9 +34,9 @@ pub struct Context<'a> {
     /// This desk.
     pub desk: &'a Desk,
     /// Agreements by uuid.
-    pub agreements: &'a HashMap<Uuid, Agreement>,
+    pub agreements: &'a Quick<Uuid, Agreement>,
     /// People of partners, by agreement and uuid.
-    pub users: &'a HashMap<(Uuid, Uuid), User>,
+    pub users: &'a Quick<(Uuid, Uuid), User>,
     /// Numbers of tickets at partners', by agreement and the desk's number.
     pub references: &'a HashMap<(Uuid, TicketId), String>,
     /// The desk's custom fields.
@@ -177,6 +177,14 @@ pub enum ChangedPart {
     Tags,
     /// The comments; so many are new, where that is said.
     Comments(Option<usize>),
+    /// One comment.
+    Comment(Uuid),
+}
+
+impl From<&Property> for ChangedPart {
+    fn from(property: &Property) -> Self {
+        Self::Property(property.clone())
+    }
 }
 
 impl fmt::Display for ChangedPart {
@@ -186,6 +194,7 @@ impl fmt::Display for ChangedPart {
             Self::Tags => f.write_str("tags"),
             Self::Comments(None) => f.write_str("comments"),
             Self::Comments(Some(count)) => write!(f, "{count} comments"),
+            Self::Comment(uuid) => write!(f, "comment:{uuid}"),
         }
     }
 }
@@ -205,7 +214,7 @@ pub struct HeldBack {
     /// The agreement under which it does not.
     pub agreement: Uuid,
     /// The part.
-    pub subject: String,
+    pub subject: ChangedPart,
     /// Why, as a code.
     pub reason: Reason,
 }
@@ -252,8 +261,8 @@ impl Decision {
     }
 
     /// Notes that a part of the change does not cross.
-    pub(super) fn hold_back(&mut self, agreement: &Uuid, subject: impl ToString, reason: Reason) {
-        self.held_back.push(HeldBack { agreement: agreement.clone(), subject: subject.to_string(), reason });
+    pub(super) fn hold_back(&mut self, agreement: &Uuid, subject: impl Into<ChangedPart>, reason: Reason) {
+        self.held_back.push(HeldBack { agreement: agreement.clone(), subject: subject.into(), reason });
     }
 
     /// Resolves an issue, if there is one: the store keeps what it was about.

@@ -3,7 +3,7 @@
 //! No difference, no message. It does not matter where a change came from; a received ticket that is shared on needs
 //! nothing of its own.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
@@ -37,7 +37,10 @@ pub(super) fn all_shares(
             let update = Box::new(update);
             let message =
                 if create { PartnerMessage::Create(update) } else { PartnerMessage::Update(update) };
-            case.unanswered.push((agreement.uuid.clone(), contents.clone()));
+            // Nobody hears when a bridge takes what is in its queue: there it counts as answered at once.
+            if agreement.kind != Kind::Queue {
+                case.unanswered.push((agreement.uuid.clone(), contents.clone()));
+            }
             decision.messages.push(Draft {
                 id,
                 agreement: Some(agreement.uuid.clone()),
@@ -116,9 +119,11 @@ fn difference(
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
         contents.first_comment.get_or_insert(stored.n);
         let mut comment = stored.comment.clone();
-        comment.limit(limit);
+        if comment.privacy() > limit {
+            Arc::make_mut(&mut comment).limit(limit);
+        }
         if agreement.local.rewrite_references {
-            references::rewrite(&mut comment, &agreement.uuid, ctx.references);
+            references::rewrite(Arc::make_mut(&mut comment), &agreement.uuid, ctx.references);
         }
         update.comments.push(comment);
     }

@@ -3,6 +3,8 @@
 //! What the terms do not let cross is dropped first; the rest is compared with what the share last agreed, and what is
 //! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
 
+use std::sync::Arc;
+
 use crate::domain::{
     Agreement, Command, Direction, Extra, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
     TicketUpdate, Undone, Value,
@@ -197,7 +199,7 @@ fn closed(
         let words: String = comment.body.chars().take(200).collect();
         let detail =
             format!("the ticket is closed and takes no comment; {} wrote: {words}", comment.author.name);
-        decision.hold_back(&agreement.uuid, &subject, Reason::TicketClosed);
+        decision.hold_back(&agreement.uuid, ChangedPart::Comment(comment.uuid.clone()), Reason::TicketClosed);
         decision.issue(case, &agreement.uuid, subject, Reason::TicketClosed, detail, ctx);
         let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
         let text = format!(
@@ -227,7 +229,7 @@ fn comments(
         if known.as_ref().is_some_and(|id| !creates || id.is_some()) {
             continue;
         }
-        let mut comment = comment.clone();
+        let mut comment = crate::domain::Comment::clone(comment);
         comment.id = None;
         comment.limit(limit);
         comment.author = people::resolve(decision, case, &agreement.uuid, &comment.author, ctx);
@@ -263,7 +265,7 @@ pub fn as_shared(
     for stored in comments.into_iter().filter(|stored| stored.n <= share.comments_sent) {
         let mut comment = stored.comment;
         let ours = stored.from.as_ref() != Some(&agreement.uuid);
-        comment.limit(diff::comment_limit(agreement, ours == by_us));
+        Arc::make_mut(&mut comment).limit(diff::comment_limit(agreement, ours == by_us));
         update.comments.push(comment);
     }
     update

@@ -40,8 +40,8 @@ fn take_in(decision: &mut Decision, case: &mut Case, event: &TicketEvent, ctx: &
     let ticket = &mut case.ticket;
     ticket.id.get_or_insert_with(|| event.id.clone());
     if !ticket.received {
-        if let Some(requester) = &event.requester {
-            ticket.requester = Some(requester.clone());
+        if event.requester.is_some() && event.requester != ticket.requester {
+            ticket.requester.clone_from(&event.requester);
         }
         ticket.created_at = event.created_at.or(ticket.created_at);
     }
@@ -65,7 +65,7 @@ fn held_back(decision: &mut Decision, case: &Case, event: &TicketEvent, ctx: &Co
             }
         }
         if changed.contains(&ChangedPart::Tags) && !agreement.terms.sync_tags {
-            decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
+            decision.hold_back(&agreement.uuid, ChangedPart::Tags, Reason::NotShared);
         }
     }
     decision.changed = changed;

@@ -75,7 +75,7 @@ pub(super) fn values(
             && !agreement.terms.sync_tags
             && update.tags.as_ref().is_some_and(|tags| !tags.is_empty())
         {
-            decision.hold_back(&agreement.uuid, "tags", Reason::NotShared);
+            decision.hold_back(&agreement.uuid, ChangedPart::Tags, Reason::NotShared);
         }
         if let (Some(at), true) = (at, update.tags.is_some()) {
             share.partner_seq = share.partner_seq.max(at);
@@ -123,7 +123,7 @@ fn told(
     wanted: &mut Wanted,
 ) {
     if !mapping::crosses(&property, agreement, share.begun) {
-        return decision.hold_back(&agreement.uuid, property, Reason::NotShared);
+        return decision.hold_back(&agreement.uuid, &property, Reason::NotShared);
     }
     if share.partner.told.get(&property) != Some(wire) {
         wanted.partner_news = true;
@@ -144,7 +144,7 @@ fn not_taken(
         return;
     }
     share.agreed.not_taken.insert(title.clone(), wire.clone());
-    decision.hold_back(&agreement.uuid, format!("field:{title}"), Reason::NotShared);
+    decision.hold_back(&agreement.uuid, &Property::Field(title.clone()), Reason::NotShared);
     let detail = "this side has settled that the field is not taken from the partner".to_owned();
     wanted.fields_not_synced.push(FieldNotSynced { title, reason: Reason::NotShared, detail });
 }

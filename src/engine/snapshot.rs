@@ -1,8 +1,8 @@
 //! What the store knew when a batch began, and what the batch has made of it so far.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::domain::{Agreement, Catalogue, TicketId, User, Uuid};
+use crate::domain::{Agreement, Catalogue, Quick, TicketId, User, Uuid};
 
 use super::Case;
 
@@ -10,13 +10,13 @@ use super::Case;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Cases by ticket uuid.
-    pub cases: HashMap<Uuid, Case>,
+    pub cases: Quick<Uuid, Case>,
     /// The uuids of the desk's ids.
-    pub desk_ids: HashMap<TicketId, Uuid>,
+    pub desk_ids: Quick<TicketId, Uuid>,
     /// Agreements by uuid: those named and those of every share.
-    pub agreements: HashMap<Uuid, Agreement>,
+    pub agreements: Quick<Uuid, Agreement>,
     /// People of partners that are known, by agreement and uuid.
-    pub users: HashMap<(Uuid, Uuid), User>,
+    pub users: Quick<(Uuid, Uuid), User>,
     /// Events that were applied already.
     pub seen: HashSet<String>,
     /// The desk's custom fields, where it has sent them.

@@ -2,7 +2,7 @@
 //! one message in any of them. Should the broker refuse that one, nothing has overtaken it.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     pin::Pin,
 };
 
@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::options::Options;
 use crate::{
-    domain::{Channel, Message, MessageId, MessageType, Uuid},
+    domain::{Channel, Message, MessageId, MessageType, QuickSet, Uuid},
     ports::{BrokerError, Destination, Outgoing},
     telemetry::{Span, Step},
 };
@@ -51,7 +51,7 @@ pub(super) type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
 #[derive(Default)]
 pub(super) struct Aloft {
     pub(super) flights: FuturesUnordered<Flight>,
-    pub(super) lanes: HashSet<Lane>,
+    pub(super) lanes: QuickSet<Lane>,
     pub(super) waiting: VecDeque<Message>,
     pub(super) held: Held,
 }
@@ -65,7 +65,7 @@ impl Aloft {
     /// The next flight: the first of each lane that nothing is aloft of.
     pub(super) fn next(&mut self, options: &Options) -> Option<Flight> {
         let (mut ready, mut stays) = (Vec::new(), VecDeque::new());
-        let mut behind = HashSet::new();
+        let mut behind = QuickSet::default();
         // A partner's message under no agreement goes nowhere.
         for message in self.waiting.drain(..).filter(goes_somewhere) {
             let lane = Lane::of(&message);
@@ -105,7 +105,7 @@ impl Lane {
 /// What the broker has not taken, and so may not be overtaken.
 #[derive(Default)]
 pub(super) struct Held {
-    pub(super) behind: HashSet<Lane>,
+    pub(super) behind: QuickSet<Lane>,
     pub(super) error: Option<BrokerError>,
     /// Some were left for the next time, so that one busy ticket does not keep all others waiting.
     pub(super) left: bool,

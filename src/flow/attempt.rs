@@ -1,6 +1,6 @@
 //! One message tried: the call, what its answer means, and the note of it.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::{
     change::{self, AgreementAction, Attempted, Change, Done},
@@ -48,7 +48,7 @@ pub(super) struct Tried {
 pub(super) async fn make(
     options: &Options,
     pipeline: &Pipeline,
-    mut who: Who,
+    mut who: Arc<Who>,
     mut message: Message,
     fresh: bool,
 ) -> Tried {
@@ -97,11 +97,13 @@ pub(super) async fn make(
     }
     drop(span);
     // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
-    let written = pipeline.submit_one(Change::Attempt(Box::new(message.clone()), attempted)).await;
+    let message = Arc::new(message);
+    let written = pipeline.submit_one(Change::Attempt(message.clone(), attempted)).await;
     if let Some(issue) = issue.filter(|_| written.is_ok()) {
         // What cannot be written now is taken up later.
         let _later = Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue.id).await;
     }
+    let message = Arc::unwrap_or_clone(message);
     Tried { message, came_of_it, answered, written }
 }
 
@@ -109,13 +111,13 @@ pub(super) async fn make(
 async fn speak(
     options: &Options,
     pipeline: &Pipeline,
-    who: &mut Who,
+    who: &mut Arc<Who>,
     message: &Message,
     trace: Option<&Traceparent>,
 ) -> Verdict {
     let mut judged = call(options, who, message, trace).await;
     if let Verdict::Speak(profile) = judged {
-        who.agreement.profile = profile;
+        Arc::make_mut(who).agreement.profile = profile;
         judged = call(options, who, message, trace).await;
         if judged == Verdict::Done {
             let speak = Change::Agreement(who.agreement.uuid.clone(), AgreementAction::Speak(profile));
@@ -178,7 +180,7 @@ fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempt
     );
 }
 
-async fn call(options: &Options, who: &mut Who, message: &Message, trace: Option<&Traceparent>) -> Verdict {
+async fn call(options: &Options, who: &Who, message: &Message, trace: Option<&Traceparent>) -> Verdict {
     let Some(mut request) = request(who, message) else {
         return Verdict::Park("the agreement has no URL or no access key".to_owned());
     };

@@ -3,13 +3,10 @@
 //! What is kept here may be behind the store when another daemon works on it too: every batch writes on the version that it
 //! knew, or asks for it where it writes nothing, and when that has passed all is forgotten and read anew.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use crate::{
-    domain::{TicketId, Uuid},
+    domain::{Quick, QuickSet, TicketId, Uuid},
     engine::Stored,
     ports::{Changed, Scope},
 };
@@ -26,14 +23,14 @@ pub(super) struct Cases {
 
 #[derive(Debug, Default)]
 struct Generation {
-    tickets: HashMap<Uuid, Arc<Stored>>,
-    ids: HashMap<TicketId, Uuid>,
+    tickets: Quick<Uuid, Arc<Stored>>,
+    ids: Quick<TicketId, Uuid>,
 }
 
 impl Cases {
     /// Takes out of a scope what need not be read, and puts it there as known.
     pub(super) fn know(&self, scope: &mut Scope) {
-        let mut known: HashSet<Uuid> = HashSet::new();
+        let mut known: QuickSet<Uuid> = QuickSet::default();
         let mut found = |stored: Option<&Arc<Stored>>, scope: &mut Vec<Arc<Stored>>| {
             let Some(stored) = stored else { return false };
             if known.insert(stored.ticket.uuid.clone()) {

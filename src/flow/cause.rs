@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::change::{Attempted, Change, TicketAction};
 use crate::{
-    domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid},
+    domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid, written},
     engine::{ChangedPart, Decision, HeldBack, Refusal},
 };
 
@@ -133,7 +133,7 @@ impl Cause {
             held_back: &decision.held_back,
             messages: decision.messages.iter().map(|draft| &draft.id).collect(),
         };
-        serde_json::to_string(&line).unwrap_or_default()
+        written(&line, 768)
     }
 
     /// The line of something that was refused.

@@ -1,5 +1,7 @@
 //! Everything that can happen, as data: what the pipeline takes.
 
+use std::sync::Arc;
+
 use crate::{
     domain::{
         AccessKey, Agreement, AgreementStatus, Carried, CommentTerms, DeskEvent, Jira, Message, MessageId,
@@ -187,7 +189,7 @@ pub enum Change {
     /// Something is done once, by whoever comes first: who asks under this key is told whether he is.
     Claim(String),
     /// A message was tried.
-    Attempt(Box<Message>, Attempted),
+    Attempt(Arc<Message>, Attempted),
     /// The issue that stands for a ticket is known, though not all is done there.
     Found {
         /// The agreement.
@@ -234,7 +236,8 @@ impl Change {
             Self::Event { event, .. } => event.trace.as_ref(),
             Self::Ticket { trace, .. } => trace.as_ref(),
             Self::Once(_, change) => change.trace(),
-            Self::Attempt(message, _) | Self::Replay(message) => message.contents.trace.as_ref(),
+            Self::Attempt(message, _) => message.contents.trace.as_ref(),
+            Self::Replay(message) => message.contents.trace.as_ref(),
             _ => None,
         }
     }

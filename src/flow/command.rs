@@ -2,7 +2,7 @@
 //!
 //! Taken is not done: that the desk says with `helpdesk.command.completed`, as it does on a queue.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     attempt::{CameOfIt, Tried, is_over},
@@ -46,7 +46,7 @@ pub(super) async fn bring(
     message.attempts += 1;
     let answered = result.is_ok();
     let (change, came_of_it) = match judge(&result, now.since(message.created_at)) {
-        Judged::Taken => (Change::Attempt(Box::new(message.clone()), Attempted::Taken), CameOfIt::Done),
+        Judged::Taken => (Change::Attempt(Arc::new(message.clone()), Attempted::Taken), CameOfIt::Done),
         Judged::Refused(why) => (refused(&message, why, now), CameOfIt::Done),
         Judged::Later(why) if now.since(message.created_at) > options.give_up_after => {
             let hours = options.give_up_after.as_secs() / 3600;
@@ -62,7 +62,7 @@ pub(super) async fn bring(
             message.due_at = Some(due_at);
             message.error = Some(why.clone());
             let later = Attempted::Later { due_at, error: Some(why) };
-            (Change::Attempt(Box::new(message.clone()), later), CameOfIt::Later(due_at))
+            (Change::Attempt(Arc::new(message.clone()), later), CameOfIt::Later(due_at))
         }
     };
     let written = pipeline.submit_one(change).await;

@@ -28,7 +28,9 @@ use crate::{
 };
 
 /// How many messages are taken at once.
-const TAKE: usize = 64;
+const TAKE: usize = 128;
+/// For how long what a row said holds: after that it is looked at again before its message is sent.
+const HOLDS: Duration = Duration::from_secs(1);
 
 /// The worker of one receiver.
 #[derive(Debug)]
@@ -204,8 +206,9 @@ impl Worker {
         self.failing = present.is_failing();
         let mut flying = FuturesUnordered::new();
         let mut busy: HashSet<Uuid> = HashSet::new();
-        let mut waited: HashSet<Uuid> = HashSet::new();
-        let mut unwritten = None;
+        // What waits behind one that was refused may have been withdrawn with it.
+        let mut refused: HashSet<Uuid> = HashSet::new();
+        let (read, mut unwritten) = (self.options.clock.now(), None);
         loop {
             let healthy = self.leave_alone_until.is_none() && unwritten.is_none() && !stop.is_cancelled();
             while healthy && flying.len() < self.options.side_by_side {
@@ -214,8 +217,7 @@ impl Worker {
                 let Some((owner, queue)) = free else { break };
                 let Some(message) = queue.pop_front() else { break };
                 busy.insert(owner.clone());
-                // What waited behind another one of its ticket may have been withdrawn meanwhile.
-                let fresh = waited.insert(owner.clone());
+                let fresh = !refused.contains(owner) && self.options.clock.now().since(read) < HOLDS;
                 flying.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
             }
             let Some(Tried { message, came_of_it, answered, written }) = flying.next().await else { break };
@@ -235,7 +237,8 @@ impl Worker {
                     // What was to follow it has been withdrawn with it.
                     self.hand.remove(&message.id.owner);
                 }
-                CameOfIt::Done | CameOfIt::Parked => {}
+                CameOfIt::Parked => drop(refused.insert(message.id.owner)),
+                CameOfIt::Done => {}
             }
             if answered && self.failing && self.leave_alone_until.is_none() {
                 self.receiver.note_health(&self.pipeline, None).await;
@@ -256,7 +259,7 @@ impl Worker {
         let Some(due_at) = self.leave_alone_until else { return Ok(()) };
         let untried = self.hand.values().flatten().filter(|message| message.due_at.is_none());
         let later = |message: &Message| {
-            Change::Attempt(Box::new(message.clone()), Attempted::Later { due_at, error: None })
+            Change::Attempt(Arc::new(message.clone()), Attempted::Later { due_at, error: None })
         };
         let changes: Vec<Change> = untried.map(later).collect();
         if changes.is_empty() {

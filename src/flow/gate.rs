@@ -7,7 +7,7 @@ use std::{
 
 use super::options::Limits;
 use crate::{
-    domain::{Property, TicketUpdate, Timestamp, Uuid},
+    domain::{Comment, Property, TicketUpdate, Timestamp, Uuid},
     engine::Refusal,
 };
 
@@ -90,7 +90,7 @@ impl Limits {
             }
         }
         // Nested deeply, tags take a time to clean that grows with their square.
-        let tags = |comment: &crate::domain::Comment| {
+        let tags = |comment: &Arc<Comment>| {
             comment.html_body.as_ref().map_or(0, |html| html.bytes().filter(|byte| *byte == b'<').count())
         };
         let count: usize = update.comments.iter().map(tags).sum();
@@ -100,7 +100,7 @@ impl Limits {
                 format!("{count} HTML tags in one request: this desk takes {HTML_TAGS} at most"),
             ));
         }
-        let size = |comment: &crate::domain::Comment| {
+        let size = |comment: &Comment| {
             comment
                 .body
                 .chars()

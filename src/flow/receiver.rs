@@ -27,7 +27,7 @@ pub(super) enum Receiver {
 #[derive(Clone)]
 pub(super) enum Present {
     /// A partner, with what opens its door.
-    Partner(Box<Who>),
+    Partner(Arc<Who>),
     /// The desk.
     Desk(Arc<dyn DeskHook>),
 }
@@ -69,7 +69,7 @@ impl Receiver {
         let mut snapshot = options.store.snapshot(&scope).await?;
         let keys = options.store.access_keys(agreement).await?;
         let known = snapshot.agreements.remove(agreement);
-        Ok(known.map(|agreement| Present::Partner(Box::new(Who { agreement, keys }))))
+        Ok(known.map(|agreement| Present::Partner(Arc::new(Who { agreement, keys }))))
     }
 
     /// Notes that it fails, or answers again. Without the note it is found out again with the next attempt.
@@ -96,7 +96,7 @@ impl Present {
         fresh: bool,
     ) -> Tried {
         match self {
-            Self::Partner(who) => attempt::make(options, pipeline, *who, message, fresh).await,
+            Self::Partner(who) => attempt::make(options, pipeline, who, message, fresh).await,
             Self::Desk(hook) => command::bring(options, pipeline, &*hook, message, fresh).await,
         }
     }

@@ -25,7 +25,8 @@ pub(super) async fn known(
     if !snapshot.agreements.values().any(|agreement| agreement.local.rewrite_references) {
         return Ok(known);
     }
-    let unsent = snapshot.cases.values().flat_map(|case| &case.comments.unsent).map(|stored| &stored.comment);
+    let unsent =
+        snapshot.cases.values().flat_map(|case| &case.comments.unsent).map(|stored| &*stored.comment);
     let new = changes.iter().flat_map(|change| comments(change));
     let mentions: HashSet<TicketId> =
         new.chain(unsent).flat_map(|comment| mentioned(&comment.body)).collect();
@@ -49,7 +50,7 @@ fn comments(change: &Change) -> Vec<&Comment> {
             _ => Vec::new(),
         },
         Change::Ticket { action: TicketAction::Create(update) | TicketAction::Update(update), .. } => {
-            update.comments.iter().collect()
+            update.comments.iter().map(AsRef::as_ref).collect()
         }
         _ => Vec::new(),
     }

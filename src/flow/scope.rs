@@ -5,7 +5,7 @@ use super::{
     options::Options,
 };
 use crate::{
-    domain::{Comment, DeskEvent, EventBody, TicketEvent, TicketUpdate, Uuid},
+    domain::{Comment, DeskEvent, EventBody, Message, TicketEvent, TicketUpdate, Uuid},
     engine::drift::There,
     ports::{Scope, TicketRef},
 };
@@ -58,19 +58,14 @@ fn add(scope: &mut Scope, change: &Change) {
             scope.agreements.push(agreement.clone());
         }
         Change::Unshare(ticket) => scope.desk_ids.push(ticket.clone()),
-        Change::Attempt(message, _) | Change::Replay(message) | Change::Drop(message) => {
-            if message.kind.is_about_agreement() {
-                scope.agreements.push(message.id.owner.to_string());
-            } else {
-                scope.tickets.push(message.id.owner.clone());
-                if !matches!(
-                    change,
-                    Change::Attempt(_, Attempted::Delivered | Attempted::Taken | Attempted::Later { .. })
-                ) {
-                    scope.all_comments.push(TicketRef::Network(message.id.owner.clone()));
-                }
-            }
-        }
+        Change::Attempt(message, attempted) => match attempted {
+            _ if message.kind.is_about_agreement() => add_owner(scope, message),
+            // That it is there, or will be tried again, is written with the message alone.
+            Attempted::Delivered | Attempted::Later { .. } => {}
+            Attempted::Taken => scope.tickets.push(message.id.owner.clone()),
+            _ => add_owner(scope, message),
+        },
+        Change::Replay(message) | Change::Drop(message) => add_owner(scope, message),
         Change::Due(ticket) | Change::Refit(ticket) | Change::Retry(ticket) => {
             scope.tickets.push(ticket.clone());
         }
@@ -101,6 +96,17 @@ fn add(scope: &mut Scope, change: &Change) {
         | Change::Refitted(..)
         | Change::RefitAll
         | Change::DeclineAll(_) => {}
+    }
+}
+
+/// What a message is about, with all that a decision about it looks at.
+fn add_owner(scope: &mut Scope, message: &Message) {
+    let owner = &message.id.owner;
+    if message.kind.is_about_agreement() {
+        scope.agreements.push(owner.to_string());
+    } else {
+        scope.tickets.push(owner.clone());
+        scope.all_comments.push(TicketRef::Network(owner.clone()));
     }
 }
 

@@ -1,12 +1,12 @@
 //! A batch while it is folded: the snapshot as the changes have left it, and what is to be written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{cause::Cause, options::Options};
 use crate::{
     domain::{
         Agreement, Catalogue, Channel, Command, Contents, DeskEvent, FieldNotSynced, Kind, Message,
-        MessageId, MessageState, MessageType, Notice, TicketId, Timestamp, Traceparent, Uuid,
+        MessageId, MessageState, MessageType, Notice, QuickSet, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     ports::{Withdraw, Writes},
@@ -35,7 +35,7 @@ pub(super) struct Batch<'a> {
     pub(super) agreements_changed: bool,
     pub(super) written: Vec<Written>,
     pub(super) mails: Vec<Notice>,
-    pub(super) touched: HashSet<Uuid>,
+    pub(super) touched: QuickSet<Uuid>,
     pub(super) agreements: BTreeMap<Uuid, Agreement>,
     catalogue: Catalogue,
 }
@@ -60,7 +60,7 @@ impl<'a> Batch<'a> {
             agreements_changed: false,
             written: Vec::new(),
             mails: Vec::new(),
-            touched: HashSet::new(),
+            touched: QuickSet::default(),
             agreements: BTreeMap::new(),
             catalogue,
         }
@@ -92,10 +92,10 @@ impl<'a> Batch<'a> {
         event_at: Option<Timestamp>,
         engine: impl FnOnce(&mut Case, &Context<'_>) -> Decision,
     ) -> Decision {
-        let decision = engine(&mut case, &self.context(event_at));
+        let mut decision = engine(&mut case, &self.context(event_at));
         let tells = decision.outcome != Outcome::Unchanged || case.has_changed();
         let line = self.cause.as_ref().filter(|_| tells).map(|cause| cause.with(&decision));
-        self.keep_and_take_in(case, &decision, line);
+        self.keep_and_take_in(case, &mut decision, line);
         decision
     }
 
@@ -110,9 +110,9 @@ impl<'a> Batch<'a> {
         let before = case.clone();
         let existed = case.is_stored() || self.touched.contains(&ticket);
         match engine(&mut case, &self.context(event_at)) {
-            Ok(decision) => {
+            Ok(mut decision) => {
                 let line = self.cause.as_ref().map(|cause| cause.with(&decision));
-                self.keep_and_take_in(case, &decision, line);
+                self.keep_and_take_in(case, &mut decision, line);
                 Ok(decision)
             }
             Err(refusal) => {
@@ -129,7 +129,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Keeps a case with what was decided about it. The line of its history travels with the first message, if there is one.
-    fn keep_and_take_in(&mut self, case: Case, decision: &Decision, line: Option<String>) {
+    fn keep_and_take_in(&mut self, case: Case, decision: &mut Decision, line: Option<String>) {
         let (ticket, number, first) =
             (case.ticket.uuid.clone(), case.ticket.messages, self.writes.messages.len());
         self.keep(case);
@@ -149,19 +149,20 @@ impl<'a> Batch<'a> {
         self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
     }
 
-    fn take_in(&mut self, ticket: &Uuid, decision: &Decision) {
+    /// Takes in what was decided: of the decision stays what it says of itself.
+    fn take_in(&mut self, ticket: &Uuid, decision: &mut Decision) {
         for user in &decision.users {
             self.snapshot.users.insert((user.agreement.clone(), user.uuid.clone()), user.clone());
         }
-        self.writes.users.extend(decision.users.iter().cloned());
-        self.writes.issues.extend(decision.issues.iter().cloned());
+        self.writes.users.append(&mut decision.users);
+        self.writes.issues.append(&mut decision.issues);
         for agreement in &decision.withdraw {
             self.writes
                 .withdraw
                 .push(Withdraw { ticket: Some(ticket.clone()), agreement: agreement.clone() });
             self.withdraw_unwritten(Some(ticket), agreement);
         }
-        for draft in &decision.messages {
+        for draft in std::mem::take(&mut decision.messages) {
             self.message(draft);
         }
     }
@@ -179,10 +180,11 @@ impl<'a> Batch<'a> {
     }
 
     /// Turns a draft into a message row.
-    pub(super) fn message(&mut self, draft: &Draft) {
+    pub(super) fn message(&mut self, draft: Draft) {
         let agreement = draft.agreement.as_ref().and_then(|uuid| self.snapshot.agreements.get(uuid));
-        let body = wire::encode(draft, agreement, &self.options.desk, &self.catalogue, self.now);
+        let body = wire::encode(&draft, agreement, &self.options.desk, &self.catalogue, self.now);
         let kind = draft.content.kind();
+        let bridged = agreement.is_some_and(|agreement| agreement.kind == Kind::Queue);
         if let Content::Command(Command::Notice(notice)) = &draft.content
             && MAILED.contains(&notice.kind)
         {
@@ -200,12 +202,12 @@ impl<'a> Batch<'a> {
         self.writes.messages.push(Message {
             seq: 0,
             before: None,
-            id: draft.id.clone(),
-            agreement: draft.agreement.clone(),
+            id: draft.id,
+            agreement: draft.agreement,
             kind,
             state: MessageState::Pending,
             body,
-            contents: Contents { trace: self.trace.clone(), ..draft.contents.clone() },
+            contents: Contents { trace: self.trace.clone(), ..draft.contents },
             attempts: 0,
             due_at: None,
             error: None,
@@ -213,7 +215,7 @@ impl<'a> Batch<'a> {
             created_at: self.now,
             updated_at: self.now,
             cause: None,
-            bridged: agreement.is_some_and(|agreement| agreement.kind == Kind::Queue),
+            bridged,
         });
     }
 
@@ -262,7 +264,7 @@ impl<'a> Batch<'a> {
             self.writes.withdraw.push(Withdraw { ticket: None, agreement: agreement.uuid.clone() });
             self.withdraw_unwritten(None, &agreement.uuid);
         }
-        for draft in &ruling.messages {
+        for draft in ruling.messages {
             self.message(draft);
         }
         agreement

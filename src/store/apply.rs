@@ -6,7 +6,7 @@ use super::{
     agreement, comment,
     link::{Cell, Statement, Type},
     message, recorded,
-    row::{json, word},
+    row::{json, json_of, word},
     share_form::SharesForm,
     vault::Vault,
 };
@@ -111,8 +111,8 @@ fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
         now.into(),
         ticket.last_message.into(),
         ticket.last_comment.into(),
-        json(ticket),
-        json(&SharesForm(&changed.stored)),
+        json_of(ticket, 1280),
+        json_of(&SharesForm(&changed.stored), 640),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     link::{Cell, Link, Row, Statement, Type},
-    row::{Reader, json},
+    row::{Reader, json_of},
 };
 use crate::{
     domain::{Heard, StoredComment, Uuid},
@@ -33,7 +33,7 @@ pub(super) fn insert(comments: &[NewComment]) -> Statement {
             stored.n.into(),
             stored.comment.id.clone().into(),
             stored.from.as_ref().into(),
-            json(&stored.comment),
+            json_of(&stored.comment, 300 + stored.comment.body.len()),
         ]
     };
     let sql = "insert into comment (seq, before, ticket, uuid, n, id, origin, doc) \
@@ -67,7 +67,7 @@ fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
     let from = row.optional_text().map(Uuid::new);
     let mut comment: crate::domain::Comment = row.json()?;
     comment.id = id.or(comment.id);
-    Ok((ticket, StoredComment { n, from, comment }))
+    Ok((ticket, StoredComment { n, from, comment: comment.into() }))
 }
 
 /// All comments of tickets: from the last one of each, every comment leads to the one before it.

@@ -1,6 +1,6 @@
 //! What one database does for the store: run statements, and transactions given as lists of them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
@@ -13,6 +13,8 @@ pub(super) enum Cell {
     Null,
     Int(i64),
     Text(String),
+    /// A text that stands elsewhere too; only going in.
+    Shared(Arc<str>),
 }
 
 /// The type of a column of [`Rows`].
@@ -140,7 +142,7 @@ impl From<&str> for Cell {
 }
 impl From<&crate::domain::Uuid> for Cell {
     fn from(value: &crate::domain::Uuid) -> Self {
-        Self::Text(value.as_str().to_owned())
+        Self::Shared(value.into())
     }
 }
 impl From<crate::domain::Timestamp> for Cell {

@@ -1,8 +1,10 @@
 //! The message table: outbox, history and dead letters in one.
 
+use std::collections::BTreeMap;
+
 use super::{
     link::{Cell, Row, Statement, Type},
-    row::{Reader, json},
+    row::{Reader, json_of},
 };
 use crate::{
     domain::{Channel, Message, MessageId, MessageState, MessageType, Uuid},
@@ -179,6 +181,10 @@ pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
         ("cause", Type::Text),
         ("daemon", Type::Text),
     ];
+    let daemon: Cell = Cell::Shared(daemon.into());
+    let mut words: BTreeMap<&str, Cell> = BTreeMap::new();
+    let mut word =
+        |word: &'static str| words.entry(word).or_insert_with(|| Cell::Shared(word.into())).clone();
     let row = |message: &Message| {
         vec![
             message.seq.into(),
@@ -186,15 +192,15 @@ pub(super) fn insert(messages: &[Message], daemon: &str) -> Statement {
             (&message.id.owner).into(),
             message.id.n.into(),
             message.agreement.as_ref().into(),
-            message.kind.as_str().into(),
-            stored_as(message).into(),
+            word(message.kind.as_str()),
+            word(stored_as(message)),
             message.body.as_str().into(),
-            json(&message.contents),
+            json_of(&message.contents, 256),
             message.error.clone().into(),
             message.event_at.into(),
             message.created_at.into(),
             message.cause.as_deref().into(),
-            daemon.into(),
+            daemon.clone(),
         ]
     };
     let sql = "insert into message (seq, before, owner, n, agreement, kind, state, body, contents, attempts, error, event_at, \

@@ -120,7 +120,8 @@ async fn run(
             query = match arg {
                 Cell::Null => query.bind(Option::<String>::None),
                 Cell::Int(value) => query.bind(*value),
-                Cell::Text(value) => query.bind(value.clone()),
+                Cell::Text(value) => query.bind(value.as_str()),
+                Cell::Shared(value) => query.bind(&**value),
             };
         }
         if let Some(rows) = &statement.rows {
@@ -160,7 +161,7 @@ fn as_one(statements: &[(usize, Statement)], texts: &[String]) -> String {
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 
 /// Many rows travel as one array a column.
-fn bind_columns<'q>(mut query: Query<'q>, rows: &Rows) -> Query<'q> {
+fn bind_columns<'q>(mut query: Query<'q>, rows: &'q Rows) -> Query<'q> {
     for (at, (_, kind)) in rows.columns.iter().enumerate() {
         let column = rows.rows.iter().map(|row| row.get(at));
         query = match kind {
@@ -175,8 +176,8 @@ fn bind_columns<'q>(mut query: Query<'q>, rows: &Rows) -> Query<'q> {
             Type::Text => query.bind(
                 column
                     .map(|cell| match cell {
-                        // PostgreSQL's text cannot hold a NUL.
-                        Some(Cell::Text(value)) => Some(value.replace('\0', "\u{fffd}")),
+                        Some(Cell::Text(value)) => Some(without_nul(value)),
+                        Some(Cell::Shared(value)) => Some(without_nul(value)),
                         _ => None,
                     })
                     .collect::<Vec<_>>(),
@@ -184,6 +185,11 @@ fn bind_columns<'q>(mut query: Query<'q>, rows: &Rows) -> Query<'q> {
         };
     }
     query
+}
+
+/// PostgreSQL's text cannot hold a NUL.
+fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.as_bytes().contains(&0) { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 fn table(rows: &Rows) -> String {

@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::link::{Cell, Row};
 use crate::{
-    domain::{Timestamp, Uuid},
+    domain::{Timestamp, Uuid, written},
     ports::StoreError,
 };
 
@@ -32,6 +32,7 @@ impl Reader {
     pub(super) fn text(&mut self) -> Result<String, StoreError> {
         match self.next() {
             Cell::Text(text) => Ok(text),
+            Cell::Shared(text) => Ok(text.as_ref().to_owned()),
             Cell::Int(value) => Ok(value.to_string()),
             Cell::Null => Err(self.broken("is null")),
         }
@@ -40,6 +41,7 @@ impl Reader {
     pub(super) fn optional_text(&mut self) -> Option<String> {
         match self.next() {
             Cell::Text(text) => Some(text),
+            Cell::Shared(text) => Some(text.as_ref().to_owned()),
             Cell::Int(value) => Some(value.to_string()),
             Cell::Null => None,
         }
@@ -49,6 +51,7 @@ impl Reader {
         match self.next() {
             Cell::Int(value) => Ok(value),
             Cell::Text(text) => text.parse().map_err(|_| self.broken("is no number")),
+            Cell::Shared(text) => text.parse().map_err(|_| self.broken("is no number")),
             Cell::Null => Err(self.broken("is null")),
         }
     }
@@ -86,7 +89,12 @@ impl Reader {
 
 /// A document column.
 pub(super) fn json(value: &impl Serialize) -> Cell {
-    Cell::Text(serde_json::to_string(value).unwrap_or_default())
+    Cell::Text(written(value, 128))
+}
+
+/// A document column that takes about so many bytes.
+pub(super) fn json_of(value: &impl Serialize, about: usize) -> Cell {
+    Cell::Text(written(value, about))
 }
 
 /// A column that holds a word of a fixed set.

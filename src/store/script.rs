@@ -116,6 +116,7 @@ fn json(rows: &Rows) -> String {
         Cell::Null => serde_json::Value::Null,
         Cell::Int(value) => (*value).into(),
         Cell::Text(value) => value.as_str().into(),
+        Cell::Shared(value) => (**value).into(),
     };
     let alone = rows.columns.len() == 1;
     let row = |row: &Vec<Cell>| match row.as_slice() {

@@ -143,6 +143,7 @@ async fn run(
             Cell::Null => query.bind(Option::<String>::None),
             Cell::Int(value) => query.bind(value),
             Cell::Text(value) => query.bind(value),
+            Cell::Shared(value) => query.bind(value),
         };
     }
     let (mut given, mut ended) = (connection.fetch_many(query), 0);

@@ -107,7 +107,7 @@ pub fn link(update: &TicketUpdate) -> Option<&str> {
 
 /// The comment that a new issue's description carries: the first that everybody may read.
 pub fn first_public(update: &TicketUpdate) -> Option<&Comment> {
-    update.comments.iter().find(|comment| comment.privacy().is_public())
+    update.comments.iter().map(AsRef::as_ref).find(|comment| comment.privacy().is_public())
 }
 
 /// How a comment that not everybody may read is kept from the others.

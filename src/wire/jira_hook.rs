@@ -4,7 +4,10 @@
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value's index gives null where there is nothing")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -104,18 +107,20 @@ impl Hook {
                 update.actor = reader.person(&self.payload["user"]);
                 // Data Center tells a comment with the change that came with it, beside a webhook of the comment's own.
                 match self.payload["issue_event_type_name"].as_str() {
-                    Some("issue_comment_edited") => update.comments.extend(self.edited(&reader, known)),
+                    Some("issue_comment_edited") => {
+                        update.comments.extend(self.edited(&reader, known).map(Arc::new))
+                    }
                     Some("issue_comment_deleted") => {}
-                    _ => update.comments.extend(self.said(&reader)),
+                    _ => update.comments.extend(self.said(&reader).map(Arc::new)),
                 }
             }
             Kind::Commented => {
                 update.actor = reader.person(&comment["author"]);
-                update.comments.extend(self.said(&reader));
+                update.comments.extend(self.said(&reader).map(Arc::new));
             }
             Kind::Edited => {
                 update.actor = reader.person(editor(comment));
-                update.comments.extend(self.edited(&reader, known));
+                update.comments.extend(self.edited(&reader, known).map(Arc::new));
             }
             Kind::Deleted => {}
         }

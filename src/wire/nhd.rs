@@ -1,6 +1,8 @@
 //! What partners say and hear: the Networked Help Desk protocol 1.0, in all dialects that are known of it.
 
 pub use super::nhd_ticket::ticket;
+use std::sync::Arc;
+
 use super::{
     Error, date,
     nhd_form::{ActorForm, AgreementForm, AttachmentForm, CommentForm, FieldsForm, TicketForm},
@@ -100,7 +102,7 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
         .comments
         .unwrap_or_default()
         .into_iter()
-        .map(|form| comment(form, unmarked))
+        .map(|form| comment(form, unmarked).map(Arc::new))
         .collect::<Result<_, _>>()?;
     // Nothing depends on its being there, so one of another shape is as good as none.
     let extra = form.crossdesk.and_then(|extra| Some((serde_json::from_value(extra.clone()).ok()?, extra)));
@@ -151,7 +153,8 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
 
 /// A ticket as partners sent it, with their HTML made harmless. That takes time, so what is too much is refused before.
 pub fn cleaned(mut update: TicketUpdate) -> TicketUpdate {
-    for comment in &mut update.comments {
+    for comment in update.comments.iter_mut().filter(|comment| comment.html_body.is_some()) {
+        let comment = Arc::make_mut(comment);
         let Some(html) = comment.html_body.take() else { continue };
         let html = text::safe_html(&html);
         if comment.body.is_empty() {

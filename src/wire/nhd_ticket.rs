@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use super::date;
-use crate::domain::{Attachment, Comment, Extra, Person, Property, Role, TicketUpdate, Uuid, Value};
+use crate::domain::{Attachment, Comment, Extra, Person, Property, Role, TicketUpdate, Uuid, Value, written};
 
 #[derive(Serialize)]
 struct TicketForm<'a> {
@@ -111,13 +111,14 @@ pub fn ticket(update: &TicketUpdate) -> String {
         custom_status: word(Property::CustomStatus),
         requester: update.requester.as_ref().map(actor),
         current_actor: update.actor.as_ref().map(actor),
-        comments: update.comments.iter().map(comment).collect(),
+        comments: update.comments.iter().map(|said| comment(said)).collect(),
         tags: update.tags.as_deref(),
         original_id: update.original_id.as_deref(),
         custom_fields: FieldsForm(update),
         crossdesk: extra(update),
     };
-    serde_json::to_string(&form).unwrap_or_default()
+    let comments: usize = update.comments.iter().map(|comment| 300 + comment.body.len()).sum();
+    written(&form, 512 + comments)
 }
 
 fn actor(person: &Person) -> ActorForm<'_> {

@@ -3,7 +3,7 @@
 use crossdesk::{
     demo::{Habits, HelpDesk},
     domain::{
-        Agreement, AgreementStatus, Catalogue, Direction, EventBody, MessageType, Namespace, Terms,
+        Agreement, AgreementStatus, Catalogue, Direction, EventBody, MessageType, Namespace, Quick, Terms,
         TicketEvent, Timestamp, User, Uuid,
     },
     engine::{
@@ -28,7 +28,7 @@ pub(crate) struct Side {
     pub(crate) habits: Habits,
     pub(crate) facts: Desk,
     pub(crate) links: Vec<Link>,
-    pub(crate) users: HashMap<(Uuid, Uuid), User>,
+    pub(crate) users: Quick<(Uuid, Uuid), User>,
     pub(crate) case: Option<Case>,
     pub(crate) now: i64,
     pub(crate) events: VecDeque<Value>,
@@ -67,7 +67,7 @@ impl Side {
                 takes_commands: false,
             },
             links,
-            users: HashMap::new(),
+            users: Quick::default(),
             case: None,
             now: 1_000_000,
             events: VecDeque::new(),

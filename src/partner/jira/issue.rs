@@ -56,7 +56,8 @@ pub(super) async fn create(
     let rest: Vec<&Comment> = update
         .comments
         .iter()
-        .filter(|comment| described.as_deref() != Some(comment.uuid.as_str()))
+        .map(AsRef::as_ref)
+        .filter(|comment: &&Comment| described.as_deref() != Some(comment.uuid.as_str()))
         .collect();
     comments::write(session, facts, &issue.key, &rest, since, &mut carried.obstacles).await?;
     status(session, facts, &issue.key, update, carried).await
@@ -101,7 +102,7 @@ pub(super) async fn update(
     let issue = known(session, facts).await?;
     let setting = fields::of(update, facts, carried);
     change(session, facts, &issue, setting, labels(update), carried).await?;
-    let comments: Vec<&Comment> = update.comments.iter().collect();
+    let comments: Vec<&Comment> = update.comments.iter().map(AsRef::as_ref).collect();
     let since = Some(session.errand.since);
     comments::write(session, facts, &issue, &comments, since, &mut carried.obstacles).await?;
     status(session, facts, &issue, update, carried).await

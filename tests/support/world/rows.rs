@@ -163,7 +163,7 @@ impl Rows {
         for (ticket, uuid, id) in &writes.learnt {
             let comments = self.comments.entry(ticket.clone()).or_default();
             for stored in comments.iter_mut().filter(|stored| stored.comment.uuid == *uuid) {
-                stored.comment.id = Some(id.clone());
+                Arc::make_mut(&mut stored.comment).id = Some(id.clone());
             }
         }
         for user in &writes.users {
