@@ -20,6 +20,9 @@ use crate::{
 
 /// How long anything on the broker may take before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for
+/// each direction, which at the broker's own 128 KiB would be 8 MiB.
+const FRAME: u32 = 16 * 1024;
 /// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
 const PREFETCH: u16 = 4000;
 /// The least of it for one of several queues of events.
@@ -55,6 +58,7 @@ impl Amqp {
             .parse()
             .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
         uri.query.heartbeat.get_or_insert(20);
+        uri.query.frame_max.get_or_insert(FRAME);
         Ok(Self { uri, authorities, topology, link: Mutex::new(None) })
     }
 

@@ -36,15 +36,48 @@ pub(super) enum CameOfIt {
 
 /// A message that was tried.
 pub(super) struct Tried {
-    pub(super) message: Message,
+    pub(super) message: Arc<Message>,
     pub(super) came_of_it: CameOfIt,
-    /// The partner has said something, whatever it said.
+    /// The receiver has said something, whatever it said.
     pub(super) answered: bool,
-    /// Whether what came of it is safe.
+    /// What came of it, to be written; nothing where it need not have been tried.
+    pub(super) note: Option<Change>,
+    /// The issue that stands for its ticket: what waited for it to be known is let go once the note is written.
+    pub(super) issue: Option<(Arc<Who>, String)>,
+}
+
+/// A message that was tried, and whether what came of it is safe.
+pub(super) struct Noted {
+    pub(super) message: Arc<Message>,
+    pub(super) came_of_it: CameOfIt,
+    pub(super) answered: bool,
     pub(super) written: change::Answer,
 }
 
-/// Tries a message, in the other dialect too where the partner asks for it, and has what came of it written.
+impl Tried {
+    /// One that need no longer be sent.
+    pub(super) fn over(message: Message) -> Self {
+        let message = Arc::new(message);
+        Self { message, came_of_it: CameOfIt::Done, answered: false, note: None, issue: None }
+    }
+
+    /// Has what came of it written, before the queue is acknowledged; when the daemon is stopping it is tried again after the
+    /// start.
+    pub(super) async fn note(self, options: &Options, pipeline: &Pipeline) -> Noted {
+        let Self { message, came_of_it, answered, note, issue } = self;
+        let written = match note {
+            Some(note) => pipeline.submit_one(note).await,
+            None => Ok(Done::default()),
+        };
+        if let Some((who, issue)) = issue.filter(|_| written.is_ok()) {
+            // What cannot be written now is taken up later.
+            let _later = Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue).await;
+        }
+        Noted { message, came_of_it, answered, written }
+    }
+}
+
+/// Tries a message, in the other dialect too where the partner asks for it.
 pub(super) async fn make(
     options: &Options,
     pipeline: &Pipeline,
@@ -57,7 +90,7 @@ pub(super) async fn make(
     // An agreement that has ended has withdrawn what was on its way, whoever has it in hand.
     let over = !message.kind.is_about_agreement() && ended();
     if over || (!fresh && is_over(options, &message).await) {
-        return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
+        return Tried::over(message);
     }
     let begun = options.clock.now();
     let mut span = Span::follow("deliver", Step::Called, message.contents.trace.as_ref());
@@ -96,15 +129,9 @@ pub(super) async fn make(
         span.fail(why);
     }
     drop(span);
-    // Written before the queue is acknowledged; when the daemon is stopping it is tried again after the start.
     let message = Arc::new(message);
-    let written = pipeline.submit_one(Change::Attempt(message.clone(), attempted)).await;
-    if let Some(issue) = issue.filter(|_| written.is_ok()) {
-        // What cannot be written now is taken up later.
-        let _later = Hooks::new(options.clone(), pipeline.clone()).release(&who.agreement, &issue.id).await;
-    }
-    let message = Arc::unwrap_or_clone(message);
-    Tried { message, came_of_it, answered, written }
+    let note = Some(Change::Attempt(message.clone(), attempted));
+    Tried { message, came_of_it, answered, note, issue: issue.map(|issue| (who, issue.id)) }
 }
 
 /// Speaks the protocol, in the other dialect where the partner asks for it.

@@ -11,8 +11,9 @@ use crate::{
     ports::{Changed, Scope},
 };
 
-/// How many tickets make a generation; there are two.
-const GENERATION: usize = 4000;
+/// How many tickets make a generation. There are two, and the older goes when both together are more than two of these and the
+/// younger alone is one: as many tickets as are busy at once stay, up to that.
+const GENERATION: usize = 3000;
 
 /// Tickets that were written lately.
 #[derive(Debug, Default)]
@@ -56,7 +57,8 @@ impl Cases {
     pub(super) fn keep(&mut self, written: &[Changed]) {
         for Changed { stored, .. } in written {
             let ticket = &stored.ticket;
-            if self.young.tickets.len() >= GENERATION {
+            let (young, old) = (self.young.tickets.len(), self.old.tickets.len());
+            if young >= GENERATION && young + old >= 2 * GENERATION {
                 self.old = std::mem::take(&mut self.young);
             }
             // Of two states of one ticket, only the newer is of any use.

@@ -6,9 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     attempt::{CameOfIt, Tried, is_over},
-    change::{Attempted, Change, Done},
+    change::{Attempted, Change},
     options::Options,
-    pipeline::Pipeline,
 };
 use crate::{
     domain::{Completion, CompletionStatus, DeskEvent, EventBody, Message, Revision, Timestamp},
@@ -21,16 +20,15 @@ const NOBODY_THERE: Duration = Duration::from_secs(3600);
 /// How many words of an answer are kept.
 const WORDS: usize = 300;
 
-/// Brings a command, and has what came of it written.
+/// Brings a command.
 pub(super) async fn bring(
     options: &Options,
-    pipeline: &Pipeline,
     hook: &dyn DeskHook,
     mut message: Message,
     fresh: bool,
 ) -> Tried {
     if !fresh && is_over(options, &message).await {
-        return Tried { message, came_of_it: CameOfIt::Done, answered: false, written: Ok(Done::default()) };
+        return Tried::over(message);
     }
     let mut span = Span::follow("bring command", Step::Called, message.contents.trace.as_ref());
     span.set("messaging.message.id", &message.id);
@@ -65,8 +63,7 @@ pub(super) async fn bring(
             (Change::Attempt(Arc::new(message.clone()), later), CameOfIt::Later(due_at))
         }
     };
-    let written = pipeline.submit_one(change).await;
-    Tried { message, came_of_it, answered, written }
+    Tried { message: Arc::new(message), came_of_it, answered, note: Some(change), issue: None }
 }
 
 enum Judged {

@@ -15,7 +15,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt::{CameOfIt, Tried},
+    attempt::{CameOfIt, Noted},
     change::{Attempted, Change},
     options::Options,
     pipeline::Pipeline,
@@ -204,40 +204,52 @@ impl Worker {
             return Ok(());
         };
         self.failing = present.is_failing();
-        let mut flying = FuturesUnordered::new();
+        let (mut calls, mut notes) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut busy: HashSet<Uuid> = HashSet::new();
         // What waits behind one that was refused may have been withdrawn with it.
         let mut refused: HashSet<Uuid> = HashSet::new();
         let (read, mut unwritten) = (self.options.clock.now(), None);
         loop {
             let healthy = self.leave_alone_until.is_none() && unwritten.is_none() && !stop.is_cancelled();
-            while healthy && flying.len() < self.options.side_by_side {
+            while healthy && calls.len() < self.options.side_by_side {
                 let free =
                     self.hand.iter_mut().find(|(owner, queue)| !busy.contains(*owner) && !queue.is_empty());
                 let Some((owner, queue)) = free else { break };
                 let Some(message) = queue.pop_front() else { break };
                 busy.insert(owner.clone());
                 let fresh = !refused.contains(owner) && self.options.clock.now().since(read) < HOLDS;
-                flying.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
+                calls.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
             }
-            let Some(Tried { message, came_of_it, answered, written }) = flying.next().await else { break };
+            // Whoever is called meanwhile need not wait for the note of another.
+            let Noted { message, came_of_it, answered, written } = tokio::select! {
+                biased;
+                Some(noted) = notes.next() => noted,
+                Some(tried) = calls.next() => {
+                    if let CameOfIt::Later(due) = tried.came_of_it {
+                        self.leave_alone_until = self.leave_alone_until.max(Some(due));
+                    }
+                    notes.push(tried.note(&self.options, &self.pipeline));
+                    continue;
+                }
+                else => break,
+            };
             busy.remove(&message.id.owner);
             if let Err(refusal) = written {
                 unwritten = Some(refusal.reason);
             }
             match came_of_it {
-                CameOfIt::Later(due) => {
+                CameOfIt::Later(_) => {
                     let why = message.error.clone().unwrap_or_default();
                     self.receiver.note_health(&self.pipeline, Some(why)).await;
                     self.failing = true;
-                    self.leave_alone_until = Some(self.leave_alone_until.map_or(due, |known| known.max(due)));
-                    self.hand.entry(message.id.owner.clone()).or_default().push_front(message);
+                    let queue = self.hand.entry(message.id.owner.clone()).or_default();
+                    queue.push_front(Arc::unwrap_or_clone(message));
                 }
                 CameOfIt::Parked if message.kind == MessageType::TicketCreate => {
                     // What was to follow it has been withdrawn with it.
                     self.hand.remove(&message.id.owner);
                 }
-                CameOfIt::Parked => drop(refused.insert(message.id.owner)),
+                CameOfIt::Parked => drop(refused.insert(message.id.owner.clone())),
                 CameOfIt::Done => {}
             }
             if answered && self.failing && self.leave_alone_until.is_none() {
@@ -245,7 +257,7 @@ impl Worker {
                 self.failing = false;
             }
         }
-        drop(flying);
+        drop((calls, notes));
         self.hand.retain(|_, queue| !queue.is_empty());
         match unwritten {
             // Not acknowledged, so that it is looked at again.

@@ -97,7 +97,7 @@ impl Present {
     ) -> Tried {
         match self {
             Self::Partner(who) => attempt::make(options, pipeline, who, message, fresh).await,
-            Self::Desk(hook) => command::bring(options, pipeline, &*hook, message, fresh).await,
+            Self::Desk(hook) => command::bring(options, &*hook, message, fresh).await,
         }
     }
 }

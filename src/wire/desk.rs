@@ -131,37 +131,49 @@ fn ticket(
     for field in form.custom_fields {
         properties.insert(Property::Field(field.title), field.value.into());
     }
+    let named = data.actor.as_ref().is_some_and(|form| form.uuid.is_some());
+    let actor = data.actor.take().map(|form| person(form, ours, None));
+    let known = actor.as_ref().filter(|_| !named);
     let event = TicketEvent {
         id,
         uuid: form.uuid,
         revision: Revision { number: form.revision, time },
         properties,
         tags: form.tags.map(Tags::from),
-        requester: form.requester.map(|form| person(form, ours)),
+        requester: form.requester.map(|form| person(form, ours, known)),
         via: form.via,
         created_at: form.created_at.as_deref().and_then(date::parse),
-        comments: std::mem::take(&mut data.comments).into_iter().map(|form| comment(form, ours)).collect(),
+        comments: std::mem::take(&mut data.comments)
+            .into_iter()
+            .map(|form| comment(form, ours, known))
+            .collect(),
         comments_complete: data.comments_complete,
-        actor: data.actor.take().map(|form| person(form, ours)),
+        actor,
         command_id: data.command_id.as_deref().and_then(MessageId::parse),
     };
     Ok((event, data))
 }
 
-/// Somebody whom the desk gives no id is named by what he is called.
-fn person(form: PersonForm, ours: &Namespace) -> Person {
+/// Somebody whom the desk gives no id is named by what he is called. Who made the change has mostly written its comments too: his
+/// uuid is known.
+fn person(form: PersonForm, ours: &Namespace, actor: Option<&Person>) -> Person {
     let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
     let called = form.name.or_else(|| form.id.clone()).unwrap_or_else(|| "Unknown".to_owned());
-    let uuid = form.uuid.unwrap_or_else(|| ours.user(form.id.as_deref().unwrap_or(&called)));
-    Person { uuid, name: called, id: form.id.map(UserId::new), role }
+    let id = form.id.map(UserId::new);
+    let is_actor = |actor: &&Person| id.is_some() && actor.id == id;
+    let uuid = form.uuid.unwrap_or_else(|| match actor.filter(is_actor) {
+        Some(actor) => actor.uuid.clone(),
+        None => ours.user(id.as_ref().map_or(&called, UserId::as_str)),
+    });
+    Person { uuid, name: called, id, role }
 }
 
-fn comment(form: CommentForm, ours: &Namespace) -> (Comment, bool) {
+fn comment(form: CommentForm, ours: &Namespace, actor: Option<&Person>) -> (Comment, bool) {
     let named = form.uuid.is_some();
     let uuid = form.uuid.unwrap_or_else(|| ours.comment(&form.id));
     let author = form.author.map_or_else(
         || Person { uuid: ours.user(""), id: None, name: "Unknown".to_owned(), role: Role::EndUser },
-        |form| person(form, ours),
+        |form| person(form, ours, actor),
     );
     let mut comment =
         Comment::new(uuid, author, form.body.unwrap_or_default(), Privacy::from_flag(form.public));

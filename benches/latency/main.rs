@@ -3,7 +3,9 @@
 //! ```sh
 //! cargo bench --bench latency -- 200 20          # events a second, seconds
 //! cargo bench --bench latency -- beside 100 10   # beside three other partners, first well, then down, silent, refusing
+//! cargo bench --bench latency -- queue 500 20    # to four partner queues: until whoever takes from them has the message
 //! ```
+//! In `queue` the daemon is a process of its own and the agreements are of kind `queue`; the events are those of `pipeline`.
 //! Prints how many arrived and the percentiles in milliseconds. The daemon, the desk, the partner and RabbitMQ share the
 //! machine, so the figures are of all of them together.
 #![expect(
@@ -25,7 +27,16 @@
     reason = "the bench uses a part of what the tests stand on"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../pipeline/broker.rs"]
+mod broker;
+#[path = "../pipeline/daemon.rs"]
+mod daemon;
+#[path = "../pipeline/events.rs"]
+mod events;
+#[path = "../pipeline/measured.rs"]
+mod measured;
+mod queue;
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};
@@ -64,6 +75,10 @@ async fn main() {
     let args: Vec<String> = std::env::args().collect();
     let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let (rate, seconds) = (numbers.first().copied().unwrap_or(200), numbers.get(1).copied().unwrap_or(10));
+    if args.iter().any(|arg| arg == "queue") {
+        println!("{}", figures("to partner queues", rate, queue::measure(rate, seconds).await));
+        return;
+    }
     let daemon = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
         config.log.level = "error".to_owned();
         config.delivery.retry = crossdesk::config::Config::default().delivery.retry;
