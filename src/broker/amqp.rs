@@ -27,8 +27,8 @@ const FRAME: u32 = 16 * 1024;
 const PREFETCH: u16 = 4000;
 /// The least of it for one of several queues of events.
 const LEAST: u16 = 200;
-/// The same of one partner queue: a few tickets side by side.
-const PARTNER_PREFETCH: u16 = 256;
+/// The same of one partner queue: what a worker takes at once.
+const PARTNER_PREFETCH: u16 = 512;
 
 /// RabbitMQ.
 pub(super) struct Amqp {

@@ -27,8 +27,9 @@ use crate::{
     telemetry::Outages,
 };
 
-/// How many messages are taken at once.
-const TAKE: usize = 128;
+/// How many messages are taken at once. A round lasts as long as the ticket with the most of them needs, one after the other: the
+/// more tickets are in it, the less the others wait for that one.
+const TAKE: usize = 512;
 /// For how long what a row said holds: after that it is looked at again before its message is sent.
 const HOLDS: Duration = Duration::from_secs(1);
 

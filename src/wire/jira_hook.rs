@@ -108,7 +108,7 @@ impl Hook {
                 // Data Center tells a comment with the change that came with it, beside a webhook of the comment's own.
                 match self.payload["issue_event_type_name"].as_str() {
                     Some("issue_comment_edited") => {
-                        update.comments.extend(self.edited(&reader, known).map(Arc::new))
+                        update.comments.extend(self.edited(&reader, known).map(Arc::new));
                     }
                     Some("issue_comment_deleted") => {}
                     _ => update.comments.extend(self.said(&reader).map(Arc::new)),
