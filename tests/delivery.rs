@@ -7,6 +7,7 @@ use crossdesk::{
     flow::{Verdict, verdict},
     ports::{Answer, CallError},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{FakePartner, Pair, TestDaemon, until};
@@ -198,6 +199,44 @@ async fn a_daemon_that_is_told_to_stop_finishes_what_a_partner_is_answering() {
         assert_eq!(partner.tickets("POST").len(), 1, "{pair:?}: once");
         daemon.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_call_is_not_sent_once_its_share_has_ended() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = daemon.agreed().await;
+    let (first, id) = (daemon.open_and_share(&uuid, "One").await, daemon.open_and_share(&uuid, "Two").await);
+    until("both are out", async || (partner.tickets("POST").len() == 2).then_some(())).await;
+    let gate = partner.hold();
+    let put = async |count: usize| {
+        until("it is called", async || (partner.tickets("PUT").len() == count).then_some(())).await;
+    };
+    let event = daemon.desk(|d| d.comment(&first, "Smith", "first", true));
+    daemon.tell(&event).await;
+    put(1).await;
+    // While that is being answered, more comes up for the other ticket: the next round has all of it in hand.
+    for body in ["one", "two", "three"] {
+        let event = daemon.desk(|d| d.comment(&id, "Smith", body, true));
+        daemon.tell(&event).await;
+    }
+    let messages = async |state: &str, count: usize| {
+        until(&format!("{count} are {state}"), async || {
+            let story = daemon.get(&format!("tickets/{id}/explain")).await;
+            let messages = story["messages"].as_array().unwrap();
+            let updates = messages.iter().filter(|m| m["kind"] == "ticket.update" && m["state"] == state);
+            (updates.count() == count).then_some(())
+        })
+        .await;
+    };
+    messages("published", 3).await;
+    gate.add_permits(1);
+    put(2).await;
+    daemon.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
+    messages("withdrawn", 2).await;
+    gate.add_permits(1000);
+    until("the end is told", async || partner.tickets("DELETE").pop()).await;
+    daemon.until_quiet().await;
+    assert_eq!(bodies(&partner), ["first", "one"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,8 @@ pub(crate) mod stories {
                 reasons,
                 [(json!("Colour"), json!("unknown_field")), (json!("Serial"), json!("incompatible_type"))]
             );
+            let colour = d.not_synced.iter().find(|f| f["title"] == "Colour").unwrap();
+            assert_eq!(colour["detail"], "this desk has no custom field titled \"Colour\"");
         });
 
         let event = lens.desk(|d| d.comment(&there, "Lina", "Send it in.", true));

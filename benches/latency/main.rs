@@ -1,4 +1,5 @@
-//! From the desk's event to the partner's answer, at a steady rate: RabbitMQ and SQLite, the partner on loopback over HTTP.
+//! From the desk's event to the partner's answer, or to the partner's queue, at a steady rate: RabbitMQ and SQLite, the partner on
+//! loopback over HTTP.
 //!
 //! ```sh
 //! cargo bench --bench latency -- 200 20          # events a second, seconds

@@ -17,6 +17,8 @@ use crate::ports::{BrokerError, Destination, Outgoing};
 
 /// The longest short text of AMQP, in bytes.
 const SHORT: usize = 255;
+/// How much of the reason stands on a dead letter, in bytes.
+const REASON: usize = 4000;
 
 type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
 
@@ -69,6 +71,11 @@ fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publis
     })
 }
 
+/// Headers travel in one frame: of a reason that repeats what came, only the beginning. The row has all of it.
+fn beginning(reason: &str) -> &str {
+    reason.get(..reason.floor_char_boundary(REASON)).unwrap_or_default()
+}
+
 fn properties(outgoing: &Outgoing) -> BasicProperties {
     let mut headers = FieldTable::default();
     let mut header = |name: &str, value: &str| {
@@ -85,7 +92,7 @@ fn properties(outgoing: &Outgoing) -> BasicProperties {
             header("x-ticket-sharing-agreement", agreement.as_str());
         }
         Destination::Commands => content_type = "application/cloudevents+json",
-        Destination::Dead(reason) => header("x-reason", reason),
+        Destination::Dead(reason) => header("x-reason", beginning(reason)),
         Destination::Reply(_, id, status) => {
             headers.insert("status".into(), AMQPValue::LongInt(i32::from(*status)));
             correlation.clone_from(id);
@@ -126,4 +133,16 @@ pub(super) async fn settle(batch: Vec<Publishing>) -> Vec<Result<(), BrokerError
         });
     }
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_reason_the_beginning_stands_in_the_header() {
+        assert_eq!(beginning("no such type"), "no such type");
+        let long = format!("{}é{}", "x".repeat(REASON - 1), "y".repeat(20_000));
+        assert_eq!(beginning(&long), "x".repeat(REASON - 1));
+    }
 }

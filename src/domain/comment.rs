@@ -1,5 +1,7 @@
 //! A comment, and its privacy, which only ever grows.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Person, Timestamp, Uuid};
@@ -106,6 +108,15 @@ impl Comment {
     /// Who may read it.
     pub fn privacy(&self) -> Privacy {
         self.privacy
+    }
+
+    /// The same comment for those alone who may read it; it is copied only where that changes it.
+    #[must_use]
+    pub fn limited(mut self: Arc<Self>, limit: Privacy) -> Arc<Self> {
+        if self.privacy > limit {
+            Arc::make_mut(&mut self).limit(limit);
+        }
+        self
     }
 
     /// Narrows who may read it; a private comment stays private whatever the limit.

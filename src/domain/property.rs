@@ -114,7 +114,7 @@ fn folded(title: &str, from: usize) -> impl Iterator<Item = char> + '_ {
 
 impl fmt::Display for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

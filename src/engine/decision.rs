@@ -168,7 +168,7 @@ pub struct Decision {
     pub held_back: Vec<HeldBack>,
 }
 
-/// A part of a ticket that a change changed.
+/// A part of a ticket, that a change changed or that was held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangedPart {
     /// One that holds a value.

@@ -118,11 +118,8 @@ fn difference(
     let fresh = fresh.into_iter().filter(|_| all_read);
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
         contents.first_comment.get_or_insert(stored.n);
-        let mut comment = stored.comment.clone();
-        if comment.privacy() > limit {
-            Arc::make_mut(&mut comment).limit(limit);
-        }
-        if agreement.local.rewrite_references {
+        let mut comment = stored.comment.clone().limited(limit);
+        if agreement.local.rewrite_references && !ctx.references.is_empty() {
             references::rewrite(Arc::make_mut(&mut comment), &agreement.uuid, ctx.references);
         }
         update.comments.push(comment);

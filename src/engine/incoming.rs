@@ -3,8 +3,6 @@
 //! What the terms do not let cross is dropped first; the rest is compared with what the share last agreed, and what is
 //! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
 
-use std::sync::Arc;
-
 use crate::domain::{
     Agreement, Command, Direction, Extra, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
     TicketUpdate, Undone, Value,
@@ -263,10 +261,9 @@ pub fn as_shared(
     update.extra = Some(Extra { seq: Some(share.seq), seen: Some(share.partner_seq), ..Extra::default() });
     let by_us = share.role == ShareRole::Incoming;
     for stored in comments.into_iter().filter(|stored| stored.n <= share.comments_sent) {
-        let mut comment = stored.comment;
+        let comment = stored.comment;
         let ours = stored.from.as_ref() != Some(&agreement.uuid);
-        Arc::make_mut(&mut comment).limit(diff::comment_limit(agreement, ours == by_us));
-        update.comments.push(comment);
+        update.comments.push(comment.limited(diff::comment_limit(agreement, ours == by_us)));
     }
     update
 }

@@ -11,9 +11,10 @@ use crate::{
     ports::{Changed, Scope},
 };
 
-/// How many tickets make a generation. There are two, and the older goes when both together are more than two of these and the
-/// younger alone is one: as many tickets as are busy at once stay, up to that.
+/// How many tickets stay at least, when more than that are busy at once.
 const GENERATION: usize = 3000;
+/// When there are so many, those go that were written longest ago. Before that another [`GENERATION`] may come.
+const MANY: usize = 6000;
 
 /// Tickets that were written lately.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ impl Cases {
         for Changed { stored, .. } in written {
             let ticket = &stored.ticket;
             let (young, old) = (self.young.tickets.len(), self.old.tickets.len());
-            if young >= GENERATION && young + old >= 2 * GENERATION {
+            if young >= GENERATION && young + old >= MANY {
                 self.old = std::mem::take(&mut self.young);
             }
             // Of two states of one ticket, only the newer is of any use.

@@ -7,11 +7,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
-    sync::Arc,
+    ops::RangeInclusive,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,11 +29,17 @@ use crate::{
     telemetry::Outages,
 };
 
-/// How many messages are taken at once. A round lasts as long as the ticket with the most of them needs, one after the other: the
-/// more tickets are in it, the less the others wait for that one.
-const TAKE: usize = 512;
-/// For how long what a row said holds: after that it is looked at again before its message is sent.
+/// How many messages are taken at once, at first and at most. A round lasts as long as the ticket with the most of them needs, one
+/// after the other: the more tickets are in it, the less the others wait for that one. It is acknowledged as a whole, so with a
+/// partner who takes his time, or with many rows, it is a small one.
+const TAKE: RangeInclusive<usize> = 64..=512;
+/// What makes a round small again: so many rows in hand.
+const ROWS: usize = 1000;
+/// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
+/// is sent. A round that takes longer is a long one.
 const HOLDS: Duration = Duration::from_secs(1);
+/// For each call that is made at once, how many answers may wait to be written.
+const UNWRITTEN: usize = 4;
 
 /// The worker of one receiver.
 #[derive(Debug)]
@@ -46,6 +54,10 @@ pub struct Worker {
     leave_alone_until: Option<Timestamp>,
     /// The agreement's row says that the partner fails; not known before the first look.
     failing: bool,
+    /// How many messages are taken the next time.
+    takes: usize,
+    /// When the rows in hand were read, and how many times messages had been withdrawn by then.
+    read: (Instant, u64),
 }
 
 impl Worker {
@@ -68,6 +80,8 @@ impl Worker {
             deliveries: None,
             leave_alone_until: None,
             failing: false,
+            takes: *TAKE.start(),
+            read: (Instant::now(), 0),
         }
     }
 
@@ -114,7 +128,10 @@ impl Worker {
         } else {
             self.look_again().await?;
         }
+        let (begun, rows) = (Instant::now(), self.hand.values().map(VecDeque::len).sum::<usize>());
         self.deliver(stop).await?;
+        let is_small = rows <= ROWS && begun.elapsed() < HOLDS;
+        self.takes = if is_small { (self.takes * 2).min(*TAKE.end()) } else { *TAKE.start() };
         if stop.is_cancelled() && !self.hand.is_empty() {
             return Ok(()); // What is not acknowledged comes again.
         }
@@ -162,7 +179,7 @@ impl Worker {
         let taken = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(None),
-            taken = deliveries.next(TAKE, Duration::ZERO) => taken.map_err(Failure::Broker)?,
+            taken = deliveries.next(self.takes, Duration::ZERO) => taken.map_err(Failure::Broker)?,
         };
         let through = taken.last().map(|incoming| incoming.tag);
         let ids = taken.iter().filter_map(|incoming| MessageId::parse(incoming.id.as_deref()?));
@@ -185,7 +202,8 @@ impl Worker {
         Ok(())
     }
 
-    async fn messages(&self, filter: MessageFilter) -> Result<Vec<Message>, Failure> {
+    async fn messages(&mut self, filter: MessageFilter) -> Result<Vec<Message>, Failure> {
+        self.read = (Instant::now(), self.pipeline.withdrawals.load(Ordering::Relaxed));
         self.options.store.messages(filter, 10_000).await.map_err(Failure::Store)
     }
 
@@ -207,18 +225,22 @@ impl Worker {
         self.failing = present.is_failing();
         let (mut calls, mut notes) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut busy: HashSet<Uuid> = HashSet::new();
-        // What waits behind one that was refused may have been withdrawn with it.
-        let mut refused: HashSet<Uuid> = HashSet::new();
-        let (read, mut unwritten) = (self.options.clock.now(), None);
+        let mut unwritten = None;
         loop {
             let healthy = self.leave_alone_until.is_none() && unwritten.is_none() && !stop.is_cancelled();
-            while healthy && calls.len() < self.options.side_by_side {
-                let free =
-                    self.hand.iter_mut().find(|(owner, queue)| !busy.contains(*owner) && !queue.is_empty());
-                let Some((owner, queue)) = free else { break };
-                let Some(message) = queue.pop_front() else { break };
-                busy.insert(owner.clone());
-                let fresh = !refused.contains(owner) && self.options.clock.now().since(read) < HOLDS;
+            let at_once = self.options.side_by_side;
+            while healthy && calls.len() < at_once && notes.len() < at_once * UNWRITTEN {
+                let mut free = self.hand.iter_mut().filter(|(owner, _)| !busy.contains(*owner));
+                let Some((owner, queue)) = free.next() else { break };
+                let (owner, next) = (owner.clone(), queue.pop_front());
+                if queue.is_empty() {
+                    self.hand.remove(&owner);
+                }
+                let Some(message) = next else { continue };
+                busy.insert(owner);
+                let (at, withdrawals) = self.read;
+                let fresh =
+                    at.elapsed() < HOLDS && self.pipeline.withdrawals.load(Ordering::Relaxed) == withdrawals;
                 calls.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
             }
             // Whoever is called meanwhile need not wait for the note of another.
@@ -250,8 +272,7 @@ impl Worker {
                     // What was to follow it has been withdrawn with it.
                     self.hand.remove(&message.id.owner);
                 }
-                CameOfIt::Parked => drop(refused.insert(message.id.owner.clone())),
-                CameOfIt::Done => {}
+                CameOfIt::Done | CameOfIt::Parked => {}
             }
             if answered && self.failing && self.leave_alone_until.is_none() {
                 self.receiver.note_health(&self.pipeline, None).await;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, RwLock},
+    sync::{Arc, RwLock, atomic::AtomicU64},
 };
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub outbox: Arc<Outbox>,
     /// Agreements that have ended: nothing of their tickets may go out any more, whoever holds it.
     pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
+    /// Grows whenever messages have been withdrawn: what a row said before that may not be so any more.
+    pub(super) withdrawals: Arc<AtomicU64>,
 }
 
 impl Pipeline {
@@ -40,6 +42,7 @@ impl Pipeline {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (agreements, outbox) = (Arc::new(Notify::new()), Arc::new(Outbox::default()));
         let ended = Arc::new(RwLock::new(HashSet::new()));
+        let withdrawals = Arc::new(AtomicU64::new(0));
         let (writing, written) = watch::channel(0);
         let inlet = Inlet { units: receiver, batch: options.batch, linger: options.linger, last: 0 };
         let scribe = Scribe {
@@ -47,12 +50,13 @@ impl Pipeline {
             agreements: agreements.clone(),
             outbox: outbox.clone(),
             ended: ended.clone(),
+            withdrawals: withdrawals.clone(),
             writing,
             in_doubt: false,
             cases: Cases::default(),
         };
         let writer = Writer { inlet, scribe };
-        (Self { units: sender, agreements, written, outbox, ended }, writer)
+        (Self { units: sender, agreements, written, outbox, ended, withdrawals }, writer)
     }
 
     /// Brings changes in, and waits until they are safe; the answers are in the same order.

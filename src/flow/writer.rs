@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::{Notify, watch};
@@ -46,6 +49,7 @@ pub(super) struct Scribe {
     pub(super) agreements: Arc<Notify>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
+    pub(super) withdrawals: Arc<AtomicU64>,
     pub(super) writing: watch::Sender<u64>,
     /// A batch was sent to the store and nobody knows whether it was written: its messages may be in their rows alone.
     pub(super) in_doubt: bool,
@@ -253,6 +257,9 @@ impl Scribe {
             }
         }
         let Finished { writes, agreements_changed, mails, .. } = finished;
+        if !writes.withdraw.is_empty() || in_doubt {
+            self.withdrawals.fetch_add(1, Ordering::Relaxed);
+        }
         for notice in mails {
             self.options.post.take(notice);
         }
