@@ -18,7 +18,8 @@
 //! 4. Whatever leaves, leaves as a message row written in that transaction; the relay is the only publisher.
 //! 5. A unit of work ends as one of: done, to be tried again at a time, parked with a reason. It never falls out.
 //!
-//! Rows are the truth, queues hand over: whoever takes a message from a queue looks at its row before acting. That is why
+//! Rows are the truth, queues hand over: whoever takes a message from a queue looks at its row before acting, and looks again
+//! when that was more than a second ago or something has been withdrawn since. That is why
 //! the embedded broker keeps nothing, and is filled again from the rows at the start.
 //!
 //! # An event out

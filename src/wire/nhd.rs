@@ -1,8 +1,8 @@
 //! What partners say and hear: the Networked Help Desk protocol 1.0, in all dialects that are known of it.
 
-pub use super::nhd_ticket::ticket;
 use std::sync::Arc;
 
+pub use super::nhd_ticket::ticket;
 use super::{
     Error, date,
     nhd_form::{ActorForm, AgreementForm, AttachmentForm, CommentForm, FieldsForm, TicketForm},
