@@ -167,9 +167,7 @@ impl Property {
     pub const TOLD: [Self; 3] = [Self::Assignee, Self::RequesterEmail, Self::Ccs];
     /// Parts that only a crossdesk understands, as extra members.
     pub const EXTRA: [Self; 4] = [Self::Priority, Self::Assignee, Self::RequesterEmail, Self::Ccs];
-}
 
-impl Property {
     /// Its name among the parts of a ticket.
     pub fn name(&self) -> &str {
         match self {
