@@ -66,8 +66,8 @@ impl Receiver {
             Self::Partner(agreement) => agreement,
         };
         let scope = Scope { agreements: vec![agreement.to_string()], ..Scope::default() };
-        let mut snapshot = options.store.snapshot(&scope).await?;
-        let keys = options.store.access_keys(agreement).await?;
+        let (snapshot, keys) = (options.store.snapshot(&scope), options.store.access_keys(agreement));
+        let (mut snapshot, keys) = tokio::try_join!(snapshot, keys)?;
         let known = snapshot.agreements.remove(agreement);
         Ok(known.map(|agreement| Present::Partner(Arc::new(Who { agreement, keys }))))
     }
