@@ -1,6 +1,6 @@
 //! Who gets to see the admin pages: sessions, and forms that only this site's pages can send.
 
-use reqwest::{Client, Response, header, redirect::Policy};
+use reqwest::{Client, Method, Response, header, redirect::Policy};
 
 use serde_json::json;
 
@@ -89,7 +89,11 @@ async fn every_page_is_there_on_either_database() {
         let daemon = TestDaemon::start("Acme", pair).await;
         let (partner, uuid) = daemon.agreed().await;
         let id = daemon.open_and_share(&uuid, "Lens is broken").await;
-        daemon.until_quiet().await;
+        until("the partner has it", async || {
+            let story = daemon.driver.ask(Method::GET, &format!("tickets/{id}/explain"), None).await.ok()?;
+            (story["messages"][0]["state"] == "delivered").then_some(())
+        })
+        .await;
         partner.answer_always(Some((422, vec![], "no".to_owned())));
         daemon.open_and_share(&uuid, "Nobody wants this").await;
         until("the dead letter", async || {
