@@ -21,7 +21,7 @@ use crate::{
 /// How long anything on the broker may take before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for
-/// each direction, which at the broker's own 128 KiB would be 8 MiB.
+/// each direction, 8 MiB for both at the broker's own 128 KiB.
 const FRAME: u32 = 16 * 1024;
 /// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
 const PREFETCH: u16 = 4000;

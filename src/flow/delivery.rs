@@ -31,7 +31,7 @@ use crate::{
 
 /// How many messages are taken at once, at first and at most. A round lasts as long as the ticket with the most of them needs, one
 /// after the other: the more tickets are in it, the less the others wait for that one. It is acknowledged as a whole, so with a
-/// partner who takes his time, or with many rows, it is a small one.
+/// partner who fails or takes his time, or with many rows, it is a small one.
 const TAKE: RangeInclusive<usize> = 64..=512;
 /// What makes a round small again: so many rows in hand.
 const ROWS: usize = 1000;
@@ -130,8 +130,11 @@ impl Worker {
         }
         let (begun, rows) = (Instant::now(), self.hand.values().map(VecDeque::len).sum::<usize>());
         self.deliver(stop).await?;
-        let is_small = rows <= ROWS && begun.elapsed() < HOLDS;
-        self.takes = if is_small { (self.takes * 2).min(*TAKE.end()) } else { *TAKE.start() };
+        if rows > ROWS || begun.elapsed() > HOLDS || !self.hand.is_empty() {
+            self.takes = *TAKE.start();
+        } else if rows >= self.takes {
+            self.takes = (self.takes * 2).min(*TAKE.end());
+        }
         if stop.is_cancelled() && !self.hand.is_empty() {
             return Ok(()); // What is not acknowledged comes again.
         }

@@ -60,7 +60,7 @@ fn add(scope: &mut Scope, change: &Change) {
         Change::Unshare(ticket) => scope.desk_ids.push(ticket.clone()),
         Change::Attempt(message, attempted) => match attempted {
             _ if message.kind.is_about_agreement() => add_owner(scope, message),
-            // That it is there, or will be tried again, is written with the message alone.
+            // That a partner has it, or that it will be tried again, is written with the message alone.
             Attempted::Delivered | Attempted::Later { .. } => {}
             Attempted::Taken => scope.tickets.push(message.id.owner.clone()),
             _ => add_owner(scope, message),
