@@ -214,7 +214,7 @@ async fn what_waits_behind_a_call_is_not_sent_once_its_share_has_ended() {
     let event = daemon.desk(|d| d.comment(&first, "Smith", "first", true));
     daemon.tell(&event).await;
     put(1).await;
-    // While that is being answered, more comes up for the other ticket: the next round has all of it in hand.
+    // While that is being answered, more comes up for the other ticket. Its first goes out, the rest waits for that.
     for body in ["one", "two", "three"] {
         let event = daemon.desk(|d| d.comment(&id, "Smith", body, true));
         daemon.tell(&event).await;
@@ -228,18 +228,72 @@ async fn what_waits_behind_a_call_is_not_sent_once_its_share_has_ended() {
         })
         .await;
     };
-    messages("published", 3).await;
-    let next = partner.hold();
-    gate.add_permits(1);
     put(2).await;
+    messages("published", 3).await;
     daemon.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
     // The one that is under way too, since nobody knows yet that it arrives.
     messages("withdrawn", 3).await;
-    next.add_permits(1000);
+    gate.add_permits(1000);
     until("the end is told", async || partner.tickets("DELETE").pop()).await;
     daemon.until_quiet().await;
     let ours = ["It is stuck.", "It is stuck.", "first", "one"];
     assert_eq!(bodies(&partner), ours, "what waited behind it is not sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_begins_anew_goes_out_though_the_partner_refuses_the_first() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::SQLITE_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let gate = partner.hold();
+        let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+        until("it is called", async || partner.tickets("POST").pop()).await;
+        // While the partner thinks about it, the share ends and another begins: both wait behind the call.
+        daemon.driver.ask(Method::DELETE, &format!("tickets/{id}/share"), None).await.unwrap();
+        let shared = daemon.desk(|desk| desk.share(&id, &uuid));
+        daemon.tell(&shared).await;
+        until("both wait for it", async || {
+            let story = daemon.get(&format!("tickets/{id}/explain")).await;
+            let waiting = story["messages"].as_array()?.iter().filter(|m| m["state"] == "published");
+            (waiting.count() == 2).then_some(())
+        })
+        .await;
+        let refused = (422, vec![], "no requester".into());
+        partner.answer_next([refused, (404, vec![], String::new())]);
+        gate.add_permits(1);
+        until("it is shared anew", async || partner.tickets("POST").get(1).cloned()).await;
+        daemon.until_quiet().await;
+        assert_eq!(partner.tickets("DELETE").len(), 1, "{pair:?}: the first has ended");
+        assert_eq!(daemon.ticket(&id).await["shares"][0]["state"], "active", "{pair:?}");
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_a_partner_takes_its_time_over_holds_up_no_other() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::POSTGRES_AMQP] {
+        let mut daemon = TestDaemon::start("Acme", pair).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let slow = daemon.open_and_share(&uuid, "Slow").await;
+        until("it is out", async || partner.tickets("POST").pop()).await;
+        daemon.until_quiet().await;
+        let gate = partner.hold();
+        let event = daemon.desk(|d| d.comment(&slow, "Smith", "slowly", true));
+        daemon.tell(&event).await;
+        until("it is called", async || partner.tickets("PUT").pop()).await;
+        // What comes up meanwhile is brought to the partner before he has answered.
+        for (n, subject) in ["One", "Two", "Three"].into_iter().enumerate() {
+            daemon.open_and_share(&uuid, subject).await;
+            until("another is brought", async || partner.tickets("POST").get(n + 1).cloned()).await;
+        }
+        let event = daemon.desk(|d| d.comment(&slow, "Smith", "then", true));
+        daemon.tell(&event).await;
+        gate.add_permits(1000);
+        daemon.until_quiet().await;
+        until("all is there", async || (bodies(&partner).len() == 6).then_some(())).await;
+        assert_eq!(bodies(&partner)[4..], ["slowly", "then"], "{pair:?}");
+        daemon.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ const FRAME: u32 = 16 * 1024;
 const PREFETCH: u16 = 4000;
 /// The least of it for one of several queues of events.
 const LEAST: u16 = 200;
-/// The same of one partner queue: what a worker takes at once.
+/// The same of one partner queue: more than a worker takes at once.
 const PARTNER_PREFETCH: u16 = 512;
 
 /// RabbitMQ.

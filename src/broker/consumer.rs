@@ -37,6 +37,8 @@ impl AmqpDeliveries {
 #[async_trait]
 impl Deliveries for AmqpDeliveries {
     async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError> {
+        // A stream that always has something ready never lets anybody else run by itself.
+        tokio::task::yield_now().await;
         let mut batch = vec![taken(self.consumer.next().await)?];
         let begun = Instant::now();
         loop {
@@ -48,8 +50,6 @@ impl Deliveries for AmqpDeliveries {
                 Err(_elapsed) => break,
             }
         }
-        // A stream that always has something ready never lets anybody else run by itself.
-        tokio::task::yield_now().await;
         Ok(batch)
     }
 
@@ -64,7 +64,10 @@ impl Deliveries for AmqpDeliveries {
     }
 
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError> {
-        self.channel.basic_ack(through, BasicAckOptions { multiple: true }).await.map_err(away)
+        // The first poll queues the frame. Whoever waited for it to be written would wait as long as RabbitMQ blocks the
+        // connection.
+        let queued = self.channel.basic_ack(through, BasicAckOptions { multiple: true }).now_or_never();
+        queued.unwrap_or(Ok(())).map_err(away)
     }
 }
 

@@ -221,7 +221,7 @@ async fn call(options: &Options, who: &Who, message: &Message, trace: Option<&Tr
         request.token = Some((who.agreement.uuid.clone(), other));
         result = options.partner.call(&request).await;
     }
-    let judged = verdict(message.kind, who.agreement.profile, &redacted(result, who));
+    let judged = verdict(message.kind, who.agreement.profile, &redacted(result, who, &request));
     match new_key(who, message) {
         Some(next) if judged == Verdict::Done => took_key(options, &request, next).await,
         _ => judged,
@@ -246,8 +246,9 @@ async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verd
 }
 
 /// An answer in which no key of the agreement stands, though the partner may have repeated what it was sent.
-fn redacted(result: Result<Answer, CallError>, who: &Who) -> Result<Answer, CallError> {
-    let keys = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
+fn redacted(result: Result<Answer, CallError>, who: &Who, call: &Call) -> Result<Answer, CallError> {
+    let known = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
+    let keys = known.chain(call.token.iter().map(|(_, key)| key));
     let hide = |text: String| keys.clone().fold(text, |text, key| text.replace(key.reveal(), "…"));
     result.map(|answer| Answer { text: hide(answer.text), ..answer })
 }

@@ -3,43 +3,45 @@
 //!
 //! What it has in hand and could not deliver is noted in the rows (with the time of the next try) and acknowledged, so
 //! nothing stays unacknowledged in the broker while a partner is down, and the rest waits there, in order. Tickets go side
-//! by side, the messages of one ticket one after the other.
+//! by side, the messages of one ticket one after the other; more is taken while calls are being made, so that nobody waits for
+//! the slowest ticket unless [`ROWS`] of its messages wait.
+//!
+//! [`Worker::deliver`] waits for nothing but in its one `select`: a call that nobody polls runs out of time though it was
+//! answered, and a reading that nobody polls keeps its way to the store from the writer.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
-    ops::RangeInclusive,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    attempt::{CameOfIt, Noted},
+    attempt::{CameOfIt, Noted, Tried},
     change::{Attempted, Change},
+    hand::{Hand, Look},
     options::Options,
     pipeline::Pipeline,
-    receiver::Receiver,
+    receiver::{Health, Present, Receiver},
 };
 use crate::{
-    domain::{Message, MessageId, MessageType, Timestamp, Uuid},
-    ports::{BrokerError, Deliveries, DeskHook, MessageFilter, StoreError},
+    domain::{Message, MessageId, Timestamp, Uuid},
+    ports::{BrokerError, Deliveries, DeskHook, Incoming, StoreError},
     telemetry::Outages,
 };
 
-/// How many messages are taken at once, at first and at most. A round lasts as long as the ticket with the most of them needs, one
-/// after the other: the more tickets are in it, the less the others wait for that one. It is acknowledged as a whole, so with a
-/// partner who fails or takes his time, or with many rows, it is a small one.
-const TAKE: RangeInclusive<usize> = 64..=512;
-/// What makes a round small again: so many rows in hand.
+/// How many messages are taken at once, at first and at most: as many as the receiver gets through quickly, since RabbitMQ does
+/// not wait for ever for its acknowledgements.
+const TAKE: RangeInclusive<usize> = 64..=256;
+/// Full takes that follow each other within this make the next one larger.
+const QUICKLY: Duration = Duration::from_secs(1);
+/// So many messages in hand are enough, however few tickets they are of.
 const ROWS: usize = 1000;
-/// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
-/// is sent. A round that takes longer is a long one.
-const HOLDS: Duration = Duration::from_secs(1);
 /// For each call that is made at once, how many answers may wait to be written.
 const UNWRITTEN: usize = 4;
+/// So many are acknowledged together while more is on its way.
+const TOGETHER: usize = 32;
+/// How many rows are read at once.
+const MOST: i64 = 10_000;
 
 /// The worker of one receiver.
 #[derive(Debug)]
@@ -47,17 +49,34 @@ pub struct Worker {
     options: Options,
     pipeline: Pipeline,
     receiver: Receiver,
-    /// What was taken and is not done, by ticket, in order.
-    hand: BTreeMap<Uuid, VecDeque<Message>>,
     deliveries: Option<Box<dyn Deliveries>>,
+    /// Tickets of which something was left for later.
+    left: BTreeSet<Uuid>,
     /// The partner fails: nothing is tried before this.
     leave_alone_until: Option<Timestamp>,
     /// The agreement's row says that the partner fails; not known before the first look.
     failing: bool,
-    /// How many messages are taken the next time.
+    /// To be noted.
+    health: Option<Health>,
+    /// How many messages are taken the next time, and when some were taken last.
     takes: usize,
-    /// When the rows in hand were read, and how many times messages had been withdrawn by then.
-    read: (Instant, u64),
+    took: Instant,
+}
+
+/// What was taken from the queue, and what the rows say.
+struct Reading {
+    taken: Vec<(u64, Option<MessageId>)>,
+    owners: BTreeSet<Uuid>,
+    look: Look,
+    rows: Result<Rows, StoreError>,
+}
+
+/// What waits, and how the receiver is.
+struct Rows {
+    waiting: Vec<Message>,
+    present: Option<Present>,
+    /// The receiver was looked at with them.
+    renewed: bool,
 }
 
 impl Worker {
@@ -76,12 +95,13 @@ impl Worker {
             options,
             pipeline,
             receiver,
-            hand: BTreeMap::new(),
             deliveries: None,
+            left: BTreeSet::new(),
             leave_alone_until: None,
             failing: false,
+            health: None,
             takes: *TAKE.start(),
-            read: (Instant::now(), 0),
+            took: Instant::now(),
         }
     }
 
@@ -94,7 +114,7 @@ impl Worker {
                 Err(failure) => {
                     failure.report(&self.options.outages);
                     self.deliveries = None;
-                    self.hand.clear();
+                    self.left.clear();
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => return,
@@ -105,55 +125,48 @@ impl Worker {
         }
     }
 
-    /// One round: take what is there, or what was left for later; try it; note what came of it.
+    /// Goes on with what was left for later, if there is any, or takes what is there, until the receiver fails.
     ///
     /// # Errors
     /// The broker or the store is away; what was taken comes again.
     pub async fn step(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
-        let mut through = None;
-        if self.hand.is_empty() && self.deliveries.is_none() {
+        if self.left.is_empty() && self.deliveries.is_none() {
             // The queue first: whoever has it is the one who goes on with what was left.
-            self.consume().await?;
+            let consume = self.options.broker.consume(self.receiver.source()).await;
+            self.deliveries = Some(consume.map_err(Failure::Broker)?);
             self.resume().await?;
-            if self.leave_alone_until.is_some() {
-                self.deliveries = None; // Nothing lies unacknowledged while the partner is left alone.
-            }
         }
         self.wait_until_due(stop).await;
         if stop.is_cancelled() {
             return Ok(());
         }
-        if self.hand.is_empty() {
-            through = self.take(stop).await?;
-        } else {
-            self.look_again().await?;
-        }
-        let (begun, rows) = (Instant::now(), self.hand.values().map(VecDeque::len).sum::<usize>());
-        self.deliver(stop).await?;
-        if rows > ROWS || begun.elapsed() > HOLDS || !self.hand.is_empty() {
-            self.takes = *TAKE.start();
-        } else if rows >= self.takes {
-            self.takes = (self.takes * 2).min(*TAKE.end());
-        }
-        if stop.is_cancelled() && !self.hand.is_empty() {
+        let mut hand = Hand::default();
+        self.deliver(&mut hand, stop).await?;
+        self.takes = *TAKE.start();
+        if stop.is_cancelled() && !hand.is_empty() {
             return Ok(()); // What is not acknowledged comes again.
         }
-        self.set_aside().await?;
+        self.set_aside(&hand).await?;
+        let (through, left) = hand.into_rest();
         if let (Some(through), Some(deliveries)) = (through, self.deliveries.as_mut()) {
             deliveries.ack(through).await.map_err(Failure::Broker)?;
         }
-        if !self.hand.is_empty() {
-            // The partner fails: its queue is not consumed until it answers again.
+        self.left = left;
+        if !self.left.is_empty() || self.leave_alone_until.is_some() {
+            // The partner fails: its queue is not consumed until it answers again. What was taken and not read waits there.
             self.deliveries = None;
         }
         Ok(())
     }
 
-    /// Takes up what an earlier round, or an earlier process, left for later.
+    /// Takes up what an earlier process left for later.
     async fn resume(&mut self) -> Result<(), Failure> {
-        let left = self.messages(self.receiver.left()).await?;
+        let left = self.options.store.messages(self.receiver.left(), MOST).await.map_err(Failure::Store)?;
         self.leave_alone_until = left.iter().filter_map(|message| message.due_at).max();
-        self.put(left);
+        self.left = left.into_iter().map(|message| message.id.owner).collect();
+        if self.leave_alone_until.is_some() {
+            self.deliveries = None; // Nothing lies unacknowledged while the partner is left alone.
+        }
         Ok(())
     }
 
@@ -168,133 +181,146 @@ impl Worker {
         }
     }
 
-    async fn consume(&mut self) -> Result<(), Failure> {
-        if self.deliveries.is_none() {
-            let consume = self.options.broker.consume(self.receiver.source()).await;
-            self.deliveries = Some(consume.map_err(Failure::Broker)?);
-        }
-        Ok(())
-    }
-
-    async fn take(&mut self, stop: &CancellationToken) -> Result<Option<u64>, Failure> {
-        self.consume().await?;
-        let Some(deliveries) = self.deliveries.as_mut() else { return Ok(None) };
-        let taken = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(None),
-            taken = deliveries.next(self.takes, Duration::ZERO) => taken.map_err(Failure::Broker)?,
-        };
-        let through = taken.last().map(|incoming| incoming.tag);
-        let ids = taken.iter().filter_map(|incoming| MessageId::parse(incoming.id.as_deref()?));
-        let owners: BTreeSet<Uuid> = ids.map(|id| id.owner).collect();
-        self.put_waiting(owners).await?;
-        Ok(through)
-    }
-
-    /// The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
-    async fn look_again(&mut self) -> Result<(), Failure> {
-        let owners = std::mem::take(&mut self.hand).into_keys().collect();
-        self.put_waiting(owners).await
-    }
-
-    /// Takes in hand all that waits for these tickets: the rows say what comes first, whatever order the queue gives, be it
-    /// that it hands messages over again or that one was refused and published later.
-    async fn put_waiting(&mut self, owners: BTreeSet<Uuid>) -> Result<(), Failure> {
-        let messages = self.messages(self.receiver.waiting(owners)).await?;
-        self.put(messages);
-        Ok(())
-    }
-
-    async fn messages(&mut self, filter: MessageFilter) -> Result<Vec<Message>, Failure> {
-        self.read = (Instant::now(), self.pipeline.withdrawals.load(Ordering::Relaxed));
-        self.options.store.messages(filter, 10_000).await.map_err(Failure::Store)
-    }
-
-    fn put(&mut self, messages: Vec<Message>) {
-        for message in messages.into_iter().filter(|message| !message.state.is_final()) {
-            let queue = self.hand.entry(message.id.owner.clone()).or_default();
-            if queue.iter().all(|known| known.id != message.id) {
-                queue.push_back(message);
-            }
-        }
-    }
-
-    /// Tries everything in hand, a few tickets at a time, until all is done or the partner fails.
-    async fn deliver(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
-        let Some(present) = self.receiver.present(&self.options).await.map_err(Failure::Store)? else {
-            self.hand.clear();
-            return Ok(());
-        };
-        self.failing = present.is_failing();
+    /// Tries what was left, and all that comes, a few tickets at a time, until the receiver fails. What is on its way then is
+    /// waited for.
+    async fn deliver(&mut self, hand: &mut Hand, stop: &CancellationToken) -> Result<(), Failure> {
+        let Self { options, pipeline, receiver, .. } = &*self;
+        let (options, pipeline, receiver) = (options.clone(), pipeline.clone(), receiver.clone());
         let (mut calls, mut notes) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut busy: HashSet<Uuid> = HashSet::new();
-        let mut unwritten = None;
+        // One at a time of each.
+        let (mut readings, mut healths) = (FuturesUnordered::new(), FuturesUnordered::new());
+        if !self.left.is_empty() {
+            // The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
+            let left = std::mem::take(&mut self.left);
+            readings.push(reading(&options, &pipeline, &receiver, None, (Vec::new(), left)));
+        }
+        let (mut present, mut looked, mut failure) = (None, None, None);
         loop {
-            let healthy = self.leave_alone_until.is_none() && unwritten.is_none() && !stop.is_cancelled();
-            let at_once = self.options.side_by_side;
-            while healthy && calls.len() < at_once && notes.len() < at_once * UNWRITTEN {
-                let mut free = self.hand.iter_mut().filter(|(owner, _)| !busy.contains(*owner));
-                let Some((owner, queue)) = free.next() else { break };
-                let (owner, next) = (owner.clone(), queue.pop_front());
-                if queue.is_empty() {
-                    self.hand.remove(&owner);
-                }
-                let Some(message) = next else { continue };
-                busy.insert(owner);
-                let (at, withdrawals) = self.read;
-                let fresh =
-                    at.elapsed() < HOLDS && self.pipeline.withdrawals.load(Ordering::Relaxed) == withdrawals;
-                calls.push(present.clone().attempt(&self.options, &self.pipeline, message, fresh));
+            let going = self.leave_alone_until.is_none() && failure.is_none() && !stop.is_cancelled();
+            let at_once = options.side_by_side;
+            while going
+                && calls.len() < at_once
+                && notes.len() < at_once * UNWRITTEN
+                && let Some(present) = &present
+                && let Some((message, look)) = hand.next()
+            {
+                calls.push(Present::clone(present).attempt(
+                    &options,
+                    &pipeline,
+                    message,
+                    look.holds(&pipeline),
+                ));
             }
-            // Whoever is called meanwhile need not wait for the note of another.
-            let Noted { message, came_of_it, answered, written } = tokio::select! {
+            if healths.is_empty()
+                && let Some(health) = self.health.take()
+            {
+                healths.push(receiver.note_health(&pipeline, health));
+            }
+            let known = present.clone().filter(|_| looked.is_some_and(|look: Look| look.holds(&pipeline)));
+            if going && readings.is_empty() && present.is_some() && known.is_none() && hand.ready() > 0 {
+                // Much is in hand: how the receiver is now is not found out by taking more.
+                hand.reading();
+                readings.push(reading(&options, &pipeline, &receiver, None, <_>::default()));
+            }
+            let idle = calls.is_empty() && notes.is_empty() && healths.is_empty();
+            if let Some(deliveries) = self.deliveries.as_mut()
+                && let Some(through) = hand.acknowledged(if idle { 1 } else { TOGETHER })
+                && let Err(error) = deliveries.ack(through).await
+            {
+                failure.get_or_insert(Failure::Broker(error));
+                continue;
+            }
+            if idle && (!going || (self.deliveries.is_none() && readings.is_empty())) {
+                break;
+            }
+            let hungry = going && readings.is_empty() && hand.ready() == 0 && hand.rows() < ROWS;
+            tokio::select! {
                 biased;
-                Some(noted) = notes.next() => noted,
+                Some(noted) = notes.next() => {
+                    let noted: Noted = noted;
+                    if noted.message.kind.is_about_agreement() {
+                        looked = None; // It may open with another key now.
+                    }
+                    if let Err(reason) = self.noted(noted, hand) {
+                        // Not acknowledged, so that it is looked at again.
+                        failure = Some(Failure::Store(StoreError::Away(reason)));
+                    }
+                }
                 Some(tried) = calls.next() => {
+                    let tried: Tried = tried;
                     if let CameOfIt::Later(due) = tried.came_of_it {
                         self.leave_alone_until = self.leave_alone_until.max(Some(due));
                     }
-                    notes.push(tried.note(&self.options, &self.pipeline));
-                    continue;
+                    notes.push(tried.note(&options, &pipeline));
                 }
-                else => break,
-            };
-            busy.remove(&message.id.owner);
-            if let Err(refusal) = written {
-                unwritten = Some(refusal.reason);
-            }
-            match came_of_it {
-                CameOfIt::Later(_) => {
-                    let why = message.error.clone().unwrap_or_default();
-                    self.receiver.note_health(&self.pipeline, Some(why)).await;
-                    self.failing = true;
-                    let queue = self.hand.entry(message.id.owner.clone()).or_default();
-                    queue.push_front(Arc::unwrap_or_clone(message));
+                Some(()) = healths.next() => {}
+                Some(reading) = readings.next(), if going => {
+                    let reading = reading.map_err(|died| StoreError::Away(died.to_string()));
+                    match reading.and_then(|Reading { taken, owners, look, rows }| Ok((taken, owners, look, rows?))) {
+                        Ok((taken, owners, look, rows)) => {
+                            present = rows.present;
+                            if rows.renewed {
+                                self.failing = present.as_ref().is_some_and(Present::is_failing);
+                                looked = Some(look);
+                            }
+                            hand.put(taken, owners, rows.waiting, look);
+                            if present.is_none() {
+                                hand.withdraw_all();
+                            }
+                        }
+                        Err(error) => failure = Some(Failure::Store(error)),
+                    }
                 }
-                CameOfIt::Parked if message.kind == MessageType::TicketCreate => {
-                    // What was to follow it has been withdrawn with it.
-                    self.hand.remove(&message.id.owner);
-                }
-                CameOfIt::Done | CameOfIt::Parked => {}
-            }
-            if answered && self.failing && self.leave_alone_until.is_none() {
-                self.receiver.note_health(&self.pipeline, None).await;
-                self.failing = false;
+                taken = take(&mut self.deliveries, self.takes), if hungry => match taken {
+                    Ok(taken) => {
+                        hand.reading();
+                        self.grow(taken.len());
+                        readings.push(reading(&options, &pipeline, &receiver, known, named(taken)));
+                    }
+                    Err(error) => failure = Some(Failure::Broker(error)),
+                },
+                () = stop.cancelled(), if going => {}
             }
         }
-        drop((calls, notes));
-        self.hand.retain(|_, queue| !queue.is_empty());
-        match unwritten {
-            // Not acknowledged, so that it is looked at again.
-            Some(reason) => Err(Failure::Store(StoreError::Away(reason))),
-            None => Ok(()),
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Takes up what came of an attempt that is written.
+    ///
+    /// # Errors
+    /// Why it is not.
+    fn noted(&mut self, noted: Noted, hand: &mut Hand) -> Result<(), String> {
+        let Noted { message, came_of_it, answered, written } = noted;
+        written.map_err(|refusal| refusal.reason)?;
+        if let CameOfIt::Later(_) = came_of_it {
+            self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
+            self.failing = true;
+            hand.back(Arc::unwrap_or_clone(message));
+        } else {
+            hand.done(&message.id);
+        }
+        if answered && self.failing && self.leave_alone_until.is_none() {
+            self.health = Some(Health::Answers);
+            self.failing = false;
+        }
+        Ok(())
+    }
+
+    /// A quick receiver is given more at once.
+    fn grow(&mut self, taken: usize) {
+        let quickly = self.took.elapsed() < QUICKLY;
+        self.took = Instant::now();
+        if !quickly {
+            self.takes = *TAKE.start();
+        } else if taken >= self.takes {
+            self.takes = (self.takes * 2).min(*TAKE.end());
         }
     }
 
     /// Notes in the rows what was taken and not tried, so that it can be acknowledged.
-    async fn set_aside(&mut self) -> Result<(), Failure> {
+    async fn set_aside(&mut self, hand: &Hand) -> Result<(), Failure> {
         let Some(due_at) = self.leave_alone_until else { return Ok(()) };
-        let untried = self.hand.values().flatten().filter(|message| message.due_at.is_none());
+        let untried = hand.waiting().filter(|message| message.due_at.is_none());
         let later = |message: &Message| {
             Change::Attempt(Arc::new(message.clone()), Attempted::Later { due_at, error: None })
         };
@@ -307,7 +333,62 @@ impl Worker {
     }
 }
 
-/// Why a round could not be finished.
+/// Waits for messages of a queue, for ever where it is not consumed. Given up, it has taken nothing.
+async fn take(
+    deliveries: &mut Option<Box<dyn Deliveries>>,
+    most: usize,
+) -> Result<Vec<Incoming>, BrokerError> {
+    match deliveries {
+        Some(deliveries) => deliveries.next(most, Duration::ZERO).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was taken from the queue, each with its place there, and the tickets or agreements that it is about.
+type Taken = (Vec<(u64, Option<MessageId>)>, BTreeSet<Uuid>);
+
+/// Which messages they are. One that has no id that can be read stands for nothing.
+fn named(taken: Vec<Incoming>) -> Taken {
+    let id = |incoming: &Incoming| MessageId::parse(incoming.id.as_deref()?);
+    let taken: Vec<_> = taken.iter().map(|incoming| (incoming.tag, id(incoming))).collect();
+    let owners = taken.iter().filter_map(|(_, id)| id.as_ref()).map(|id| id.owner.clone()).collect();
+    (taken, owners)
+}
+
+/// Reads all that waits of what was taken, and how the receiver is now where that is not known. It goes on by itself, whoever waits for
+/// it.
+fn reading(
+    options: &Options,
+    pipeline: &Pipeline,
+    receiver: &Receiver,
+    known: Option<Present>,
+    (taken, owners): Taken,
+) -> AbortOnDropHandle<Reading> {
+    let (options, receiver, look) = (options.clone(), receiver.clone(), Look::now(pipeline));
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let rows = read(&options, &receiver, known, owners.clone()).await;
+        Reading { taken, owners, look, rows }
+    }))
+}
+
+async fn read(
+    options: &Options,
+    receiver: &Receiver,
+    known: Option<Present>,
+    owners: BTreeSet<Uuid>,
+) -> Result<Rows, StoreError> {
+    let waiting = options.store.messages(receiver.waiting(owners), MOST).await?;
+    // A message about the agreement says how it is since that was written, which is later than what is known.
+    let known = known.filter(|_| !waiting.iter().any(|message| message.kind.is_about_agreement()));
+    let renewed = known.is_none();
+    let present = match known {
+        None => receiver.present(options).await?,
+        known => known,
+    };
+    Ok(Rows { waiting, present, renewed })
+}
+
+/// Why it could not go on.
 #[derive(Debug)]
 pub enum Failure {
     /// The broker.

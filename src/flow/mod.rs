@@ -36,6 +36,7 @@ mod fold;
 mod fold_agreement;
 mod fold_event;
 mod gate;
+mod hand;
 mod hooks;
 mod inbound;
 mod inbound_queue;

@@ -23,13 +23,22 @@ pub(super) enum Receiver {
     Desk(Arc<dyn DeskHook>),
 }
 
-/// The other end as it is in one round.
+/// The other end as it was when it was last looked at.
 #[derive(Clone)]
 pub(super) enum Present {
     /// A partner, with what opens its door.
     Partner(Arc<Who>),
     /// The desk.
     Desk(Arc<dyn DeskHook>),
+}
+
+/// How the other end is.
+#[derive(Debug)]
+pub(super) enum Health {
+    /// It answers again.
+    Answers,
+    /// It fails, and why.
+    Fails(String),
 }
 
 impl Receiver {
@@ -41,7 +50,7 @@ impl Receiver {
         }
     }
 
-    /// What an earlier round, or an earlier process, left for later. Nobody hands commands over again after a restart of an
+    /// What was left for later, by an earlier process too. Nobody hands commands over again after a restart of an
     /// embedded broker, so of them it is all that wait.
     pub(super) fn left(&self) -> MessageFilter {
         match self {
@@ -72,9 +81,13 @@ impl Receiver {
         Ok(known.map(|agreement| Present::Partner(Arc::new(Who { agreement, keys }))))
     }
 
-    /// Notes that it fails, or answers again. Without the note it is found out again with the next attempt.
-    pub(super) async fn note_health(&self, pipeline: &Pipeline, failure: Option<String>) {
+    /// Notes how it is. Without the note it is found out again with the next attempt.
+    pub(super) async fn note_health(&self, pipeline: &Pipeline, health: Health) {
         if let Self::Partner(agreement) = self {
+            let failure = match health {
+                Health::Fails(why) => Some(why),
+                Health::Answers => None,
+            };
             let health = Change::Agreement(agreement.clone(), AgreementAction::Health(failure));
             let _noted = pipeline.submit_one(health).await;
         }

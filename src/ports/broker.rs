@@ -86,11 +86,12 @@ pub struct Incoming {
 /// Deliveries of one queue.
 #[async_trait]
 pub trait Deliveries: fmt::Debug + Send + Sync {
-    /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more.
+    /// Waits for at least one, then takes what is there, up to `max`; waits up to `linger` for more. Who does not let it linger
+    /// may give it up at any time, and nothing is lost.
     async fn next(&mut self, max: usize, linger: Duration) -> Result<Vec<Incoming>, BrokerError>;
     /// Takes what is there, up to `max`, without waiting.
     fn ready(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError>;
-    /// Acknowledges everything up to this tag.
+    /// Acknowledges everything up to this tag, without waiting until the broker hears of it.
     async fn ack(&mut self, through: u64) -> Result<(), BrokerError>;
 }
 

@@ -189,6 +189,13 @@ impl Drop for Hand {
 }
 
 impl Hand {
+    fn has_some(&self) -> Result<bool, BrokerError> {
+        let state = self.queues.state.lock().unwrap();
+        // Without one, its connection was broken by somebody else.
+        let consumer = state.consumers.get(&self.consumer).ok_or_else(away)?;
+        Ok(state.queues.get(&consumer.queue).is_some_and(|queue| !queue.is_empty()))
+    }
+
     fn take(&mut self, max: usize) -> Result<Vec<Incoming>, BrokerError> {
         let mut state = self.queues.state.lock().unwrap();
         let Some(queue) = state.consumers.get(&self.consumer).map(|consumer| consumer.queue.clone()) else {
@@ -215,17 +222,20 @@ impl Deliveries for Hand {
         loop {
             let arrived = self.queues.arrived.clone();
             let arrived = arrived.notified();
-            let taken = self.take(max)?;
-            if taken.is_empty() {
+            if !self.has_some()? {
                 arrived.await;
                 continue;
             }
+            // Given up here, it has taken nothing.
             self.life.passes(MILLIS).await;
             if self.life.faults.fault(CALLS) != Fault::None {
                 self.queues.disconnect(self.consumer);
                 return Err(away());
             }
-            return Ok(taken);
+            let taken = self.take(max)?;
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
         }
     }
 

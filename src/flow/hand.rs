@@ -1,0 +1,322 @@
+//! What a worker has in hand: messages by ticket, in order, and how far what was taken from the queue is done with.
+//!
+//! Rows are read while calls are being made, so what they say may be a little behind: what is on its way, and what was done since
+//! the reading began, does not come into the hand again.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::pipeline::Pipeline;
+use crate::domain::{Message, MessageId, Quick, QuickSet, Uuid};
+
+/// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
+/// is sent.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// When rows were read, and how many times messages had been withdrawn by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    at: Instant,
+    withdrawals: u64,
+}
+
+impl Look {
+    /// Now, before they are read.
+    pub(super) fn now(pipeline: &Pipeline) -> Self {
+        Self { at: Instant::now(), withdrawals: pipeline.withdrawals.load(Ordering::Relaxed) }
+    }
+
+    /// Whether what they said still holds.
+    pub(super) fn holds(self, pipeline: &Pipeline) -> bool {
+        self.at.elapsed() < HOLDS && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
+    }
+}
+
+/// What is in hand of one ticket.
+#[derive(Debug)]
+struct OfTicket {
+    /// What waits, in order.
+    waiting: VecDeque<Message>,
+    /// The number of the one that is on its way.
+    called: Option<i64>,
+    look: Look,
+}
+
+/// What a worker has in hand.
+#[derive(Debug, Default)]
+pub(super) struct Hand {
+    tickets: Quick<Uuid, OfTicket>,
+    /// Tickets of which something can be sent, whoever waits longest first.
+    ready: VecDeque<Uuid>,
+    /// How many messages wait.
+    rows: usize,
+    /// What was taken from the queue and is not acknowledged, in order.
+    taken: VecDeque<(u64, Option<MessageId>)>,
+    /// Up to where it can be acknowledged, and how many that are.
+    through: Option<(u64, usize)>,
+    /// What was done since the reading began that is under way.
+    done: Option<QuickSet<MessageId>>,
+}
+
+impl Hand {
+    /// Nothing waits, and nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tickets.is_empty()
+    }
+
+    /// How many messages wait.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Of how many tickets something can be sent.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// A reading of rows begins.
+    pub(super) fn reading(&mut self) {
+        self.done = Some(QuickSet::default());
+    }
+
+    /// Takes up what was taken from the queue and all that the rows say waits of these tickets: they say what comes first, whatever
+    /// order the queue gives, be it that it hands messages over again or that one was refused and published later.
+    pub(super) fn put(
+        &mut self,
+        taken: Vec<(u64, Option<MessageId>)>,
+        owners: BTreeSet<Uuid>,
+        rows: Vec<Message>,
+        look: Look,
+    ) {
+        let done = self.done.take().unwrap_or_default();
+        self.taken.extend(taken);
+        for owner in &owners {
+            if let Some(ticket) = self.tickets.get_mut(owner) {
+                self.rows -= ticket.waiting.len();
+                ticket.waiting.clear();
+                ticket.look = look;
+            }
+        }
+        for message in rows.into_iter().filter(|message| !message.state.is_final()) {
+            if done.contains(&message.id) {
+                continue;
+            }
+            let new = || OfTicket { waiting: VecDeque::new(), called: None, look };
+            let ticket = self.tickets.entry(message.id.owner.clone()).or_insert_with(new);
+            if ticket.called == Some(message.id.n) {
+                continue;
+            }
+            if ticket.waiting.is_empty() && ticket.called.is_none() {
+                self.ready.push_back(message.id.owner.clone());
+            }
+            ticket.waiting.push_back(message);
+            self.rows += 1;
+        }
+        for owner in owners {
+            self.let_go(&owner);
+        }
+    }
+
+    /// What is to be sent next, and when its row was read; it is on its way then.
+    pub(super) fn next(&mut self) -> Option<(Message, Look)> {
+        loop {
+            let owner = self.ready.pop_front()?;
+            // It may stand there for what has gone since.
+            let Some(ticket) = self.tickets.get_mut(&owner).filter(|ticket| ticket.called.is_none()) else {
+                continue;
+            };
+            let Some(message) = ticket.waiting.pop_front() else { continue };
+            ticket.called = Some(message.id.n);
+            self.rows -= 1;
+            return Some((message, ticket.look));
+        }
+    }
+
+    /// One that was on its way is done.
+    pub(super) fn done(&mut self, id: &MessageId) {
+        if let Some(done) = &mut self.done {
+            done.insert(id.clone());
+        }
+        if let Some(ticket) = self.tickets.get_mut(&id.owner) {
+            ticket.called = None;
+            if !ticket.waiting.is_empty() {
+                self.ready.push_back(id.owner.clone());
+            }
+        }
+        self.let_go(&id.owner);
+    }
+
+    /// One that was on its way waits again, before whatever follows it.
+    pub(super) fn back(&mut self, message: Message) {
+        if let Some(ticket) = self.tickets.get_mut(&message.id.owner) {
+            ticket.called = None;
+            self.ready.push_back(message.id.owner.clone());
+            ticket.waiting.push_front(message);
+            self.rows += 1;
+        }
+    }
+
+    /// Nothing that waits is to be sent.
+    pub(super) fn withdraw_all(&mut self) {
+        self.tickets.retain(|_, ticket| {
+            ticket.waiting.clear();
+            ticket.called.is_some()
+        });
+        self.ready.clear();
+        self.rows = 0;
+    }
+
+    /// Up to where the queue can be acknowledged, once that are so many; it counts as acknowledged then.
+    pub(super) fn acknowledged(&mut self, at_least: usize) -> Option<u64> {
+        while let Some((tag, id)) = self.taken.front()
+            && !id.as_ref().is_some_and(|id| self.has(id))
+        {
+            let count = self.through.map_or(0, |(_, count)| count);
+            self.through = Some((*tag, count + 1));
+            self.taken.pop_front();
+        }
+        self.through.take_if(|(_, count)| *count >= at_least).map(|(tag, _)| tag)
+    }
+
+    /// What waits, in no order of tickets.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Message> {
+        self.tickets.values().flat_map(|ticket| &ticket.waiting)
+    }
+
+    /// The last that was taken, and the tickets of which something waits.
+    pub(super) fn into_rest(self) -> (Option<u64>, BTreeSet<Uuid>) {
+        let last = self.taken.back().map(|(tag, _)| *tag);
+        (last.or(self.through.map(|(tag, _)| tag)), self.tickets.into_keys().collect())
+    }
+
+    fn has(&self, id: &MessageId) -> bool {
+        self.tickets.get(&id.owner).is_some_and(|ticket| {
+            ticket.called == Some(id.n) || ticket.waiting.iter().any(|message| message.id.n == id.n)
+        })
+    }
+
+    fn let_go(&mut self, owner: &Uuid) {
+        let over = |ticket: &OfTicket| ticket.waiting.is_empty() && ticket.called.is_none();
+        if self.tickets.get(owner).is_some_and(over) {
+            self.tickets.remove(owner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Contents, MessageState, MessageType, Timestamp};
+
+    fn message(owner: &str, n: i64) -> Message {
+        Message {
+            seq: n,
+            before: None,
+            id: MessageId { owner: Uuid::new(owner), n },
+            agreement: None,
+            kind: MessageType::TicketUpdate,
+            state: MessageState::Published,
+            body: String::new(),
+            contents: Contents::default(),
+            attempts: 0,
+            due_at: None,
+            error: None,
+            event_at: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+            cause: None,
+            bridged: false,
+        }
+    }
+
+    /// Puts what the queue gave, and what the rows say.
+    fn put(hand: &mut Hand, taken: &[(u64, &str, i64)], rows: &[(&str, i64)]) {
+        let id = |owner: &str, n| MessageId { owner: Uuid::new(owner), n };
+        let owners = taken.iter().map(|(_, owner, _)| Uuid::new(*owner)).collect();
+        let taken = taken.iter().map(|(tag, owner, n)| (*tag, Some(id(owner, *n)))).collect();
+        let rows = rows.iter().map(|(owner, n)| message(owner, *n)).collect();
+        hand.put(taken, owners, rows, Look { at: Instant::now(), withdrawals: 0 });
+    }
+
+    fn next(hand: &mut Hand) -> Option<(String, i64)> {
+        hand.next().map(|(message, _)| (message.id.owner.to_string(), message.id.n))
+    }
+
+    fn done(hand: &mut Hand, owner: &str, n: i64) {
+        hand.done(&MessageId { owner: Uuid::new(owner), n });
+    }
+
+    #[test]
+    fn tickets_go_side_by_side_and_messages_of_one_in_order() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(1, "a", 1), (2, "b", 1)], &[("a", 1), ("b", 1), ("a", 2)]);
+        assert_eq!((hand.rows(), hand.ready()), (3, 2));
+        assert_eq!(next(&mut hand), Some(("a".into(), 1)));
+        assert_eq!(next(&mut hand), Some(("b".into(), 1)));
+        assert_eq!(next(&mut hand), None, "the second of a waits for the first");
+        done(&mut hand, "a", 1);
+        assert_eq!(next(&mut hand), Some(("a".into(), 2)));
+        done(&mut hand, "a", 2);
+        done(&mut hand, "b", 1);
+        assert!(hand.is_empty());
+    }
+
+    #[test]
+    fn what_a_reading_is_behind_on_is_not_sent_again() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(1, "a", 1), (2, "b", 1)], &[("a", 1), ("b", 1)]);
+        assert_eq!(next(&mut hand), Some(("a".into(), 1)));
+        assert_eq!(next(&mut hand), Some(("b".into(), 1)));
+        hand.reading();
+        // The rows are read before it is written that b's is done, and while a's is on its way.
+        done(&mut hand, "b", 1);
+        put(&mut hand, &[(3, "a", 2), (4, "b", 2)], &[("a", 1), ("b", 1), ("a", 2), ("b", 2)]);
+        assert_eq!(next(&mut hand), Some(("b".into(), 2)));
+        assert_eq!(next(&mut hand), None);
+        done(&mut hand, "a", 1);
+        assert_eq!(next(&mut hand), Some(("a".into(), 2)));
+    }
+
+    #[test]
+    fn what_is_withdrawn_leaves_the_hand_with_the_next_reading() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(1, "a", 1), (2, "b", 1)], &[("a", 1), ("a", 2), ("b", 1)]);
+        put(&mut hand, &[(3, "a", 3)], &[("a", 3)]);
+        assert_eq!(hand.rows(), 2);
+        assert_eq!(hand.acknowledged(1), Some(1), "b's is not done");
+        let mut order: Vec<_> = std::iter::from_fn(|| next(&mut hand)).collect();
+        order.sort();
+        assert_eq!(order, [("a".into(), 3), ("b".into(), 1)]);
+    }
+
+    #[test]
+    fn the_queue_is_acknowledged_up_to_the_first_that_is_not_done() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(7, "a", 1), (8, "b", 1), (9, "c", 1)], &[("a", 1), ("b", 1)]);
+        assert_eq!((next(&mut hand).is_some(), next(&mut hand).is_some()), (true, true));
+        done(&mut hand, "b", 1);
+        assert_eq!(hand.acknowledged(1), None, "a's is on its way");
+        done(&mut hand, "a", 1);
+        assert_eq!(hand.acknowledged(4), None, "three are not four");
+        assert_eq!(hand.acknowledged(3), Some(9), "of c nothing waits");
+        assert_eq!(hand.acknowledged(1), None);
+    }
+
+    #[test]
+    fn one_that_comes_back_is_before_what_follows_it() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(1, "a", 1)], &[("a", 1), ("a", 2)]);
+        let (first, _) = hand.next().unwrap_or_else(|| unreachable!("it is ready"));
+        hand.back(first);
+        assert_eq!(hand.rows(), 2);
+        let waiting: Vec<i64> = hand.waiting().map(|message| message.id.n).collect();
+        assert_eq!(waiting, [1, 2]);
+        let (through, rest) = hand.into_rest();
+        assert_eq!((through, rest.len()), (Some(1), 1));
+    }
+}
