@@ -83,6 +83,7 @@ impl Heard {
             moved = marks(&oldest).map(str::to_owned).collect();
             self.older = true;
         }
+        self.comments.reserve_exact(MARK);
         self.comments.push_str(mark);
         moved
     }
@@ -113,6 +114,7 @@ impl Heard {
         if self.events.len() >= EVENTS * MARK {
             self.events.drain(..MARK);
         }
+        self.events.reserve_exact(MARK);
         self.events.push_str(mark);
     }
 

@@ -8,6 +8,8 @@ use serde::{
     de::{Error, Visitor},
 };
 
+use super::named;
+
 /// Any JSON value: partners and desks put anything into a custom field.
 pub type Value = serde_json::Value;
 
@@ -67,7 +69,7 @@ impl Title {
         let mut name = String::with_capacity(FIELD.len() + text.len());
         name.push_str(FIELD);
         name.push_str(text);
-        Self(name.into())
+        Self(named(&name))
     }
 
     /// The title as written.
@@ -78,7 +80,7 @@ impl Title {
 
 impl PartialEq for Title {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+        Arc::ptr_eq(&self.0, &other.0) || self.cmp(other) == Ordering::Equal
     }
 }
 impl Eq for Title {}
@@ -89,10 +91,10 @@ impl PartialOrd for Title {
 }
 impl Ord for Title {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mine, theirs) = (self.as_str(), other.as_str());
-        if mine == theirs {
+        if self.0 == other.0 {
             return Ordering::Equal;
         }
+        let (mine, theirs) = (self.as_str(), other.as_str());
         // Hardly any title is anything but ASCII, and most differ in their first letters.
         let small = |byte: u8| byte.to_ascii_lowercase();
         let same = mine
@@ -214,7 +216,7 @@ impl Visitor<'_> for ReadProperty {
             "requester_email" => Property::RequesterEmail,
             "ccs" => Property::Ccs,
             other => match other.strip_prefix(FIELD) {
-                Some(title) if title.trim() == title => Property::Field(Title(other.into())),
+                Some(title) if title.trim() == title => Property::Field(Title(named(other))),
                 Some(title) => Property::Field(Title::new(title)),
                 None => return Err(Error::custom(format!("`{other}` is no part of a ticket"))),
             },

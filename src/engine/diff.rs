@@ -5,9 +5,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use litemap::LiteMap;
+
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value, part_at,
+    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value, named, part_at,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
@@ -209,7 +211,11 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
         return;
     }
     last.wire = wire.clone();
-    last.told.extend(added.iter().chain(&removed).map(|tag| (tag.as_str().into(), share.seq + 1)));
+    // No larger than it is: there is one for each ticket in memory.
+    let mut told = LiteMap::with_capacity(last.told.len() + added.len() + removed.len());
+    told.extend_from_litemap(std::mem::take(&mut last.told));
+    last.told = told;
+    last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
     while last.told.len() > TOLD {
         let oldest = last.told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many batches are on their way at once: one is written while the next is decided and a third is read.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
 /// The desk's events.
 #[derive(Debug)]
