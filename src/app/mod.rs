@@ -64,6 +64,7 @@ pub struct Daemon {
     tasks: TaskTracker,
     writer: JoinHandle<()>,
     store: Arc<dyn crate::ports::Store>,
+    broker: Arc<dyn crate::ports::Broker>,
     /// What a reload works with; gone when the daemon stops, since the writer ends with the last pipeline.
     working: Option<(Options, Pipeline)>,
     config: Config,
@@ -142,6 +143,7 @@ impl Daemon {
             tasks: TaskTracker::new(),
             writer: tokio::spawn(writer.run()),
             store: options.store.clone(),
+            broker: options.broker.clone(),
             working: Some((options.clone(), pipeline.clone())),
             config: config.clone(),
         };
@@ -213,6 +215,7 @@ impl Daemon {
         if drained.await.is_err() {
             tracing::warn!("not all was finished in time; the rest is taken up at the next start");
         }
+        self.broker.close().await;
         if self.store.is_shared() {
             // The others need not wait to see that this one is gone. What it has still to publish is theirs.
             let _away = tokio::time::timeout(LEAVE, self.store.leave()).await;

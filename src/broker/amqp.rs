@@ -29,6 +29,8 @@ const PREFETCH: u16 = 4000;
 const LEAST: u16 = 200;
 /// The same of one partner queue: more than a worker takes at once.
 const PARTNER_PREFETCH: u16 = 512;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// RabbitMQ.
 pub(super) struct Amqp {
@@ -192,6 +194,16 @@ impl Broker for Amqp {
         }
         let (channel, consumer) = consumed?;
         Ok(Box::new(AmqpDeliveries::new(channel, consumer)))
+    }
+
+    async fn close(&self) {
+        let close = async {
+            if let Some(link) = self.link.lock().await.take() {
+                // Frames go in order: it answers after it has read the last acknowledgement. Without it, some come again.
+                let _gone = link.connection.close(200, "stopping".into()).await;
+            }
+        };
+        let _away = timeout(GOODBYE, close).await;
     }
 
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {

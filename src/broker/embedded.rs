@@ -77,6 +77,8 @@ impl Broker for Embedded {
         Ok(())
     }
 
+    async fn close(&self) {}
+
     async fn ping(&self) -> Result<(), BrokerError> {
         Ok(())
     }

@@ -213,7 +213,7 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
     last.wire = wire.clone();
     // No larger than it is: there is one for each ticket in memory.
     let mut told = LiteMap::with_capacity(last.told.len() + added.len() + removed.len());
-    told.extend_from_litemap(std::mem::take(&mut last.told));
+    told.extend(std::mem::take(&mut last.told));
     last.told = told;
     last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.

@@ -4,7 +4,7 @@
 //! What it has in hand and could not deliver is noted in the rows (with the time of the next try) and acknowledged, so
 //! nothing stays unacknowledged in the broker while a partner is down, and the rest waits there, in order. Tickets go side
 //! by side, the messages of one ticket one after the other; more is taken while calls are being made, so that nobody waits for
-//! the slowest ticket unless [`ROWS`] of its messages wait.
+//! the slowest ticket, unless [`ROWS`] of its messages wait or the broker hands over no more before those are acknowledged.
 //!
 //! [`Worker::deliver`] waits for nothing but in its one `select`: a call that nobody polls runs out of time though it was
 //! answered, and a reading that nobody polls keeps its way to the store from the writer.
@@ -40,6 +40,8 @@ const ROWS: usize = 1000;
 const UNWRITTEN: usize = 4;
 /// So many are acknowledged together while more is on its way.
 const TOGETHER: usize = 32;
+/// Whoever has worked for so long is not waited for longer and longer when something fails again.
+const WELL: Duration = Duration::from_secs(60);
 /// How many rows are read at once.
 const MOST: i64 = 10_000;
 
@@ -109,9 +111,13 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waits = self.options.reconnect.waits();
         while !stop.is_cancelled() {
+            let begun = Instant::now();
             match self.step(&stop).await {
                 Ok(()) => waits = self.options.reconnect.waits(),
                 Err(failure) => {
+                    if begun.elapsed() > WELL {
+                        waits = self.options.reconnect.waits();
+                    }
                     failure.report(&self.options.outages);
                     self.deliveries = None;
                     self.left.clear();
@@ -195,9 +201,18 @@ impl Worker {
             readings.push(reading(&options, &pipeline, &receiver, None, (Vec::new(), left)));
         }
         let (mut present, mut looked, mut failure) = (None, None, None);
+        // How many messages about the agreement itself have been noted, and how many had been when the reading began.
+        let (mut about_agreement, mut by_then) = (0, 0);
         loop {
             let going = self.leave_alone_until.is_none() && failure.is_none() && !stop.is_cancelled();
             let at_once = options.side_by_side;
+            let known = present.clone().filter(|_| looked.is_some_and(Look::is_recent));
+            if going && readings.is_empty() && present.is_some() && known.is_none() && hand.rows() > 0 {
+                // Much is in hand: how the receiver is now is not found out by taking more.
+                hand.reading();
+                by_then = about_agreement;
+                readings.push(reading(&options, &pipeline, &receiver, None, <_>::default()));
+            }
             while going
                 && calls.len() < at_once
                 && notes.len() < at_once * UNWRITTEN
@@ -216,12 +231,6 @@ impl Worker {
             {
                 healths.push(receiver.note_health(&pipeline, health));
             }
-            let known = present.clone().filter(|_| looked.is_some_and(|look: Look| look.holds(&pipeline)));
-            if going && readings.is_empty() && present.is_some() && known.is_none() && hand.ready() > 0 {
-                // Much is in hand: how the receiver is now is not found out by taking more.
-                hand.reading();
-                readings.push(reading(&options, &pipeline, &receiver, None, <_>::default()));
-            }
             let idle = calls.is_empty() && notes.is_empty() && healths.is_empty();
             if let Some(deliveries) = self.deliveries.as_mut()
                 && let Some(through) = hand.acknowledged(if idle { 1 } else { TOGETHER })
@@ -239,7 +248,8 @@ impl Worker {
                 Some(noted) = notes.next() => {
                     let noted: Noted = noted;
                     if noted.message.kind.is_about_agreement() {
-                        looked = None; // It may open with another key now.
+                        // It may open with another key now.
+                        (about_agreement, looked) = (about_agreement + 1, None);
                     }
                     if let Err(reason) = self.noted(noted, hand) {
                         // Not acknowledged, so that it is looked at again.
@@ -261,7 +271,7 @@ impl Worker {
                             present = rows.present;
                             if rows.renewed {
                                 self.failing = present.as_ref().is_some_and(Present::is_failing);
-                                looked = Some(look);
+                                looked = Some(look).filter(|_| by_then == about_agreement);
                             }
                             hand.put(taken, owners, rows.waiting, look);
                             if present.is_none() {
@@ -274,6 +284,7 @@ impl Worker {
                 taken = take(&mut self.deliveries, self.takes), if hungry => match taken {
                     Ok(taken) => {
                         hand.reading();
+                        by_then = about_agreement;
                         self.grow(taken.len());
                         readings.push(reading(&options, &pipeline, &receiver, known, named(taken)));
                     }

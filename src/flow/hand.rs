@@ -31,9 +31,14 @@ impl Look {
         Self { at: Instant::now(), withdrawals: pipeline.withdrawals.load(Ordering::Relaxed) }
     }
 
+    /// Whether they were read lately.
+    pub(super) fn is_recent(self) -> bool {
+        self.at.elapsed() < HOLDS
+    }
+
     /// Whether what they said still holds.
     pub(super) fn holds(self, pipeline: &Pipeline) -> bool {
-        self.at.elapsed() < HOLDS && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
+        self.is_recent() && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
     }
 }
 

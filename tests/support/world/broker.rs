@@ -165,6 +165,8 @@ impl Broker for Shaky {
         Ok(())
     }
 
+    async fn close(&self) {}
+
     async fn ping(&self) -> Result<(), BrokerError> {
         Ok(())
     }
