@@ -215,7 +215,7 @@ impl Daemon {
         if drained.await.is_err() {
             tracing::warn!("not all was finished in time; the rest is taken up at the next start");
         }
-        self.broker.close().await;
+        self.broker.flush().await;
         if self.store.is_shared() {
             // The others need not wait to see that this one is gone. What it has still to publish is theirs.
             let _away = tokio::time::timeout(LEAVE, self.store.leave()).await;

@@ -29,8 +29,8 @@ const PREFETCH: u16 = 4000;
 const LEAST: u16 = 200;
 /// The same of one partner queue: more than a worker takes at once.
 const PARTNER_PREFETCH: u16 = 512;
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the last acknowledgements may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// RabbitMQ.
 pub(super) struct Amqp {
@@ -196,14 +196,15 @@ impl Broker for Amqp {
         Ok(Box::new(AmqpDeliveries::new(channel, consumer)))
     }
 
-    async fn close(&self) {
-        let close = async {
-            if let Some(link) = self.link.lock().await.take() {
-                // Frames go in order: it answers after it has read the last acknowledgement. Without it, some come again.
-                let _gone = link.connection.close(200, "stopping".into()).await;
+    async fn flush(&self) {
+        let answer = async {
+            if let Some(link) = self.link.lock().await.as_ref() {
+                // Frames go in order: whoever answers this has read every acknowledgement before it. A connection some of whose
+                // channels are just being closed cannot be closed itself.
+                let _heard = link.channel.confirm_select(ConfirmSelectOptions::default()).await;
             }
         };
-        let _away = timeout(GOODBYE, close).await;
+        let _away = timeout(LAST_WORDS, answer).await;
     }
 
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {

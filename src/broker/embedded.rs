@@ -77,7 +77,7 @@ impl Broker for Embedded {
         Ok(())
     }
 
-    async fn close(&self) {}
+    async fn flush(&self) {}
 
     async fn ping(&self) -> Result<(), BrokerError> {
         Ok(())

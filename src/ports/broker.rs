@@ -106,8 +106,8 @@ pub trait Broker: fmt::Debug + Send + Sync {
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
     /// Removes the queue of an agreement, if nothing is in it.
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
-    /// Says goodbye: what was acknowledged has been heard of once it answers. Waits for no more than some seconds.
-    async fn close(&self);
+    /// Waits until the broker has heard of what was acknowledged, for no more than some seconds.
+    async fn flush(&self);
     /// Whether it answers.
     async fn ping(&self) -> Result<(), BrokerError>;
     /// Whether its queues outlive this process; otherwise the rows are handed over again at start.

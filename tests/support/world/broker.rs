@@ -165,7 +165,7 @@ impl Broker for Shaky {
         Ok(())
     }
 
-    async fn close(&self) {}
+    async fn flush(&self) {}
 
     async fn ping(&self) -> Result<(), BrokerError> {
         Ok(())
