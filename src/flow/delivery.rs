@@ -13,18 +13,19 @@ use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration}
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt::{CameOfIt, Noted, Tried},
     change::{Attempted, Change},
-    hand::{Hand, Look},
+    hand::Hand,
     options::Options,
     pipeline::Pipeline,
+    reading::{self, Look, MOST, Reading, named},
     receiver::{Health, Present, Receiver},
 };
 use crate::{
-    domain::{Message, MessageId, Timestamp, Uuid},
+    domain::{Message, Timestamp, Uuid},
     ports::{BrokerError, Deliveries, DeskHook, Incoming, StoreError},
     telemetry::Outages,
 };
@@ -42,8 +43,6 @@ const UNWRITTEN: usize = 4;
 const TOGETHER: usize = 32;
 /// Whoever has worked for so long is not waited for longer and longer when something fails again.
 const WELL: Duration = Duration::from_secs(60);
-/// How many rows are read at once.
-const MOST: i64 = 10_000;
 
 /// The worker of one receiver.
 #[derive(Debug)]
@@ -63,22 +62,6 @@ pub struct Worker {
     /// How many messages are taken the next time, and when some were taken last.
     takes: usize,
     took: Instant,
-}
-
-/// What was taken from the queue, and what the rows say.
-struct Reading {
-    taken: Vec<(u64, Option<MessageId>)>,
-    owners: BTreeSet<Uuid>,
-    look: Look,
-    rows: Result<Rows, StoreError>,
-}
-
-/// What waits, and how the receiver is.
-struct Rows {
-    waiting: Vec<Message>,
-    present: Option<Present>,
-    /// The receiver was looked at with them.
-    renewed: bool,
 }
 
 impl Worker {
@@ -198,7 +181,7 @@ impl Worker {
         if !self.left.is_empty() {
             // The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
             let left = std::mem::take(&mut self.left);
-            readings.push(reading(&options, &pipeline, &receiver, None, (Vec::new(), left)));
+            readings.push(reading::begin(&options, &pipeline, &receiver, None, (Vec::new(), left)));
         }
         let (mut present, mut looked, mut failure) = (None, None, None);
         // How many messages about the agreement itself have been noted, and how many had been when the reading began.
@@ -211,7 +194,7 @@ impl Worker {
                 // Much is in hand: how the receiver is now is not found out by taking more.
                 hand.reading();
                 by_then = about_agreement;
-                readings.push(reading(&options, &pipeline, &receiver, None, <_>::default()));
+                readings.push(reading::begin(&options, &pipeline, &receiver, None, <_>::default()));
             }
             while going
                 && calls.len() < at_once
@@ -286,7 +269,7 @@ impl Worker {
                         hand.reading();
                         by_then = about_agreement;
                         self.grow(taken.len());
-                        readings.push(reading(&options, &pipeline, &receiver, known, named(taken)));
+                        readings.push(reading::begin(&options, &pipeline, &receiver, known, named(taken)));
                     }
                     Err(error) => failure = Some(Failure::Broker(error)),
                 },
@@ -353,50 +336,6 @@ async fn take(
         Some(deliveries) => deliveries.next(most, Duration::ZERO).await,
         None => std::future::pending().await,
     }
-}
-
-/// What was taken from the queue, each with its place there, and the tickets or agreements that it is about.
-type Taken = (Vec<(u64, Option<MessageId>)>, BTreeSet<Uuid>);
-
-/// Which messages they are. One that has no id that can be read stands for nothing.
-fn named(taken: Vec<Incoming>) -> Taken {
-    let id = |incoming: &Incoming| MessageId::parse(incoming.id.as_deref()?);
-    let taken: Vec<_> = taken.iter().map(|incoming| (incoming.tag, id(incoming))).collect();
-    let owners = taken.iter().filter_map(|(_, id)| id.as_ref()).map(|id| id.owner.clone()).collect();
-    (taken, owners)
-}
-
-/// Reads all that waits of what was taken, and how the receiver is now where that is not known. It goes on by itself, whoever waits for
-/// it.
-fn reading(
-    options: &Options,
-    pipeline: &Pipeline,
-    receiver: &Receiver,
-    known: Option<Present>,
-    (taken, owners): Taken,
-) -> AbortOnDropHandle<Reading> {
-    let (options, receiver, look) = (options.clone(), receiver.clone(), Look::now(pipeline));
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let rows = read(&options, &receiver, known, owners.clone()).await;
-        Reading { taken, owners, look, rows }
-    }))
-}
-
-async fn read(
-    options: &Options,
-    receiver: &Receiver,
-    known: Option<Present>,
-    owners: BTreeSet<Uuid>,
-) -> Result<Rows, StoreError> {
-    let waiting = options.store.messages(receiver.waiting(owners), MOST).await?;
-    // A message about the agreement says how it is since that was written, which is later than what is known.
-    let known = known.filter(|_| !waiting.iter().any(|message| message.kind.is_about_agreement()));
-    let renewed = known.is_none();
-    let present = match known {
-        None => receiver.present(options).await?,
-        known => known,
-    };
-    Ok(Rows { waiting, present, renewed })
 }
 
 /// Why it could not go on.

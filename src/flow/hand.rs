@@ -3,44 +3,10 @@
 //! Rows are read while calls are being made, so what they say may be a little behind: what is on its way, and what was done since
 //! the reading began, does not come into the hand again.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::collections::{BTreeSet, VecDeque};
 
-use tokio::time::Instant;
-
-use super::pipeline::Pipeline;
+use super::reading::Look;
 use crate::domain::{Message, MessageId, Quick, QuickSet, Uuid};
-
-/// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
-/// is sent.
-const HOLDS: Duration = Duration::from_secs(1);
-
-/// When rows were read, and how many times messages had been withdrawn by then.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    at: Instant,
-    withdrawals: u64,
-}
-
-impl Look {
-    /// Now, before they are read.
-    pub(super) fn now(pipeline: &Pipeline) -> Self {
-        Self { at: Instant::now(), withdrawals: pipeline.withdrawals.load(Ordering::Relaxed) }
-    }
-
-    /// Whether they were read lately.
-    pub(super) fn is_recent(self) -> bool {
-        self.at.elapsed() < HOLDS
-    }
-
-    /// Whether what they said still holds.
-    pub(super) fn holds(self, pipeline: &Pipeline) -> bool {
-        self.is_recent() && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
-    }
-}
 
 /// What is in hand of one ticket.
 #[derive(Debug)]
@@ -245,7 +211,7 @@ mod tests {
         let owners = taken.iter().map(|(_, owner, _)| Uuid::new(*owner)).collect();
         let taken = taken.iter().map(|(tag, owner, n)| (*tag, Some(id(owner, *n)))).collect();
         let rows = rows.iter().map(|(owner, n)| message(owner, *n)).collect();
-        hand.put(taken, owners, rows, Look { at: Instant::now(), withdrawals: 0 });
+        hand.put(taken, owners, rows, Look::new(0));
     }
 
     fn next(hand: &mut Hand) -> Option<(String, i64)> {

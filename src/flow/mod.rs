@@ -47,6 +47,7 @@ mod options;
 mod outbox;
 mod pipeline;
 mod post;
+mod reading;
 mod receiver;
 mod reconcile;
 mod references;

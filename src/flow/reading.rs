@@ -1,0 +1,111 @@
+//! What a worker reads of the messages that it has taken: all that their rows say waits, and how the receiver is now.
+
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    options::Options,
+    pipeline::Pipeline,
+    receiver::{Present, Receiver},
+};
+use crate::{
+    domain::{Message, MessageId, Uuid},
+    ports::{Incoming, StoreError},
+};
+
+/// How many rows are read at once.
+pub(super) const MOST: i64 = 10_000;
+/// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
+/// is sent.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// When rows were read, and how many times messages had been withdrawn by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    at: Instant,
+    withdrawals: u64,
+}
+
+impl Look {
+    /// Now, before they are read.
+    fn now(pipeline: &Pipeline) -> Self {
+        Self::new(pipeline.withdrawals.load(Ordering::Relaxed))
+    }
+
+    /// Now, after so many withdrawals.
+    pub(super) fn new(withdrawals: u64) -> Self {
+        Self { at: Instant::now(), withdrawals }
+    }
+
+    /// Whether they were read lately.
+    pub(super) fn is_recent(self) -> bool {
+        self.at.elapsed() < HOLDS
+    }
+
+    /// Whether what they said still holds.
+    pub(super) fn holds(self, pipeline: &Pipeline) -> bool {
+        self.is_recent() && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
+    }
+}
+
+/// What was taken from the queue, and what the rows say.
+pub(super) struct Reading {
+    pub(super) taken: Vec<(u64, Option<MessageId>)>,
+    pub(super) owners: BTreeSet<Uuid>,
+    pub(super) look: Look,
+    pub(super) rows: Result<Rows, StoreError>,
+}
+
+/// What waits, and how the receiver is.
+pub(super) struct Rows {
+    pub(super) waiting: Vec<Message>,
+    pub(super) present: Option<Present>,
+    /// The receiver was looked at with them.
+    pub(super) renewed: bool,
+}
+
+/// What was taken from the queue, each with its place there, and the tickets or agreements that it is about.
+pub(super) type Taken = (Vec<(u64, Option<MessageId>)>, BTreeSet<Uuid>);
+
+/// Which messages they are. One that has no id that can be read stands for nothing.
+pub(super) fn named(taken: Vec<Incoming>) -> Taken {
+    let id = |incoming: &Incoming| MessageId::parse(incoming.id.as_deref()?);
+    let taken: Vec<_> = taken.iter().map(|incoming| (incoming.tag, id(incoming))).collect();
+    let owners = taken.iter().filter_map(|(_, id)| id.as_ref()).map(|id| id.owner.clone()).collect();
+    (taken, owners)
+}
+
+/// Reads all that waits of what was taken, and how the receiver is now where that is not known. It goes on by itself, whoever waits for
+/// it.
+pub(super) fn begin(
+    options: &Options,
+    pipeline: &Pipeline,
+    receiver: &Receiver,
+    known: Option<Present>,
+    (taken, owners): Taken,
+) -> AbortOnDropHandle<Reading> {
+    let (options, receiver, look) = (options.clone(), receiver.clone(), Look::now(pipeline));
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let rows = read(&options, &receiver, known, owners.clone()).await;
+        Reading { taken, owners, look, rows }
+    }))
+}
+
+async fn read(
+    options: &Options,
+    receiver: &Receiver,
+    known: Option<Present>,
+    owners: BTreeSet<Uuid>,
+) -> Result<Rows, StoreError> {
+    let waiting = options.store.messages(receiver.waiting(owners), MOST).await?;
+    // A message about the agreement says how it is since that was written, which is later than what is known.
+    let known = known.filter(|_| !waiting.iter().any(|message| message.kind.is_about_agreement()));
+    let renewed = known.is_none();
+    let present = match known {
+        None => receiver.present(options).await?,
+        known => known,
+    };
+    Ok(Rows { waiting, present, renewed })
+}
