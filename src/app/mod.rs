@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// How long a daemon that is told to stop may take to finish what it holds.
-const DRAIN: Duration = Duration::from_secs(9);
+const DRAIN: Duration = Duration::from_secs(8);
 /// Changes that make a full batch.
 const BATCH: usize = 500;
 /// How long a daemon takes to say that it leaves.

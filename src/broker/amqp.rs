@@ -30,7 +30,7 @@ const LEAST: u16 = 200;
 /// The same of one partner queue: more than a worker takes at once.
 const PARTNER_PREFETCH: u16 = 512;
 /// How long the last acknowledgements may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// RabbitMQ.
 pub(super) struct Amqp {

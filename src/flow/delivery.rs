@@ -41,8 +41,6 @@ const ROWS: usize = 1000;
 const UNWRITTEN: usize = 4;
 /// So many are acknowledged together while more is on its way.
 const TOGETHER: usize = 32;
-/// Whoever has worked for so long is not waited for longer and longer when something fails again.
-const WELL: Duration = Duration::from_secs(60);
 
 /// The worker of one receiver.
 #[derive(Debug)]
@@ -59,6 +57,8 @@ pub struct Worker {
     failing: bool,
     /// To be noted.
     health: Option<Health>,
+    /// Broker and store have been there since something failed last.
+    was_well: bool,
     /// How many messages are taken the next time, and when some were taken last.
     takes: usize,
     took: Instant,
@@ -85,6 +85,7 @@ impl Worker {
             leave_alone_until: None,
             failing: false,
             health: None,
+            was_well: false,
             takes: *TAKE.start(),
             took: Instant::now(),
         }
@@ -94,11 +95,10 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waits = self.options.reconnect.waits();
         while !stop.is_cancelled() {
-            let begun = Instant::now();
             match self.step(&stop).await {
                 Ok(()) => waits = self.options.reconnect.waits(),
                 Err(failure) => {
-                    if begun.elapsed() > WELL {
+                    if std::mem::take(&mut self.was_well) {
                         waits = self.options.reconnect.waits();
                     }
                     failure.report(&self.options.outages);
@@ -124,6 +124,7 @@ impl Worker {
             let consume = self.options.broker.consume(self.receiver.source()).await;
             self.deliveries = Some(consume.map_err(Failure::Broker)?);
             self.resume().await?;
+            self.was_well = true;
         }
         self.wait_until_due(stop).await;
         if stop.is_cancelled() {
@@ -184,16 +185,13 @@ impl Worker {
             readings.push(reading::begin(&options, &pipeline, &receiver, None, (Vec::new(), left)));
         }
         let (mut present, mut looked, mut failure) = (None, None, None);
-        // How many messages about the agreement itself have been noted, and how many had been when the reading began.
-        let (mut about_agreement, mut by_then) = (0, 0);
         loop {
             let going = self.leave_alone_until.is_none() && failure.is_none() && !stop.is_cancelled();
             let at_once = options.side_by_side;
-            let known = present.clone().filter(|_| looked.is_some_and(Look::is_recent));
-            if going && readings.is_empty() && present.is_some() && known.is_none() && hand.rows() > 0 {
+            let is_known = looked.is_some_and(|look: Look| look.knows_receiver(&pipeline));
+            if going && readings.is_empty() && present.is_some() && !is_known && hand.rows() > 0 {
                 // Much is in hand: how the receiver is now is not found out by taking more.
                 hand.reading();
-                by_then = about_agreement;
                 readings.push(reading::begin(&options, &pipeline, &receiver, None, <_>::default()));
             }
             while going
@@ -229,11 +227,6 @@ impl Worker {
             tokio::select! {
                 biased;
                 Some(noted) = notes.next() => {
-                    let noted: Noted = noted;
-                    if noted.message.kind.is_about_agreement() {
-                        // It may open with another key now.
-                        (about_agreement, looked) = (about_agreement + 1, None);
-                    }
                     if let Err(reason) = self.noted(noted, hand) {
                         // Not acknowledged, so that it is looked at again.
                         failure = Some(Failure::Store(StoreError::Away(reason)));
@@ -254,7 +247,7 @@ impl Worker {
                             present = rows.present;
                             if rows.renewed {
                                 self.failing = present.as_ref().is_some_and(Present::is_failing);
-                                looked = Some(look).filter(|_| by_then == about_agreement);
+                                looked = Some(look);
                             }
                             hand.put(taken, owners, rows.waiting, look);
                             if present.is_none() {
@@ -267,8 +260,9 @@ impl Worker {
                 taken = take(&mut self.deliveries, self.takes), if hungry => match taken {
                     Ok(taken) => {
                         hand.reading();
-                        by_then = about_agreement;
                         self.grow(taken.len());
+                        // It may have taken long until something came.
+                        let known = present.clone().filter(|_| looked.is_some_and(|look: Look| look.knows_receiver(&pipeline)));
                         readings.push(reading::begin(&options, &pipeline, &receiver, known, named(taken)));
                     }
                     Err(error) => failure = Some(Failure::Broker(error)),

@@ -211,7 +211,7 @@ mod tests {
         let owners = taken.iter().map(|(_, owner, _)| Uuid::new(*owner)).collect();
         let taken = taken.iter().map(|(tag, owner, n)| (*tag, Some(id(owner, *n)))).collect();
         let rows = rows.iter().map(|(owner, n)| message(owner, *n)).collect();
-        hand.put(taken, owners, rows, Look::new(0));
+        hand.put(taken, owners, rows, Look::new(0, 0));
     }
 
     fn next(hand: &mut Hand) -> Option<(String, i64)> {

@@ -34,6 +34,8 @@ pub struct Pipeline {
     pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
     /// Grows whenever messages have been withdrawn: what a row said before that may not be so any more.
     pub(super) withdrawals: Arc<AtomicU64>,
+    /// Grows whenever agreements have been written: who a partner is, and what opens its door, may not be so any more.
+    pub(super) edits: Arc<AtomicU64>,
 }
 
 impl Pipeline {
@@ -42,7 +44,7 @@ impl Pipeline {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (agreements, outbox) = (Arc::new(Notify::new()), Arc::new(Outbox::default()));
         let ended = Arc::new(RwLock::new(HashSet::new()));
-        let withdrawals = Arc::new(AtomicU64::new(0));
+        let (withdrawals, edits) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (writing, written) = watch::channel(0);
         let inlet = Inlet { units: receiver, batch: options.batch, linger: options.linger, last: 0 };
         let scribe = Scribe {
@@ -51,12 +53,13 @@ impl Pipeline {
             outbox: outbox.clone(),
             ended: ended.clone(),
             withdrawals: withdrawals.clone(),
+            edits: edits.clone(),
             writing,
             in_doubt: false,
             cases: Cases::default(),
         };
         let writer = Writer { inlet, scribe };
-        (Self { units: sender, agreements, written, outbox, ended, withdrawals }, writer)
+        (Self { units: sender, agreements, written, outbox, ended, withdrawals, edits }, writer)
     }
 
     /// Brings changes in, and waits until they are safe; the answers are in the same order.

@@ -1,6 +1,10 @@
 //! What a worker reads of the messages that it has taken: all that their rows say waits, and how the receiver is now.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,38 +19,40 @@ use crate::{
     ports::{Incoming, StoreError},
 };
 
-/// How many rows are read at once.
+/// How many rows of what was left are read at once.
 pub(super) const MOST: i64 = 10_000;
 /// For how long what a row said holds, as far as other daemons are concerned: after that it is looked at again before its message
 /// is sent.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// When rows were read, and how many times messages had been withdrawn by then.
+/// When rows were read, and how many times messages had been withdrawn and agreements edited by then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     at: Instant,
     withdrawals: u64,
+    edits: u64,
 }
 
 impl Look {
     /// Now, before they are read.
     fn now(pipeline: &Pipeline) -> Self {
-        Self::new(pipeline.withdrawals.load(Ordering::Relaxed))
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Self::new(count(&pipeline.withdrawals), count(&pipeline.edits))
     }
 
-    /// Now, after so many withdrawals.
-    pub(super) fn new(withdrawals: u64) -> Self {
-        Self { at: Instant::now(), withdrawals }
+    /// Now, after so many withdrawals and edits.
+    pub(super) fn new(withdrawals: u64, edits: u64) -> Self {
+        Self { at: Instant::now(), withdrawals, edits }
     }
 
-    /// Whether they were read lately.
-    pub(super) fn is_recent(self) -> bool {
-        self.at.elapsed() < HOLDS
-    }
-
-    /// Whether what they said still holds.
+    /// Whether what they said of messages still holds.
     pub(super) fn holds(self, pipeline: &Pipeline) -> bool {
-        self.is_recent() && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
+        self.at.elapsed() < HOLDS && pipeline.withdrawals.load(Ordering::Relaxed) == self.withdrawals
+    }
+
+    /// Whether what they said of the receiver still holds.
+    pub(super) fn knows_receiver(self, pipeline: &Pipeline) -> bool {
+        self.at.elapsed() < HOLDS && pipeline.edits.load(Ordering::Relaxed) == self.edits
     }
 }
 

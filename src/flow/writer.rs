@@ -50,6 +50,7 @@ pub(super) struct Scribe {
     pub(super) outbox: Arc<Outbox>,
     pub(super) ended: Arc<RwLock<HashSet<Uuid>>>,
     pub(super) withdrawals: Arc<AtomicU64>,
+    pub(super) edits: Arc<AtomicU64>,
     pub(super) writing: watch::Sender<u64>,
     /// A batch was sent to the store and nobody knows whether it was written: its messages may be in their rows alone.
     pub(super) in_doubt: bool,
@@ -255,6 +256,7 @@ impl Scribe {
                     ended.remove(&agreement.uuid);
                 }
             }
+            self.edits.fetch_add(1, Ordering::Relaxed);
         }
         let Finished { writes, agreements_changed, mails, .. } = finished;
         if !writes.withdraw.is_empty() || in_doubt {
