@@ -1,4 +1,4 @@
-//! Which addresses partners' URLs may lead to: literal ones, names, redirects; and what of a path is whose.
+//! Which addresses partners' URLs may lead to: literal ones, names, redirects; what of a path is whose; and a partner that moves.
 
 use crossdesk::{
     domain::{AccessKey, Profile, Uuid},
@@ -88,4 +88,33 @@ async fn a_name_that_leads_elsewhere_in_a_path_is_no_uuid() {
         (daemon.get("tickets").await == serde_json::json!([])).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_has_moved_gets_nothing_at_its_old_address() {
+    let uuid = "d".repeat(40);
+    let (old, new) = (FakePartner::start().await, FakePartner::start().await);
+    let declared = |url: &str| {
+        let agreement = serde_json::json!({"uuid": uuid, "name": "Lens Partner", "direction": "outbound",
+            "kind": "third_party", "url": url, "access_key": "e".repeat(40), "status": "accepted"});
+        vec![serde_json::from_value(agreement).unwrap()]
+    };
+    let mut daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.agreements = declared(&old.url);
+    })
+    .await;
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    until("the ticket is out", async || old.tickets("POST").pop()).await;
+    daemon.until_quiet().await;
+    daemon.config.agreements = declared(&new.url);
+    daemon.reload().await;
+    until("its new address is known", async || {
+        (daemon.get("agreements").await[0]["url"] == new.url).then_some(())
+    })
+    .await;
+    let event = daemon.desk(|d| d.comment(&id, "Smith", "You have moved.", true));
+    daemon.tell(&event).await;
+    until("it is told where it is now", async || new.tickets("PUT").pop()).await;
+    assert_eq!(old.tickets("PUT").len(), 0);
 }

@@ -144,51 +144,23 @@ async fn a_key_shows_once_and_for_bridges_alone() {
     }
 }
 
-fn declared(uuid: &str, url: &str) -> crossdesk::config::DeclaredAgreement {
-    crossdesk::config::DeclaredAgreement {
-        uuid: crossdesk::domain::Uuid::new(uuid),
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_agreement_is_there_from_the_start() {
+    let (uuid, key) = ("d".repeat(40), "e".repeat(40));
+    let partner = FakePartner::start().await;
+    let declared = crossdesk::config::DeclaredAgreement {
+        uuid: crossdesk::domain::Uuid::new(uuid.clone()),
         name: "Lens Partner".into(),
         direction: crossdesk::domain::Direction::Outbound,
         kind: crossdesk::domain::Kind::ThirdParty,
-        url: Some(url.into()),
-        access_key: "e".repeat(40),
+        url: Some(partner.url.clone()),
+        access_key: key.clone(),
         status: AgreementStatus::Accepted,
         terms: Default::default(),
         profile: Default::default(),
         local: Default::default(),
         jira: None,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_partner_that_has_moved_gets_nothing_at_its_old_address() {
-    let uuid = "d".repeat(40);
-    let (old, new) = (FakePartner::start().await, FakePartner::start().await);
-    let mut daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
-        config.agreements = vec![declared(&uuid, &old.url)];
-    })
-    .await;
-    daemon.until_agreement(Some(&uuid), "accepted").await;
-    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
-    until("the ticket is out", async || old.tickets("POST").pop()).await;
-    daemon.until_quiet().await;
-    daemon.config.agreements = vec![declared(&uuid, &new.url)];
-    daemon.reload().await;
-    until("its new address is known", async || {
-        (daemon.get("agreements").await[0]["url"] == new.url).then_some(())
-    })
-    .await;
-    let event = daemon.desk(|d| d.comment(&id, "Smith", "You have moved.", true));
-    daemon.tell(&event).await;
-    until("it is told where it is now", async || new.tickets("PUT").pop()).await;
-    assert_eq!(old.tickets("PUT").len(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_declared_agreement_is_there_from_the_start() {
-    let uuid = "d".repeat(40);
-    let partner = FakePartner::start().await;
-    let declared = declared(&uuid, &partner.url);
+    };
     let rule = crossdesk::config::Rule {
         name: "Urgent".into(),
         when: "ticket.priority == 'urgent' && 'lens' in ticket.tags".into(),
@@ -217,7 +189,7 @@ async fn a_declared_agreement_is_there_from_the_start() {
     let put = until("the comment follows", async || partner.tickets("PUT").pop()).await;
     assert_eq!(put["comments"][0]["body"], "It is stuck.");
     let sent = partner.received().pop().unwrap();
-    assert_eq!(sent.headers["x-ticket-sharing-token"], format!("{uuid}:{}", "e".repeat(40)));
+    assert_eq!(sent.headers["x-ticket-sharing-token"], format!("{uuid}:{key}"));
     daemon.stop().await;
     daemon.resume().await;
     assert_eq!(daemon.get("agreements").await.as_array().unwrap().len(), 1);

@@ -240,23 +240,21 @@ impl Worker {
                     notes.push(tried.note(&options, &pipeline));
                 }
                 Some(()) = healths.next() => {}
-                Some(reading) = readings.next(), if going => {
-                    let reading = reading.map_err(|died| StoreError::Away(died.to_string()));
-                    match reading.and_then(|Reading { taken, owners, look, rows }| Ok((taken, owners, look, rows?))) {
-                        Ok((taken, owners, look, rows)) => {
-                            present = rows.present;
-                            if rows.renewed {
-                                self.failing = present.as_ref().is_some_and(Present::is_failing);
-                                looked = Some(look);
-                            }
-                            hand.put(taken, owners, rows.waiting, look);
-                            if present.is_none() {
-                                hand.withdraw_all();
-                            }
+                Some(reading) = readings.next(), if going => match reading {
+                    Ok(reading) => {
+                        let Reading { taken, owners, waiting, look, .. } = reading;
+                        present = reading.present;
+                        if reading.renewed {
+                            self.failing = present.as_ref().is_some_and(Present::is_failing);
+                            looked = Some(look);
                         }
-                        Err(error) => failure = Some(Failure::Store(error)),
+                        hand.put(taken, owners, waiting, look);
+                        if present.is_none() {
+                            hand.withdraw_all();
+                        }
                     }
-                }
+                    Err(error) => failure = Some(Failure::Store(error)),
+                },
                 taken = take(&mut self.deliveries, self.takes), if hungry => match taken {
                     Ok(taken) => {
                         hand.reading();

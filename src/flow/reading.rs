@@ -56,19 +56,14 @@ impl Look {
     }
 }
 
-/// What was taken from the queue, and what the rows say.
+/// What was taken from the queue, what waits of it, and how the receiver is.
 pub(super) struct Reading {
     pub(super) taken: Vec<(u64, Option<MessageId>)>,
     pub(super) owners: BTreeSet<Uuid>,
-    pub(super) look: Look,
-    pub(super) rows: Result<Rows, StoreError>,
-}
-
-/// What waits, and how the receiver is.
-pub(super) struct Rows {
     pub(super) waiting: Vec<Message>,
+    pub(super) look: Look,
     pub(super) present: Option<Present>,
-    /// The receiver was looked at with them.
+    /// The receiver was looked at too.
     pub(super) renewed: bool,
 }
 
@@ -83,29 +78,29 @@ pub(super) fn named(taken: Vec<Incoming>) -> Taken {
     (taken, owners)
 }
 
-/// Reads all that waits of what was taken, and how the receiver is now where that is not known. It goes on by itself, whoever waits for
-/// it.
+/// Reads all that waits of what was taken, and how the receiver is now where that is not known. It goes on by itself, whoever
+/// waits for it, until nobody does.
 pub(super) fn begin(
     options: &Options,
     pipeline: &Pipeline,
     receiver: &Receiver,
     known: Option<Present>,
-    (taken, owners): Taken,
-) -> AbortOnDropHandle<Reading> {
+    taken: Taken,
+) -> impl Future<Output = Result<Reading, StoreError>> + use<> {
     let (options, receiver, look) = (options.clone(), receiver.clone(), Look::now(pipeline));
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let rows = read(&options, &receiver, known, owners.clone()).await;
-        Reading { taken, owners, look, rows }
-    }))
+    let reading = tokio::spawn(async move { read(&options, &receiver, known, taken, look).await });
+    let reading = AbortOnDropHandle::new(reading);
+    async move { reading.await.unwrap_or_else(|died| Err(StoreError::Away(died.to_string()))) }
 }
 
 async fn read(
     options: &Options,
     receiver: &Receiver,
     known: Option<Present>,
-    owners: BTreeSet<Uuid>,
-) -> Result<Rows, StoreError> {
-    let waiting = options.store.messages(receiver.waiting(owners), MOST).await?;
+    (taken, owners): Taken,
+    look: Look,
+) -> Result<Reading, StoreError> {
+    let waiting = options.store.messages(receiver.waiting(owners.clone()), MOST).await?;
     // A message about the agreement says how it is since that was written, which is later than what is known.
     let known = known.filter(|_| !waiting.iter().any(|message| message.kind.is_about_agreement()));
     let renewed = known.is_none();
@@ -113,5 +108,5 @@ async fn read(
         None => receiver.present(options).await?,
         known => known,
     };
-    Ok(Rows { waiting, present, renewed })
+    Ok(Reading { taken, owners, waiting, look, present, renewed })
 }
