@@ -14,11 +14,7 @@ use lapin::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{
-    Pair, Sender, TestDaemon,
-    servers::{RabbitMq, free_port},
-    until,
-};
+use crate::support::{Pair, Sender, TestDaemon, rabbit::RabbitMq, servers::free_port, until};
 
 fn beside(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)

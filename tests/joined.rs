@@ -8,7 +8,7 @@ use crossdesk::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Pair, TestDaemon, servers::RabbitMq, until};
+use crate::support::{Pair, TestDaemon, rabbit::RabbitMq, until};
 
 /// A bridge of the examples: it accepts, keeps what it is told, and answers; what it is told while it is away comes later.
 async fn an_example_is_a_partner(program: &str, arguments: &[&str]) {

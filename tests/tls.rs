@@ -2,11 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{
-    Pair, TestDaemon,
-    servers::{Postgres, RabbitMq},
-    until,
-};
+use crate::support::{Pair, TestDaemon, rabbit::RabbitMq, servers::Postgres, until};
 
 /// An authority, and a certificate of 127.0.0.1 that it signed: `ca.pem`, `cert.pem`, `key.pem`.
 fn certificates(folder: &Path) {

@@ -43,7 +43,7 @@ use std::collections::BTreeMap;
 
 use broker::Rig;
 use measured::{Measured, median};
-use support::servers::{Postgres, RabbitMq};
+use support::{rabbit::RabbitMq, servers::Postgres};
 
 /// The contenders.
 const NAMES: [&str; 9] =

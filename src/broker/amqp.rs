@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lapin::{
-    Channel, Connection, ConnectionProperties, Consumer,
+    Channel, Connection, ConnectionProperties,
     options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
     tcp::OwnedTLSConfig,
     types::FieldTable,
@@ -78,6 +78,12 @@ impl Amqp {
         link.as_mut().ok_or_else(|| away("not connected"))
     }
 
+    /// Has the link opened anew by whoever needs it next, unless that has happened: then everything is declared again, for a queue
+    /// may have been deleted.
+    async fn give_up(&self, connection: &Arc<Connection>) {
+        self.link.lock().await.take_if(|link| Arc::ptr_eq(&link.connection, connection));
+    }
+
     async fn connect(&self) -> lapin::Result<Link> {
         let properties = ConnectionProperties::default().with_connection_name("crossdesk".into());
         let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
@@ -105,38 +111,15 @@ fn with_remedy(error: BrokerError) -> BrokerError {
 async fn in_time<T>(what: &str, request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
     match timeout(PATIENCE, request).await {
         Ok(answer) => answer.map_err(away),
-        Err(_) => {
-            Err(away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs())))
-        }
+        Err(_) => Err(unanswered(what)),
     }
 }
 
-impl Link {
-    async fn consume(&mut self, topology: &Topology, source: &Source) -> lapin::Result<(Channel, Consumer)> {
-        let (queue, prefetch) = match source {
-            Source::Events => (topology.events_queue.clone(), PREFETCH),
-            // Together they hold no more than the one.
-            Source::Shard(shard) => {
-                (topology.shard(*shard), (PREFETCH / topology.events_shards.max(1)).max(LEAST))
-            }
-            Source::Inbound => (topology.inbound_queue.clone(), PREFETCH),
-            Source::Commands => (topology.commands_queue.clone(), PARTNER_PREFETCH),
-            Source::Partner(agreement) => {
-                self.ensure_partner(topology, agreement).await?;
-                (topology.partner_queue(agreement), PARTNER_PREFETCH)
-            }
-        };
-        let channel = self.connection.create_channel().await?;
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-        // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
-        // asks again.
-        let exclusive = *source == Source::Commands;
-        let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
-        let arguments = FieldTable::default();
-        let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
-        Ok((channel, consumer))
-    }
+fn unanswered(what: &str) -> BrokerError {
+    away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs()))
+}
 
+impl Link {
     async fn ensure_partner(&mut self, topology: &Topology, agreement: &Uuid) -> lapin::Result<()> {
         if !self.partners.contains(agreement) {
             topology.declare_partner(&self.channel, agreement).await?;
@@ -146,13 +129,36 @@ impl Link {
     }
 }
 
+/// A consumer on a channel of its own.
+async fn consumer(
+    connection: &Connection,
+    topology: &Topology,
+    source: &Source,
+) -> lapin::Result<AmqpDeliveries> {
+    let prefetch = match source {
+        Source::Events | Source::Inbound => PREFETCH,
+        // Together they hold no more than the one.
+        Source::Shard(_) => (PREFETCH / topology.events_shards.max(1)).max(LEAST),
+        Source::Commands | Source::Partner(_) => PARTNER_PREFETCH,
+    };
+    let channel = connection.create_channel().await?;
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
+    // asks again.
+    let exclusive = *source == Source::Commands;
+    let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
+    let (queue, arguments) = (topology.queue_of(source), FieldTable::default());
+    let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
+    Ok(AmqpDeliveries::new(channel, consumer))
+}
+
 #[async_trait]
 impl Broker for Amqp {
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
         let mut guard = self.link.lock().await;
         let count = batch.len();
-        let channel = match self.open(&mut guard).await {
-            Ok(link) => link.channel.clone(),
+        let (connection, channel) = match self.open(&mut guard).await {
+            Ok(link) => (link.connection.clone(), link.channel.clone()),
             Err(error) => return publish::all_failed(count, &error),
         };
         let mut partners = Vec::new();
@@ -173,27 +179,32 @@ impl Broker for Amqp {
         // The lock is held until the frames are on their way, so that batches keep their order; confirms come after.
         let confirms = publish::start(&channel, &self.topology, batch);
         drop(guard);
-        let results = match timeout(PATIENCE, publish::settle(confirms)).await {
-            Ok(results) => results,
-            Err(elapsed) => publish::all_failed(count, &away(elapsed)),
-        };
+        let results = publish::settle(confirms, PATIENCE).await;
         if results.iter().any(Result::is_err) {
-            // Opened anew, everything is declared again: a queue may have been deleted.
-            *self.link.lock().await = None;
+            self.give_up(&connection).await;
         }
         results
     }
 
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
-        let mut guard = self.link.lock().await;
-        let link = self.open(&mut guard).await?;
-        let consumed = in_time("a consumer", link.consume(&self.topology, &source)).await;
-        // That another daemon has the commands says nothing of the link.
-        if consumed.is_err() && source != Source::Commands {
-            *guard = None;
+        if let Source::Partner(agreement) = &source {
+            self.open_partner(agreement).await?;
         }
-        let (channel, consumer) = consumed?;
-        Ok(Box::new(AmqpDeliveries::new(channel, consumer)))
+        let connection = self.open(&mut *self.link.lock().await).await?.connection.clone();
+        // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
+        match timeout(PATIENCE, consumer(&connection, &self.topology, &source)).await {
+            Ok(Ok(deliveries)) => Ok(Box::new(deliveries)),
+            Ok(Err(error)) => {
+                // That another daemon has the commands says nothing of the link.
+                if source != Source::Commands {
+                    self.give_up(&connection).await;
+                }
+                Err(away(error))
+            }
+            Err(_) => {
+                Err(unanswered(&format!("a consumer of the queue {}", self.topology.queue_of(&source))))
+            }
+        }
     }
 
     async fn flush(&self) {
@@ -210,7 +221,11 @@ impl Broker for Amqp {
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
-        in_time("a queue", link.ensure_partner(&self.topology, agreement)).await
+        let opened = in_time("a queue", link.ensure_partner(&self.topology, agreement)).await;
+        if opened.is_err() {
+            *guard = None;
+        }
+        opened
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {

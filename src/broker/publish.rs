@@ -2,8 +2,9 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use lapin::{
@@ -11,6 +12,7 @@ use lapin::{
     options::BasicPublishOptions,
     types::{AMQPValue, FieldTable, ShortString},
 };
+use tokio::time::{Sleep, sleep};
 
 use super::{away, topology::Topology};
 use crate::ports::{BrokerError, Destination, Outgoing};
@@ -111,28 +113,48 @@ fn properties(outgoing: &Outgoing) -> BasicProperties {
 }
 
 /// Waits for the broker's word on every message: the last first, since writes are in order, so that one wake-up covers the
-/// batch.
-pub(super) async fn settle(batch: Vec<Publishing>) -> Vec<Result<(), BrokerError>> {
+/// batch. What it says nothing of in that time is refused where it speaks of others, so that they need not wait.
+pub(super) async fn settle(batch: Vec<Publishing>, patience: Duration) -> Vec<Result<(), BrokerError>> {
+    let mut over = pin!(sleep(patience));
     let mut confirms = Vec::with_capacity(batch.len());
     for publishing in batch.into_iter().rev() {
-        confirms.push(publishing.await);
+        confirms.push(before(over.as_mut(), publishing).await);
     }
     let mut results = Vec::with_capacity(confirms.len());
     for confirm in confirms.into_iter().rev() {
         results.push(match confirm {
-            Ok(confirm) => match confirm.await {
-                Ok(Confirmation::Ack(None)) => Ok(()),
-                Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-                    Err(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
-                }
-                Ok(Confirmation::Nack(None)) => Err(BrokerError::Refused("it said no".to_owned())),
-                Ok(Confirmation::NotRequested) => Err(away("confirms are off on this channel")),
-                Err(error) => Err(away(error)),
-            },
-            Err(error) => Err(away(error)),
+            Some(Ok(confirm)) => before(over.as_mut(), confirm).await.map(judged),
+            Some(Err(error)) => Some(Err(away(error))),
+            None => None,
         });
     }
-    results
+    let speaks = results.iter().any(|result| matches!(result, Some(Ok(()))));
+    let silent = || {
+        let what = format!("it did not say in {} s that it has the message", patience.as_secs());
+        Err(if speaks { BrokerError::Refused(what) } else { away(what) })
+    };
+    results.into_iter().map(|result| result.unwrap_or_else(silent)).collect()
+}
+
+/// What comes before the time is over; what is there already counts even then.
+async fn before<T>(over: Pin<&mut Sleep>, what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = what => Some(done),
+        () = over => None,
+    }
+}
+
+fn judged(said: lapin::Result<Confirmation>) -> Result<(), BrokerError> {
+    match said {
+        Ok(Confirmation::Ack(None)) => Ok(()),
+        Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
+            Err(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
+        }
+        Ok(Confirmation::Nack(None)) => Err(BrokerError::Refused("it said no".to_owned())),
+        Ok(Confirmation::NotRequested) => Err(away("confirms are off on this channel")),
+        Err(error) => Err(away(error)),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use crate::domain::Uuid;
+use crate::{domain::Uuid, ports::Source};
 
 /// How RabbitMQ keeps a queue.
 #[derive(
@@ -68,6 +68,17 @@ impl Topology {
     /// The partner queue of an agreement.
     pub fn partner_queue(&self, agreement: &Uuid) -> String {
         format!("{}{agreement}", self.partner_queue_prefix)
+    }
+
+    /// The queue of a source.
+    pub(super) fn queue_of(&self, source: &Source) -> String {
+        match source {
+            Source::Events => self.events_queue.clone(),
+            Source::Shard(shard) => self.shard(*shard),
+            Source::Inbound => self.inbound_queue.clone(),
+            Source::Commands => self.commands_queue.clone(),
+            Source::Partner(agreement) => self.partner_queue(agreement),
+        }
     }
 
     /// Whether a queue is one that this daemon reads or fills.
@@ -144,7 +155,7 @@ impl Topology {
     }
 
     /// One of the queues that they are spread over.
-    pub(super) fn shard(&self, shard: u16) -> String {
+    fn shard(&self, shard: u16) -> String {
         format!("{}.{shard}", self.events_queue)
     }
 

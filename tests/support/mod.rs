@@ -9,6 +9,7 @@ pub(crate) mod jira;
 pub(crate) mod mail;
 pub(crate) mod on_its_way;
 pub(crate) mod partner;
+pub(crate) mod rabbit;
 pub(crate) mod sender;
 pub(crate) mod servers;
 pub(crate) mod side;

@@ -17,6 +17,8 @@ use std::{
 
 use testcontainers::{GenericImage, ImageExt, core::IntoContainerPort, core::WaitFor, runners::AsyncRunner};
 
+use super::rabbit::RabbitMq;
+
 /// How long a server may take to start.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -33,15 +35,27 @@ pub(crate) fn free_port() -> u16 {
 
 /// Waits, on a thread that may, until something is so.
 fn await_state(what: &str, look: impl Fn() -> bool) {
+    assert!(came_true(LIMIT, look), "this did not come true in {LIMIT:?}: {what}");
+}
+
+/// Waits, on a thread that may, until something is so or the time is over; whether it is so.
+pub(super) fn came_true(limit: Duration, look: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
-    while !look() {
-        assert!(begun.elapsed() < LIMIT, "this did not come true in {LIMIT:?}: {what}");
+    loop {
+        let so = look();
+        if so || begun.elapsed() > limit {
+            return so;
+        }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 pub(crate) fn await_port(port: u16, what: &str) {
-    await_state(&format!("{what} opens port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    await_state(&format!("{what} opens port {port}"), || is_open(port));
+}
+
+pub(super) fn is_open(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 /// A process that ends with this one: the kernel kills it when the thread that started it ends, and that thread never does.
@@ -85,19 +99,13 @@ impl Process {
     /// Sends a signal that ends it, and waits until it has.
     pub(crate) fn end(&self, signal: &str) {
         Command::new("kill").args([signal, &self.pid.to_string()]).status().unwrap();
-        let place = format!("/proc/{}/stat", self.pid);
-        await_state(&format!("process {} ends", self.pid), || !Path::new(&place).exists());
+        await_state(&format!("process {} ends", self.pid), || !self.runs());
     }
-}
 
-/// A private RabbitMQ.
-#[derive(Debug)]
-pub(crate) struct RabbitMq {
-    pub(crate) url: String,
-    folder: PathBuf,
-    port: u16,
-    distribution: u16,
-    names: u16,
+    /// Whether it is still there.
+    pub(super) fn runs(&self) -> bool {
+        Path::new(&format!("/proc/{}/stat", self.pid)).exists()
+    }
 }
 
 /// Takes away what earlier runs have left: their servers ended with them, their folders did not.
@@ -111,7 +119,7 @@ fn clear_leftovers() {
     }
 }
 
-fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     static CLEARED: OnceLock<()> = OnceLock::new();
     CLEARED.get_or_init(clear_leftovers);
@@ -119,90 +127,6 @@ fn folder(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("crossdesk-test-{}-{name}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     path
-}
-
-impl RabbitMq {
-    /// A new node that is not started yet.
-    pub(crate) fn new() -> Self {
-        let program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-        assert!(
-            Path::new(program).exists(),
-            "RabbitMQ is missing: apt-get install rabbitmq-server, or set CROSSDESK_TEST_AMQP_URL"
-        );
-        let folder = folder("rabbitmq");
-        let (port, distribution, names) = (free_port(), free_port(), free_port());
-        let mut file = std::fs::File::create(folder.join("rabbitmq.conf")).unwrap();
-        writeln!(file, "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\nlog.file.level = error")
-            .unwrap();
-        writeln!(file, "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 2GB").unwrap();
-        std::fs::write(folder.join("plugins"), "[rabbitmq_consistent_hash_exchange].\n").unwrap();
-        Process::start("epmd", None, move |command| {
-            command.args(["-port", &names.to_string(), "-address", "127.0.0.1"]);
-        });
-        await_port(names, "epmd");
-        let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
-        Self { url, folder, port, distribution, names }
-    }
-
-    /// Makes the node answer over TLS too, with `ca.pem`, `cert.pem` and `key.pem` of a folder; returns the port.
-    pub(crate) fn speak_tls(&self, certificates: &Path) -> u16 {
-        let port = free_port();
-        let mut file =
-            std::fs::OpenOptions::new().append(true).open(self.folder.join("rabbitmq.conf")).unwrap();
-        writeln!(file, "listeners.ssl.1 = 127.0.0.1:{port}").unwrap();
-        for (option, name) in [("cacertfile", "ca.pem"), ("certfile", "cert.pem"), ("keyfile", "key.pem")] {
-            writeln!(file, "ssl_options.{option} = {}", certificates.join(name).display()).unwrap();
-        }
-        port
-    }
-
-    /// Has the node begin with these definitions, and no users beside theirs.
-    pub(crate) fn load(&self, definitions: &Path) {
-        let mut file =
-            std::fs::OpenOptions::new().append(true).open(self.folder.join("rabbitmq.conf")).unwrap();
-        writeln!(file, "load_definitions = {}", definitions.display()).unwrap();
-    }
-
-    /// Its URL for a user (`name:password`) of a vhost.
-    pub(crate) fn url_of(&self, user: &str, vhost: &str) -> String {
-        format!("amqp://{user}@127.0.0.1:{}/{vhost}", self.port)
-    }
-
-    /// Gives the node shovels, as terms of its own language.
-    pub(crate) fn shovel(&self, shovels: &str) {
-        let plugins = "[rabbitmq_consistent_hash_exchange, rabbitmq_shovel].\n";
-        std::fs::write(self.folder.join("plugins"), plugins).unwrap();
-        let terms = format!("[{{rabbitmq_shovel, [{{shovels, [{shovels}]}}]}}].\n");
-        std::fs::write(self.folder.join("advanced.config"), terms).unwrap();
-    }
-
-    /// Starts the node, and waits until it answers.
-    pub(crate) fn start(&self) -> Process {
-        let folder = self.folder.clone();
-        let (port, distribution, names) = (self.port, self.distribution, self.names);
-        let process = Process::start("/usr/lib/rabbitmq/bin/rabbitmq-server", None, move |command| {
-            let inside = |name: &str| folder.join(name);
-            command
-                .env("HOME", &folder)
-                .env("RABBITMQ_NODENAME", format!("crossdesk-{port}@localhost"))
-                .env("RABBITMQ_MNESIA_BASE", inside("data"))
-                .env("RABBITMQ_LOG_BASE", inside("log"))
-                .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq"))
-                .env("RABBITMQ_ADVANCED_CONFIG_FILE", inside("advanced.config"))
-                .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins"))
-                .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-                .env("RABBITMQ_DIST_PORT", distribution.to_string())
-                .env("ERL_EPMD_PORT", names.to_string())
-                // The mode that runs the node in the process itself, so that its id is the one to kill.
-                .env("RUNNING_UNDER_SYSTEMD", "1")
-                .env(
-                    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
-                );
-        });
-        await_port(self.port, "RabbitMQ");
-        process
-    }
 }
 
 /// A private RabbitMQ that runs, for whoever may not block meanwhile.
@@ -289,24 +213,33 @@ impl Postgres {
         writeln!(file, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'").unwrap();
     }
 
-    /// Starts the cluster, and waits until it answers.
+    /// Starts the cluster, and waits until it answers. After a crash it ends at once for as long as a process of the one before
+    /// holds its memory.
     pub(crate) fn start(&self) -> Process {
+        let begun = Instant::now();
+        loop {
+            let process = self.launch();
+            if came_true(LIMIT, || is_open(self.port) || !process.runs()) && process.runs() {
+                return process;
+            }
+            assert!(begun.elapsed() < LIMIT, "PostgreSQL did not come up in {LIMIT:?}");
+        }
+    }
+
+    fn launch(&self) -> Process {
         let (bin, folder, port) = (self.bin.clone(), self.folder.clone(), self.port);
-        let process =
-            Process::start(bin.join("postgres").to_str().unwrap(), postgres_user(), move |command| {
-                command.current_dir(&folder).arg("-D").arg(folder.join("data"));
-                command.args([
-                    "-p",
-                    &port.to_string(),
-                    "-c",
-                    "listen_addresses=127.0.0.1",
-                    "-c",
-                    "max_connections=300",
-                ]);
-                command.arg("-k").arg(&folder);
-            });
-        await_port(self.port, "PostgreSQL");
-        process
+        Process::start(bin.join("postgres").to_str().unwrap(), postgres_user(), move |command| {
+            command.current_dir(&folder).arg("-D").arg(folder.join("data"));
+            command.args([
+                "-p",
+                &port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=300",
+            ]);
+            command.arg("-k").arg(&folder);
+        })
     }
 }
 

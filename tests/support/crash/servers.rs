@@ -11,7 +11,10 @@ use std::{
 use serde_json::Value;
 
 use super::partner::Partner;
-use crate::support::servers::{Postgres, Process, RabbitMq, free_port, new_database};
+use crate::support::{
+    rabbit::RabbitMq,
+    servers::{Postgres, Process, free_port, new_database},
+};
 
 /// The servers of a story.
 pub(crate) struct Servers {
