@@ -59,3 +59,51 @@ async fn a_broker_and_a_database_that_crash_and_come_back_lose_nothing() {
     rabbit_process.kill();
     postgres_process.kill();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_does_not_answer_holds_up_no_other() {
+    let (rabbit, process) = running_rabbit().await;
+    let mut acme = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+        config.broker.url = rabbit.url.clone();
+        config.broker.queue_type = crossdesk::broker::QueueType::Quorum;
+    })
+    .await;
+    let (lens, apex) = tokio::join!(
+        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED),
+        TestDaemon::start("Apex", Pair::SQLITE_EMBEDDED)
+    );
+    let (with_lens, with_apex) = (acme.agree_with(&lens).await, acme.agree_with(&apex).await);
+    let lens_ticket = acme.open_and_share(&with_lens, "Lens stuck").await;
+    let apex_ticket = acme.open_and_share(&with_apex, "Shutter stuck").await;
+    for partner in [&lens, &apex] {
+        partner.until_desk("the ticket is there", |d| (!d.tickets.is_empty()).then_some(())).await;
+    }
+    acme.until_quiet().await;
+    let comments = |partner: &TestDaemon| {
+        let all = partner.desk(|d| d.tickets.values().flat_map(|t| t.comments.clone()).collect::<Vec<_>>());
+        all.into_iter().map(|comment| comment.body).collect::<Vec<_>>()
+    };
+    let say = async |acme: &TestDaemon, ticket: &str, words: &str| {
+        let event = acme.desk(|d| d.comment(ticket, "Smith", words, true));
+        acme.tell(&event).await;
+    };
+
+    // The process of Lens' queue stands still, as it does without a leader: neither a publish nor a consumer is answered.
+    let queue = format!("{}{with_lens}", acme.config.broker.partner_queue_prefix);
+    rabbit.still(&queue, true).await;
+    acme.stop().await;
+    acme.resume().await;
+    for n in 0..3 {
+        say(&acme, &lens_ticket, &format!("for Lens {n}")).await;
+        let words = format!("for Apex {n}");
+        say(&acme, &apex_ticket, &words).await;
+        until("Apex has it", async || comments(&apex).contains(&words).then_some(())).await;
+    }
+    assert!(!comments(&lens).iter().any(|words| words.starts_with("for Lens")));
+    rabbit.still(&queue, false).await;
+    until("Lens has it", async || comments(&lens).contains(&"for Lens 2".to_owned()).then_some(())).await;
+    acme.until_quiet().await;
+    assert_eq!(comments(&lens)[1..], ["for Lens 0", "for Lens 1", "for Lens 2"]);
+    assert_eq!(comments(&apex)[1..], ["for Apex 0", "for Apex 1", "for Apex 2"]);
+    process.kill();
+}

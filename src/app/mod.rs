@@ -2,6 +2,7 @@
 
 mod check;
 mod declared;
+mod parts;
 mod reload;
 mod replay;
 mod serve;
@@ -17,38 +18,27 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use declared::Declared;
+pub use parts::options;
+use parts::{mapping, post};
 pub use replay::{Altered, How, Rehearsed, Replayed, replay};
 use serve::{Certificate, Doorway};
 pub use token::{admin_token, token_path};
 
 use crate::{
-    broker,
-    clock::SystemClock,
     config::Config,
-    domain::{AccessKey, Namespace},
-    engine::Desk,
-    flow::{
-        Crew, Hooks, Inbound, InboundQueue, Intake, Invites, Limits, Live, Mapping, Options, Pipeline, Post,
-        Postbox, Reconcile, Reconciling, Relay, Roster, SharingRule, Sweep,
-    },
+    domain::AccessKey,
+    flow::{Crew, Hooks, Inbound, InboundQueue, Intake, Options, Pipeline, Reconcile, Relay, Roster, Sweep},
     http,
-    mail::SmtpMailer,
-    partner::{Allowed, HttpPartner, JiraTracker, SignedHook},
-    ports::DeskHook,
     retry::Policy,
     store, telemetry,
 };
 
 /// How long a daemon that is told to stop may take to finish what it holds.
 const DRAIN: Duration = Duration::from_secs(8);
-/// Changes that make a full batch.
-const BATCH: usize = 500;
 /// How long a daemon takes to say that it leaves.
 const LEAVE: Duration = Duration::from_secs(1);
 /// How often it is said what the logs left out.
 const LEFT_OUT: Duration = Duration::from_secs(10);
-/// How long a busy pipeline waits for a batch to fill.
-const LINGER: Duration = Duration::from_millis(2);
 
 /// A running daemon.
 #[derive(Debug)]
@@ -237,112 +227,6 @@ pub async fn backup(config: &Config, to: &std::path::Path) -> Result<()> {
 /// One TLS provider for the whole process; the second daemon of a process finds it there.
 pub fn install_tls() {
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// What decides what becomes of the desk's events.
-fn mapping(config: &Config) -> Mapping {
-    let rule = |rule: &crate::config::Rule| SharingRule {
-        name: rule.name.clone(),
-        when: rule.when.clone(),
-        share_with: rule.share_with.clone(),
-    };
-    Mapping {
-        event_filter: config.desk.event_filter.clone(),
-        fields: config.desk.fields.clone(),
-        rules: config.rules.iter().map(rule).collect(),
-    }
-}
-
-/// The ports and settings of the flow.
-///
-/// # Errors
-/// A configuration that cannot be used.
-pub fn options(config: &Config) -> Result<Options> {
-    let key = Some(config.store.key.as_str()).filter(|key| !key.is_empty());
-    let authorities = config.broker.authorities().map_err(|error| anyhow!("broker.ca_file: {error}"))?;
-    let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
-    let partner = HttpPartner::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?;
-    let mapping = mapping(config);
-    let changeable = mapping.changeable().map_err(|error| anyhow!(error))?;
-    let sharing_url = config.desk.sharing_url.trim_end_matches('/').to_owned();
-    Ok(Options {
-        store: store::open(&config.store.url, key, &config.daemon_name())
-            .map_err(|error| anyhow!("store.url: {error}"))?,
-        broker: broker::open(&config.broker.url, authorities, config.broker.topology())
-            .map_err(|error| anyhow!("broker.url: {error}"))?,
-        partner: Arc::new(partner),
-        tracker: Arc::new(
-            JiraTracker::new(config.delivery.timeout(), allowed).map_err(|error| anyhow!(error))?,
-        ),
-        desk_hook: desk_hook(config)?,
-        event_filter: mapping.filter().map_err(|error| anyhow!(error))?,
-        clock: Arc::new(SystemClock),
-        outages: Arc::default(),
-        tally: Arc::default(),
-        desk: Arc::new(Desk {
-            name: config.desk.name.clone(),
-            namespace: Namespace::of(&sharing_url),
-            sharing_url,
-            ticket_url: Some(config.desk.ticket_url.clone()).filter(|url| !url.is_empty()),
-            command_timeout: config.desk.command_timeout(),
-            takes_commands: !config.desk.command_url.is_empty(),
-        }),
-        live: Live::new(changeable.clone()),
-        catalogue: changeable.catalogue,
-        rules: changeable.rules,
-        mapped: changeable.mapped,
-        record: config.store.record(),
-        decline_all_invites: config.desk.decline_all_invites,
-        retry: Policy {
-            initial: config.delivery.retry.initial(),
-            max: config.delivery.retry.max(),
-            jitter: Policy::JITTER,
-        },
-        reconnect: Policy::RECONNECT,
-        give_up_after: config.delivery.retry.give_up_after(),
-        side_by_side: config.delivery.side_by_side,
-        started: Arc::default(),
-        notify_after: config.delivery.notify_after(),
-        limits: Limits {
-            comments: config.limits.comments,
-            comment_length: config.limits.comment_length,
-            tags: config.limits.tags,
-            fields: config.limits.fields,
-            requests_per_minute: config.limits.requests_per_minute,
-        },
-        shards: config.broker.events_shards,
-        batch: BATCH,
-        linger: LINGER,
-        keep: config.store.keep(),
-        reconciling: Reconciling { every: config.reconcile.every(), repair: config.reconcile.repair },
-        post: Postbox::default(),
-        invites: Invites {
-            waiting: config.invites.max_waiting,
-            per_minute: config.invites.per_minute,
-            expire_after: config.invites.expire_after(),
-        },
-    })
-}
-
-/// Who brings the desk its commands, where it takes them over HTTP.
-fn desk_hook(config: &Config) -> Result<Option<Arc<dyn DeskHook>>> {
-    let desk = &config.desk;
-    if desk.command_url.is_empty() {
-        return Ok(None);
-    }
-    let secret = AccessKey::new(desk.command_secret.clone());
-    let hook = SignedHook::new(&desk.command_url, &secret, config.delivery.timeout());
-    Ok(Some(Arc::new(hook.map_err(|error| anyhow!("desk.command_secret: {error}"))?)))
-}
-
-/// The post, where an address is configured.
-fn post(config: &Config) -> Result<Option<(Postbox, Post)>> {
-    if config.desk.admin_email.is_empty() {
-        return Ok(None);
-    }
-    let mailer =
-        SmtpMailer::new(&config.mail.url, &config.mail.from, &config.desk.admin_email, &config.desk.name);
-    Ok(Some(Post::new(Arc::new(mailer.map_err(|error| anyhow!("mail: {error}"))?))))
 }
 
 /// Says from time to time what the logs left out.

@@ -1,8 +1,13 @@
 //! RabbitMQ: one connection, one channel to publish on, one a consumer. What breaks is opened anew by whoever needs it next.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use lapin::{
     Channel, Connection, ConnectionProperties,
     options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
@@ -12,10 +17,10 @@ use lapin::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{away, consumer::AmqpDeliveries, publish, topology::Topology};
+use super::{away, consumer::AmqpDeliveries, publish, silent::SilentQueues, topology::Topology};
 use crate::{
     domain::Uuid,
-    ports::{Broker, BrokerError, Deliveries, Outgoing, Source},
+    ports::{Broker, BrokerError, Deliveries, Destination, Outgoing, Source},
 };
 
 /// How long anything on the broker may take before it counts as away.
@@ -29,6 +34,8 @@ const PREFETCH: u16 = 4000;
 const LEAST: u16 = 200;
 /// The same of one partner queue: more than a worker takes at once.
 const PARTNER_PREFETCH: u16 = 512;
+/// How many queues are made sure of at once: each takes a channel.
+const AT_ONCE: usize = 16;
 /// How long the last acknowledgements may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -39,6 +46,8 @@ pub(super) struct Amqp {
     authorities: Option<String>,
     topology: Topology,
     link: Mutex<Option<Link>>,
+    /// Partner queues that did not answer, and until when nothing is asked of them.
+    silent: SilentQueues,
 }
 
 /// An open connection with its publishing channel, and the partner queues that are known to be there.
@@ -61,7 +70,7 @@ impl Amqp {
             .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
         uri.query.heartbeat.get_or_insert(20);
         uri.query.frame_max.get_or_insert(FRAME);
-        Ok(Self { uri, authorities, topology, link: Mutex::new(None) })
+        Ok(Self { uri, authorities, topology, link: Mutex::new(None), silent: SilentQueues::default() })
     }
 
     /// Runs something on an open link; a link that failed is not used again.
@@ -82,6 +91,42 @@ impl Amqp {
     /// may have been deleted.
     async fn give_up(&self, connection: &Arc<Connection>) {
         self.link.lock().await.take_if(|link| Arc::ptr_eq(&link.connection, connection));
+    }
+
+    /// Makes sure of the queues that messages go to. Returns those to which none can go now, each with the reason: others need not
+    /// wait.
+    async fn ensure_partners<'a>(&self, partners: impl Iterator<Item = &'a Uuid>) -> HashMap<Uuid, String> {
+        let mut closed = HashMap::new();
+        let mut unknown = Vec::new();
+        {
+            let link = self.link.lock().await;
+            for partner in partners.collect::<HashSet<_>>() {
+                if let Some(why) = self.silent.why(partner) {
+                    closed.insert(partner.clone(), why);
+                } else if !link.as_ref().is_some_and(|link| link.partners.contains(partner)) {
+                    unknown.push(partner.clone());
+                }
+            }
+        }
+        let opening = unknown.into_iter().map(|partner| async move {
+            let opened = self.open_partner(&partner).await;
+            (partner, opened)
+        });
+        let mut opening = stream::iter(opening).buffer_unordered(AT_ONCE);
+        while let Some((partner, opened)) = opening.next().await {
+            if let Err(error) = opened {
+                closed.insert(partner, error.to_string());
+            }
+        }
+        closed
+    }
+
+    /// Notes that a partner queue does not answer, and says so.
+    fn is_silent(&self, partner: &Uuid) -> String {
+        let queue = self.topology.partner_queue(partner);
+        let why = format!("the queue {queue} did not answer in {} s", PATIENCE.as_secs());
+        self.silent.note(partner, why.clone());
+        why
     }
 
     async fn connect(&self) -> lapin::Result<Link> {
@@ -119,16 +164,6 @@ fn unanswered(what: &str) -> BrokerError {
     away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs()))
 }
 
-impl Link {
-    async fn ensure_partner(&mut self, topology: &Topology, agreement: &Uuid) -> lapin::Result<()> {
-        if !self.partners.contains(agreement) {
-            topology.declare_partner(&self.channel, agreement).await?;
-            self.partners.insert(agreement.clone());
-        }
-        Ok(())
-    }
-}
-
 /// A consumer on a channel of its own.
 async fn consumer(
     connection: &Connection,
@@ -155,32 +190,41 @@ async fn consumer(
 #[async_trait]
 impl Broker for Amqp {
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
-        let mut guard = self.link.lock().await;
         let count = batch.len();
+        let partner_of = |outgoing: &Outgoing| match &outgoing.destination {
+            Destination::Partner(agreement) => Some(agreement.clone()),
+            _ => None,
+        };
+        let partners: Vec<Option<Uuid>> = batch.iter().map(partner_of).collect();
+        let closed = self.ensure_partners(partners.iter().flatten()).await;
+        let mut guard = self.link.lock().await;
         let (connection, channel) = match self.open(&mut guard).await {
             Ok(link) => (link.connection.clone(), link.channel.clone()),
             Err(error) => return publish::all_failed(count, &error),
         };
-        let mut partners = Vec::new();
-        for outgoing in &batch {
-            if let crate::ports::Destination::Partner(agreement) = &outgoing.destination {
-                partners.push(agreement.clone());
-            }
-        }
-        if let Some(link) = guard.as_mut() {
-            for agreement in partners {
-                let declared = in_time("a queue", link.ensure_partner(&self.topology, &agreement));
-                if let Err(error) = declared.await {
-                    *guard = None;
-                    return publish::all_failed(count, &error);
-                }
-            }
-        }
+        let is_closed = |partner: &Option<Uuid>| partner.as_ref().and_then(|partner| closed.get(partner));
+        let open = batch.into_iter().zip(&partners).filter(|(_, partner)| is_closed(partner).is_none());
         // The lock is held until the frames are on their way, so that batches keep their order; confirms come after.
-        let confirms = publish::start(&channel, &self.topology, batch);
+        let confirms = publish::start(&channel, &self.topology, open.map(|(outgoing, _)| outgoing).collect());
         drop(guard);
-        let results = publish::settle(confirms, PATIENCE).await;
-        if results.iter().any(Result::is_err) {
+        let mut answers = publish::settle(confirms, PATIENCE).await.into_iter();
+        let mut results = Vec::with_capacity(count);
+        let mut failed = false;
+        for partner in &partners {
+            if let Some(why) = is_closed(partner) {
+                results.push(Err(BrokerError::Refused(why.clone())));
+                continue;
+            }
+            let silence = || match partner {
+                Some(partner) => Err(BrokerError::Refused(self.is_silent(partner))),
+                None => Err(unanswered("its word on a message")),
+            };
+            let result = answers.next().flatten().unwrap_or_else(silence);
+            failed |= result.is_err();
+            results.push(result);
+        }
+        if failed {
+            // RabbitMQ may hold up all of a connection for one queue that does not answer.
             self.give_up(&connection).await;
         }
         results
@@ -201,9 +245,10 @@ impl Broker for Amqp {
                 }
                 Err(away(error))
             }
-            Err(_) => {
-                Err(unanswered(&format!("a consumer of the queue {}", self.topology.queue_of(&source))))
-            }
+            Err(_) => Err(match &source {
+                Source::Partner(agreement) => away(self.is_silent(agreement)),
+                _ => unanswered(&format!("a consumer of the queue {}", self.topology.queue_of(&source))),
+            }),
         }
     }
 
@@ -221,21 +266,37 @@ impl Broker for Amqp {
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
-        let opened = in_time("a queue", link.ensure_partner(&self.topology, agreement)).await;
-        if opened.is_err() {
-            *guard = None;
+        if link.partners.contains(agreement) {
+            return Ok(());
         }
-        opened
+        let connection = link.connection.clone();
+        drop(guard);
+        let declare = async {
+            // A channel of its own: what a queue does not answer would hold up whatever else is asked for on it.
+            let channel = connection.create_channel().await?;
+            self.topology.declare_partner(&channel, agreement).await
+        };
+        match timeout(PATIENCE, declare).await {
+            Ok(declared) => declared.map_err(away)?,
+            Err(_) => return Err(away(self.is_silent(agreement))),
+        }
+        let mut guard = self.link.lock().await;
+        if let Some(link) = guard.as_mut().filter(|link| Arc::ptr_eq(&link.connection, &connection)) {
+            link.partners.insert(agreement.clone());
+        }
+        Ok(())
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
         link.partners.remove(agreement);
+        let connection = link.connection.clone();
+        drop(guard);
         let queue = self.topology.partner_queue(agreement);
         let delete = async {
             // A channel of its own: a queue that is not empty is refused, and that closes the channel.
-            let channel = link.connection.create_channel().await?;
+            let channel = connection.create_channel().await?;
             let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
             channel.queue_delete(queue.into(), options).await.map(drop)
         };

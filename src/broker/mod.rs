@@ -4,6 +4,7 @@ mod amqp;
 mod consumer;
 mod embedded;
 mod publish;
+mod silent;
 mod topology;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ const LONG: usize = 100;
 
 thread_local! {
     static KEPT: RefCell<QuickSet<Arc<str>>> = RefCell::default();
+    /// Where a name is put together that is looked for.
+    static WHOLE: RefCell<String> = RefCell::default();
 }
 
 /// A name, in the piece of memory where it stands already if there is one.
@@ -38,6 +40,19 @@ pub fn named(name: &str) -> Arc<str> {
     })
 }
 
+/// A name behind a word, likewise.
+pub(super) fn named_behind(word: &str, name: &str) -> Arc<str> {
+    if word.len() + name.len() > LONG {
+        return [word, name].concat().into();
+    }
+    WHOLE.with_borrow_mut(|whole| {
+        whole.clear();
+        whole.push_str(word);
+        whole.push_str(name);
+        named(whole)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +67,7 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &named("0")), "it was let go of");
         let long = "x".repeat(LONG + 1);
         assert!(!Arc::ptr_eq(&named(&long), &named(&long)));
+        assert!(Arc::ptr_eq(&named_behind("field:", "Site"), &named("field:Site")));
+        assert_eq!(&*named_behind("field:", &long), format!("field:{long}"));
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
 
-use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet, fmt, sync::Arc};
 
 use litemap::LiteMap;
 use serde::{
@@ -8,7 +8,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use super::named;
+use super::name::{named, named_behind};
 
 /// Any JSON value: partners and desks put anything into a custom field.
 pub type Value = serde_json::Value;
@@ -22,13 +22,27 @@ pub type Shared = Arc<Value>;
 /// use crossdesk::domain::Title;
 /// assert_eq!(Title::new("Camera model"), Title::new("CAMERA Model"));
 /// ```
-#[derive(Clone, schemars::JsonSchema)]
-#[schemars(transparent)]
-pub struct Title(
+#[derive(Clone)]
+pub struct Title {
+    /// How it begins, in small letters: most titles are told apart by that.
+    begins: u64,
     /// Behind the word that a field's name begins with among the parts of a ticket, so that this name is written as it stands.
-    #[schemars(with = "String")]
-    Arc<str>,
-);
+    name: Arc<str>,
+}
+
+impl schemars::JsonSchema for Title {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+}
 
 impl fmt::Debug for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,22 +79,44 @@ impl Visitor<'_> for ReadTitle {
 impl Title {
     /// Takes the title as written; white space around it does not count.
     pub fn new(text: &str) -> Self {
-        let text = text.trim();
-        let mut name = String::with_capacity(FIELD.len() + text.len());
-        name.push_str(FIELD);
-        name.push_str(text);
-        Self(named(&name))
+        Self::behind(named_behind(FIELD, text.trim()))
+    }
+
+    /// The title that stands in a name among the parts of a ticket.
+    fn behind(name: Arc<str>) -> Self {
+        let begins = beginning(name.get(FIELD.len()..).unwrap_or_default());
+        Self { begins, name }
     }
 
     /// The title as written.
     pub fn as_str(&self) -> &str {
-        self.0.get(FIELD.len()..).unwrap_or_default()
+        self.name.get(FIELD.len()..).unwrap_or_default()
     }
+}
+
+/// The first bytes of a title as it counts, so that the smaller number is the smaller title.
+fn beginning(title: &str) -> u64 {
+    let mut bytes = [0; 8];
+    if let Some(text) = title.as_bytes().get(..title.len().min(bytes.len())).filter(|text| text.is_ascii()) {
+        for (byte, letter) in bytes.iter_mut().zip(text) {
+            *byte = letter.to_ascii_lowercase();
+        }
+        return u64::from_be_bytes(bytes);
+    }
+    let mut letter = [0; 4];
+    let folded: Vec<u8> = folded(title)
+        .take(bytes.len())
+        .flat_map(|c| c.encode_utf8(&mut letter).as_bytes().to_vec())
+        .collect();
+    for (byte, letter) in bytes.iter_mut().zip(folded) {
+        *byte = letter;
+    }
+    u64::from_be_bytes(bytes)
 }
 
 impl PartialEq for Title {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.cmp(other) == Ordering::Equal
+        self.cmp(other) == Ordering::Equal
     }
 }
 impl Eq for Title {}
@@ -91,27 +127,18 @@ impl PartialOrd for Title {
 }
 impl Ord for Title {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.0 == other.0 {
-            return Ordering::Equal;
-        }
-        let (mine, theirs) = (self.as_str(), other.as_str());
-        // Hardly any title is anything but ASCII, and most differ in their first letters.
-        let small = |byte: u8| byte.to_ascii_lowercase();
-        let same = mine
-            .bytes()
-            .zip(theirs.bytes())
-            .take_while(|(one, other)| one.is_ascii() && other.is_ascii() && small(*one) == small(*other));
-        let same = same.count();
-        match (mine.as_bytes().get(same), theirs.as_bytes().get(same)) {
-            (Some(one), Some(other)) if one.is_ascii() && other.is_ascii() => small(*one).cmp(&small(*other)),
-            _ => folded(mine, same).cmp(folded(theirs, same)),
-        }
+        self.begins.cmp(&other.begins).then_with(|| {
+            if self.name == other.name {
+                return Ordering::Equal;
+            }
+            folded(self.as_str()).cmp(folded(other.as_str()))
+        })
     }
 }
 
-/// The rest of a title as it counts.
-fn folded(title: &str, from: usize) -> impl Iterator<Item = char> + '_ {
-    title.get(from..).unwrap_or_default().chars().flat_map(char::to_lowercase)
+/// A title as it counts.
+fn folded(title: &str) -> impl Iterator<Item = char> + '_ {
+    title.chars().flat_map(char::to_lowercase)
 }
 
 impl fmt::Display for Title {
@@ -180,7 +207,7 @@ impl Property {
             Self::Assignee => "assignee",
             Self::RequesterEmail => "requester_email",
             Self::Ccs => "ccs",
-            Self::Field(Title(name)) => name,
+            Self::Field(title) => &title.name,
         }
     }
 }
@@ -216,10 +243,46 @@ impl Visitor<'_> for ReadProperty {
             "requester_email" => Property::RequesterEmail,
             "ccs" => Property::Ccs,
             other => match other.strip_prefix(FIELD) {
-                Some(title) if title.trim() == title => Property::Field(Title(named(other))),
+                Some(title) if title.trim() == title => Property::Field(Title::behind(named(other))),
                 Some(title) => Property::Field(Title::new(title)),
                 None => return Err(Error::custom(format!("`{other}` is no part of a ticket"))),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_in_the_order_of_their_small_letters() {
+        let titles = [
+            "",
+            "a",
+            "AB",
+            "Élan",
+            "field 1",
+            "Field 10",
+            "field 2",
+            "FIELD NUMBER ONE",
+            "Field number two",
+            "ÉLAN vital",
+            "élan",
+            "Zoë's camera",
+            "ZOË'S CAMERA",
+            "Straße",
+            "STRASSE",
+            "İzmir",
+            "\u{212a}elvin",
+            "kelvin",
+            "日本語の題名",
+            "日本語",
+        ];
+        let small = |title: &str| title.chars().flat_map(char::to_lowercase).collect::<String>();
+        for (one, other) in titles.iter().flat_map(|one| titles.iter().map(move |other| (one, other))) {
+            let order = Title::new(one).cmp(&Title::new(other));
+            assert_eq!(order, small(one).cmp(&small(other)), "{one} and {other}");
+        }
     }
 }

@@ -85,7 +85,8 @@ fn difference(
     for (place, (property, here)) in all.iter().enumerate() {
         let last = part_at(&share.agreed.properties, place, property);
         let unsaid = last.is_none() && here.is_null();
-        if unsaid || last.is_some_and(|last| last.here == *here) {
+        let same = |last: &Exchange| Arc::ptr_eq(&last.here, here) || last.here == *here;
+        if unsaid || last.is_some_and(same) {
             continue;
         }
         let Ok(name) = mapping::outgoing(property, agreement, share.begun) else { continue };

@@ -95,7 +95,10 @@ impl Roster {
                     self.closed.insert(agreement.uuid.clone(), agreement.version);
                 }
             } else if agreement.kind == Kind::Queue {
-                self.options.broker.open_partner(&agreement.uuid).await.map_err(|error| error.to_string())?;
+                // One queue that is not to be had keeps no other partner waiting; it is asked for again.
+                if let Err(error) = self.options.broker.open_partner(&agreement.uuid).await {
+                    self.options.outages.broker.failed(&error);
+                }
             } else {
                 let uuid = agreement.uuid.clone();
                 let worker = |options, pipeline| Worker::new(options, pipeline, uuid);

@@ -12,10 +12,13 @@ use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
         Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId,
-        Traceparent, UserId, Value,
+        Timestamp, Traceparent, UserId, Value,
     },
     engine::status::STATUSES,
 };
+
+/// What the types of events about a ticket begin with.
+const TICKET: &str = "helpdesk.ticket.";
 
 /// The JSON Schema of what the desk says.
 pub fn schema() -> Value {
@@ -33,54 +36,88 @@ pub fn describe(generator: &mut schemars::SchemaGenerator) {
 /// What is wrong with it: not JSON, not a CloudEvent 1.0, of an unknown type, or without what its type needs.
 pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
     let clean = text::without_nul(bytes);
-    let envelope: Envelope<'_> =
+    // Nearly all that a desk says is about tickets, which is read in one go.
+    if let Ok(mut event) = serde_json::from_slice::<Envelope<'_, Data>>(&clean)
+        && let Some(data) = event.data.take()
+        && is_about_ticket(&event.kind)
+    {
+        return said(&event, |kind, time| about_ticket(kind, data, time, ours));
+    }
+    let mut event: Envelope<'_> =
         serde_json::from_slice(&clean).map_err(|error| {
             match serde_json::from_slice::<serde::de::IgnoredAny>(&clean) {
                 Ok(_) => Error::new(format!("not a CloudEvent: {error}")),
                 Err(error) => Error::new(format!("not JSON: {error}")),
             }
         })?;
-    if envelope.specversion != "1.0" {
-        let version = &envelope.specversion;
+    let raw = event.data.take();
+    said(&event, |kind, time| {
+        let raw = raw.ok_or_else(|| Error::new("data is missing"))?;
+        match kind {
+            "helpdesk.command.completed" => Ok(EventBody::Completed(completion(data(raw)?, time)?)),
+            "helpdesk.fields.changed" => {
+                let field = |form: CatalogueForm| CustomField {
+                    title: form.title,
+                    kind: form.kind,
+                    options: form.options,
+                };
+                Ok(EventBody::Fields(data::<FieldsForm>(raw)?.fields.into_iter().map(field).collect()))
+            }
+            _ if is_about_ticket(kind) => about_ticket(kind, data(raw)?, time, ours),
+            _ => Err(Error::new(format!("events of type \"{kind}\" are unknown here"))),
+        }
+    })
+}
+
+/// What an event says, once all around it is right.
+fn said<D>(
+    event: &Envelope<'_, D>,
+    body: impl FnOnce(&str, Option<Timestamp>) -> Result<EventBody, Error>,
+) -> Result<DeskEvent, Error> {
+    if event.specversion != "1.0" {
+        let version = &event.specversion;
         return Err(Error::new(format!("not a CloudEvent 1.0: specversion is \"{version}\"")));
     }
-    if envelope.id.is_empty() || envelope.source.is_empty() {
+    if event.id.is_empty() || event.source.is_empty() {
         return Err(Error::new("not a CloudEvent: id and source must not be empty"));
     }
-    let time = match &envelope.time {
+    let time = match &event.time {
         Some(text) => Some(
             date::parse(text).ok_or_else(|| Error::new(format!("time \"{text}\" is no RFC 3339 instant")))?,
         ),
         None => None,
     };
-    let raw = envelope.data.ok_or_else(|| Error::new("data is missing"))?;
-    let body = match &*envelope.kind {
-        "helpdesk.command.completed" => EventBody::Completed(completion(data(raw)?, time)?),
-        "helpdesk.fields.changed" => {
-            let field = |form: CatalogueForm| CustomField {
-                title: form.title,
-                kind: form.kind,
-                options: form.options,
-            };
-            EventBody::Fields(data::<FieldsForm>(raw)?.fields.into_iter().map(field).collect())
-        }
-        "helpdesk.ticket.changed" => EventBody::Changed(ticket(data(raw)?, time, ours)?.0),
-        "helpdesk.ticket.shared" => {
-            let (event, data) = ticket(data(raw)?, time, ours)?;
+    let body = body(&event.kind, time)?;
+    let trace = event.traceparent.as_deref().and_then(Traceparent::parse);
+    Ok(DeskEvent { key: format!("{} {}", event.source, event.id), time, body, trace })
+}
+
+fn about_ticket(
+    kind: &str,
+    data: Data,
+    time: Option<Timestamp>,
+    ours: &Namespace,
+) -> Result<EventBody, Error> {
+    Ok(match kind.strip_prefix(TICKET).unwrap_or_default() {
+        "changed" => EventBody::Changed(ticket(data, time, ours)?.0),
+        "shared" => {
+            let (event, data) = ticket(data, time, ours)?;
             let agreement = data.agreement.filter(|agreement| !agreement.is_empty());
             EventBody::Shared(event, agreement.ok_or_else(|| Error::new("data.agreement is missing"))?)
         }
-        "helpdesk.ticket.unshared" => EventBody::Unshared(ticket_id(&data(raw)?)?),
-        "helpdesk.ticket.deleted" => EventBody::Deleted(ticket_id(&data(raw)?)?),
-        "helpdesk.ticket.merged" => {
-            let data: Data = data(raw)?;
+        "unshared" => EventBody::Unshared(ticket_id(&data)?),
+        "deleted" => EventBody::Deleted(ticket_id(&data)?),
+        // "merged"
+        _ => {
             let into = data.into.as_ref().map(|into| TicketId::new(into.id.clone()));
             EventBody::Merged(ticket_id(&data)?, into.ok_or_else(|| Error::new("data.into.id is missing"))?)
         }
-        other => return Err(Error::new(format!("events of type \"{other}\" are unknown here"))),
-    };
-    let trace = envelope.traceparent.as_deref().and_then(Traceparent::parse);
-    Ok(DeskEvent { key: format!("{} {}", envelope.source, envelope.id), time, body, trace })
+    })
+}
+
+fn is_about_ticket(kind: &str) -> bool {
+    let what = kind.strip_prefix(TICKET);
+    what.is_some_and(|what| ["changed", "shared", "unshared", "deleted", "merged"].contains(&what))
 }
 
 fn data<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Error> {
@@ -101,11 +138,7 @@ fn ticket_id(data: &Data) -> Result<TicketId, Error> {
     id.map(TicketId::new).ok_or_else(|| Error::new("data.ticket.id is missing"))
 }
 
-fn ticket(
-    mut data: Data,
-    time: Option<crate::domain::Timestamp>,
-    ours: &Namespace,
-) -> Result<(TicketEvent, Data), Error> {
+fn ticket(mut data: Data, time: Option<Timestamp>, ours: &Namespace) -> Result<(TicketEvent, Data), Error> {
     let id = ticket_id(&data)?;
     let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
     let mut properties = Parts::with_capacity(8 + form.custom_fields.len());
@@ -188,7 +221,7 @@ fn comment(form: CommentForm, ours: &Namespace, actor: Option<&Person>) -> (Comm
     (comment, named)
 }
 
-fn completion(form: CompletionForm, time: Option<crate::domain::Timestamp>) -> Result<Completion, Error> {
+fn completion(form: CompletionForm, time: Option<Timestamp>) -> Result<Completion, Error> {
     let command_id = MessageId::parse(&form.command_id).ok_or_else(|| {
         Error::new(format!("data.command_id \"{}\" is none of this daemon's", form.command_id))
     })?;

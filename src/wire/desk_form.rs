@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 use super::text;
 use crate::domain::{FieldType, Title, Uuid, Value};
 
-/// An event of the desk.
+/// An event of the desk; its `data` is read by type, or as it stands.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "Event")]
-pub(super) struct Envelope<'a> {
+#[serde(bound(deserialize = "D: Deserialize<'de>"))]
+#[schemars(rename = "Event", bound = "")]
+pub(super) struct Envelope<'a, D = &'a RawValue> {
     /// Always `1.0`.
     #[schemars(extend("const" = "1.0"))]
     #[serde(borrow)]
@@ -36,9 +37,9 @@ pub(super) struct Envelope<'a> {
     #[serde(default)]
     pub traceparent: Option<String>,
     /// The rest, by type.
-    #[serde(borrow, default)]
+    #[serde(default)]
     #[schemars(with = "AnyData")]
-    pub data: Option<&'a RawValue>,
+    pub data: Option<D>,
 }
 
 /// What `data` is, by type of event: `helpdesk.ticket.…`, `helpdesk.command.completed`, `helpdesk.fields.changed`.

@@ -96,6 +96,16 @@ impl RabbitMq {
         panic!("RabbitMQ did not come up in {STARTS} starts; its log is in {}", self.folder.display());
     }
 
+    /// Has the process of a quorum queue stand still, or go on.
+    pub(crate) async fn still(&self, queue: &str, still: bool) {
+        let (act, name) = (if still { "suspend" } else { "resume" }, format!("%2F_{queue}"));
+        let (node, names) = (format!("crossdesk-{}@localhost", self.port), self.names.to_string());
+        let mut command = tokio::process::Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
+        command.args(["--node", &node, "eval", &format!("ok = sys:{act}(binary_to_atom(<<\"{name}\">>)).")]);
+        let output = command.env("HOME", &self.folder).env("ERL_EPMD_PORT", names).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Of each queue with a leader, how many times it got one, as the log tells.
     fn elections(&self) -> HashMap<String, usize> {
         let mut elections = HashMap::new();
