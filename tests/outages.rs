@@ -101,6 +101,9 @@ async fn a_queue_that_does_not_answer_holds_up_no_other() {
     }
     assert!(!comments(&lens).iter().any(|words| words.starts_with("for Lens")));
     rabbit.still(&queue, false).await;
+    // A new start waits for nothing that the silence has made wait.
+    acme.stop().await;
+    acme.resume().await;
     until("Lens has it", async || comments(&lens).contains(&"for Lens 2".to_owned()).then_some(())).await;
     acme.until_quiet().await;
     assert_eq!(comments(&lens)[1..], ["for Lens 0", "for Lens 1", "for Lens 2"]);
