@@ -10,17 +10,23 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use lapin::{
     Channel, Connection, ConnectionProperties,
-    options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeleteOptions},
+    options::{ConfirmSelectOptions, QueueDeleteOptions},
     tcp::OwnedTLSConfig,
-    types::FieldTable,
     uri::AMQPUri,
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{away, consumer::AmqpDeliveries, publish, silent::SilentQueues, topology::Topology};
+use super::{
+    away,
+    consumer::AmqpDeliveries,
+    flight::{Flight, Said, partner_of},
+    publish,
+    silent::{Ask, SilentQueues},
+    topology::Topology,
+};
 use crate::{
     domain::Uuid,
-    ports::{Broker, BrokerError, Deliveries, Destination, Outgoing, Source},
+    ports::{Broker, BrokerError, Deliveries, Outgoing, Source},
 };
 
 /// How long anything on the broker may take before it counts as away.
@@ -28,12 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for
 /// each direction, 8 MiB for both at the broker's own 128 KiB.
 const FRAME: u32 = 16 * 1024;
-/// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
-const PREFETCH: u16 = 4000;
-/// The least of it for one of several queues of events.
-const LEAST: u16 = 200;
-/// The same of one partner queue: more than a worker takes at once.
-const PARTNER_PREFETCH: u16 = 512;
+/// How long one may take that a queue is asked which did not answer before.
+const BRIEFLY: Duration = Duration::from_secs(1);
 /// How many queues are made sure of at once: each takes a channel.
 const AT_ONCE: usize = 16;
 /// How long the last acknowledgements may take.
@@ -46,7 +48,7 @@ pub(super) struct Amqp {
     authorities: Option<String>,
     topology: Topology,
     link: Mutex<Option<Link>>,
-    /// Partner queues that did not answer, and until when nothing is asked of them.
+    /// Partner queues that did not answer.
     silent: SilentQueues,
 }
 
@@ -93,40 +95,79 @@ impl Amqp {
         self.link.lock().await.take_if(|link| Arc::ptr_eq(&link.connection, connection));
     }
 
-    /// Makes sure of the queues that messages go to. Returns those to which none can go now, each with the reason: others need not
-    /// wait.
-    async fn ensure_partners<'a>(&self, partners: impl Iterator<Item = &'a Uuid>) -> HashMap<Uuid, String> {
-        let mut closed = HashMap::new();
-        let mut unknown = Vec::new();
-        {
-            let link = self.link.lock().await;
-            for partner in partners.collect::<HashSet<_>>() {
-                if let Some(why) = self.silent.why(partner) {
-                    closed.insert(partner.clone(), why);
-                } else if !link.as_ref().is_some_and(|link| link.partners.contains(partner)) {
-                    unknown.push(partner.clone());
-                }
-            }
-        }
-        let opening = unknown.into_iter().map(|partner| async move {
-            let opened = self.open_partner(&partner).await;
-            (partner, opened)
+    /// Makes sure of the queues of partners on a connection, some at once. Returns why one is not to be had.
+    async fn ensure_partners(
+        &self,
+        connection: &Arc<Connection>,
+        partners: HashMap<Uuid, Duration>,
+    ) -> HashMap<Uuid, BrokerError> {
+        let ensuring = partners.into_iter().map(|(partner, patience)| async move {
+            let failed = self.ensure_partner(connection, &partner, patience).await.err();
+            failed.map(|error| (partner, error))
         });
-        let mut opening = stream::iter(opening).buffer_unordered(AT_ONCE);
-        while let Some((partner, opened)) = opening.next().await {
-            if let Err(error) = opened {
-                closed.insert(partner, error.to_string());
+        stream::iter(ensuring).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+    }
+
+    async fn ensure_partner(
+        &self,
+        connection: &Arc<Connection>,
+        partner: &Uuid,
+        patience: Duration,
+    ) -> Result<(), BrokerError> {
+        // A channel of its own: what a queue does not answer would hold up whatever else is asked for on it.
+        let channel = match in_time("a channel", connection.create_channel()).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                self.give_up(connection).await;
+                return Err(error);
             }
+        };
+        match timeout(patience, self.topology.declare_partner(&channel, partner)).await {
+            Ok(declared) => declared.map_err(|error| BrokerError::Refused(error.to_string()))?,
+            Err(_) => return Err(BrokerError::Refused(self.is_silent(partner))),
         }
-        closed
+        let mut link = self.link.lock().await;
+        if let Some(link) = link.as_mut().filter(|link| Arc::ptr_eq(&link.connection, connection)) {
+            link.partners.insert(partner.clone());
+        }
+        Ok(())
     }
 
     /// Notes that a partner queue does not answer, and says so.
     fn is_silent(&self, partner: &Uuid) -> String {
-        let queue = self.topology.partner_queue(partner);
-        let why = format!("the queue {queue} did not answer in {} s", PATIENCE.as_secs());
+        let why = format!("the queue {} does not answer", self.topology.partner_queue(partner));
         self.silent.note(partner, why.clone());
         why
+    }
+
+    /// What came of a batch. A message that the broker says nothing of, though it answers otherwise, is refused by its queue.
+    async fn judge(
+        &self,
+        connection: &Arc<Connection>,
+        channel: &Channel,
+        said: Vec<Said>,
+    ) -> Vec<Result<(), BrokerError>> {
+        let any = |is: fn(&Said) -> bool| said.iter().any(is);
+        let is_taken = any(|said| matches!(said, Said::Taken));
+        let answers =
+            is_taken || (any(|said| matches!(said, Said::Nothing(_, false))) && answers(channel).await);
+        if any(|said| matches!(said, Said::Failed(_) | Said::Nothing(..))) {
+            // RabbitMQ holds up all of a connection once it has much for a queue that does not answer.
+            self.give_up(connection).await;
+        }
+        let judged = |said| match said {
+            Said::Taken => Ok(()),
+            Said::TakenAgain(partner) => {
+                self.silent.forget(&partner);
+                Ok(())
+            }
+            Said::Failed(error) | Said::Left(error) => Err(error),
+            Said::Nothing(Some(partner), briefly) if briefly || answers => {
+                Err(BrokerError::Refused(self.is_silent(&partner)))
+            }
+            Said::Nothing(..) => Err(unanswered("its word on a message")),
+        };
+        said.into_iter().map(judged).collect()
     }
 
     async fn connect(&self) -> lapin::Result<Link> {
@@ -160,74 +201,61 @@ async fn in_time<T>(what: &str, request: impl Future<Output = lapin::Result<T>>)
     }
 }
 
-fn unanswered(what: &str) -> BrokerError {
-    away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs()))
+/// Whether a channel on which confirms are on answers at all.
+async fn answers(channel: &Channel) -> bool {
+    let asked = channel.confirm_select(ConfirmSelectOptions::default());
+    timeout(BRIEFLY, asked).await.is_ok_and(|answer| answer.is_ok())
 }
 
-/// A consumer on a channel of its own.
-async fn consumer(
-    connection: &Connection,
-    topology: &Topology,
-    source: &Source,
-) -> lapin::Result<AmqpDeliveries> {
-    let prefetch = match source {
-        Source::Events | Source::Inbound => PREFETCH,
-        // Together they hold no more than the one.
-        Source::Shard(_) => (PREFETCH / topology.events_shards.max(1)).max(LEAST),
-        Source::Commands | Source::Partner(_) => PARTNER_PREFETCH,
-    };
-    let channel = connection.create_channel().await?;
-    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-    // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
-    // asks again.
-    let exclusive = *source == Source::Commands;
-    let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
-    let (queue, arguments) = (topology.queue_of(source), FieldTable::default());
-    let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
-    Ok(AmqpDeliveries::new(channel, consumer))
+fn unanswered(what: &str) -> BrokerError {
+    away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs()))
 }
 
 #[async_trait]
 impl Broker for Amqp {
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
         let count = batch.len();
-        let partner_of = |outgoing: &Outgoing| match &outgoing.destination {
-            Destination::Partner(agreement) => Some(agreement.clone()),
-            _ => None,
-        };
-        let partners: Vec<Option<Uuid>> = batch.iter().map(partner_of).collect();
-        let closed = self.ensure_partners(partners.iter().flatten()).await;
         let mut guard = self.link.lock().await;
-        let (connection, channel) = match self.open(&mut guard).await {
-            Ok(link) => (link.connection.clone(), link.channel.clone()),
+        let link = match self.open(&mut guard).await {
+            Ok(link) => link,
             Err(error) => return publish::all_failed(count, &error),
         };
-        let is_closed = |partner: &Option<Uuid>| partner.as_ref().and_then(|partner| closed.get(partner));
-        let open = batch.into_iter().zip(&partners).filter(|(_, partner)| is_closed(partner).is_none());
-        // The lock is held until the frames are on their way, so that batches keep their order; confirms come after.
-        let confirms = publish::start(&channel, &self.topology, open.map(|(outgoing, _)| outgoing).collect());
-        drop(guard);
-        let mut answers = publish::settle(confirms, PATIENCE).await.into_iter();
-        let mut results = Vec::with_capacity(count);
-        let mut failed = false;
-        for partner in &partners {
-            if let Some(why) = is_closed(partner) {
-                results.push(Err(BrokerError::Refused(why.clone())));
-                continue;
-            }
-            let silence = || match partner {
-                Some(partner) => Err(BrokerError::Refused(self.is_silent(partner))),
-                None => Err(unanswered("its word on a message")),
+        let (connection, channel) = (link.connection.clone(), link.channel.clone());
+        let mut flight = Flight::of(count);
+        let (mut unknown, mut later) = (HashMap::new(), Vec::new());
+        for (place, outgoing) in batch.into_iter().enumerate() {
+            let partner = partner_of(&outgoing);
+            let briefly = match partner.map_or(Ask::Freely, |partner| self.silent.ask(partner)) {
+                Ask::Freely => false,
+                Ask::Once => true,
+                Ask::Not(why) => {
+                    flight.leave(place, BrokerError::Refused(why));
+                    continue;
+                }
             };
-            let result = answers.next().flatten().unwrap_or_else(silence);
-            failed |= result.is_err();
-            results.push(result);
+            match partner.filter(|partner| !link.partners.contains(*partner)).cloned() {
+                // Nothing else waits until its queue is there.
+                Some(partner) => {
+                    unknown.insert(partner, if briefly { BRIEFLY } else { PATIENCE });
+                    later.push((place, outgoing, briefly));
+                }
+                None => flight.board(place, outgoing, briefly),
+            }
         }
-        if failed {
-            // RabbitMQ may hold up all of a connection for one queue that does not answer.
-            self.give_up(&connection).await;
+        // The lock is held until the frames are on their way, so that batches keep their order; confirms come after.
+        flight.start(&channel, &self.topology);
+        drop(guard);
+        if !later.is_empty() {
+            let closed = self.ensure_partners(&connection, unknown).await;
+            for (place, outgoing, briefly) in later {
+                match partner_of(&outgoing).and_then(|partner| closed.get(partner)) {
+                    Some(error) => flight.leave(place, error.clone()),
+                    None => flight.board(place, outgoing, briefly),
+                }
+            }
+            flight.start(&channel, &self.topology);
         }
-        results
+        self.judge(&connection, &channel, flight.land(PATIENCE, BRIEFLY).await).await
     }
 
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
@@ -236,8 +264,13 @@ impl Broker for Amqp {
         }
         let connection = self.open(&mut *self.link.lock().await).await?.connection.clone();
         // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
-        match timeout(PATIENCE, consumer(&connection, &self.topology, &source)).await {
-            Ok(Ok(deliveries)) => Ok(Box::new(deliveries)),
+        match timeout(PATIENCE, AmqpDeliveries::of(&connection, &self.topology, &source)).await {
+            Ok(Ok(deliveries)) => {
+                if let Source::Partner(agreement) = &source {
+                    self.silent.forget(agreement);
+                }
+                Ok(Box::new(deliveries))
+            }
             Ok(Err(error)) => {
                 // That another daemon has the commands says nothing of the link.
                 if source != Source::Commands {
@@ -266,25 +299,17 @@ impl Broker for Amqp {
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         let mut guard = self.link.lock().await;
         let link = self.open(&mut guard).await?;
-        if link.partners.contains(agreement) {
-            return Ok(());
-        }
-        let connection = link.connection.clone();
+        let (connection, is_known) = (link.connection.clone(), link.partners.contains(agreement));
         drop(guard);
-        let declare = async {
-            // A channel of its own: what a queue does not answer would hold up whatever else is asked for on it.
-            let channel = connection.create_channel().await?;
-            self.topology.declare_partner(&channel, agreement).await
-        };
-        match timeout(PATIENCE, declare).await {
-            Ok(declared) => declared.map_err(away)?,
-            Err(_) => return Err(away(self.is_silent(agreement))),
+        match self.silent.ask(agreement) {
+            Ask::Not(why) => return Err(away(why)),
+            Ask::Freely if is_known => return Ok(()),
+            Ask::Freely | Ask::Once => {}
         }
-        let mut guard = self.link.lock().await;
-        if let Some(link) = guard.as_mut().filter(|link| Arc::ptr_eq(&link.connection, &connection)) {
-            link.partners.insert(agreement.clone());
-        }
-        Ok(())
+        self.ensure_partner(&connection, agreement, PATIENCE).await.map_err(|error| match error {
+            BrokerError::Refused(why) => away(why),
+            error @ BrokerError::Away(_) => error,
+        })
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
@@ -300,7 +325,9 @@ impl Broker for Amqp {
             let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
             channel.queue_delete(queue.into(), options).await.map(drop)
         };
-        in_time("the end of a queue", delete).await
+        in_time("the end of a queue", delete).await?;
+        self.silent.forget(agreement);
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {

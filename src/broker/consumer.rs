@@ -5,18 +5,26 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    Channel, Consumer,
+    Channel, Connection, Consumer,
     message::Delivery,
-    options::BasicAckOptions,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
 };
 
-use super::away;
+use super::{away, topology::Topology};
 use crate::{
     domain::Traceparent,
-    ports::{BrokerError, Deliveries, Incoming},
+    ports::{BrokerError, Deliveries, Incoming, Source},
 };
 
+/// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
+const PREFETCH: u16 = 4000;
+/// The least of it for one of several queues of events.
+const LEAST: u16 = 200;
+/// The same of one partner queue: more than a worker takes at once.
+const PARTNER_PREFETCH: u16 = 512;
+
+/// Deliveries of one queue.
 pub(super) struct AmqpDeliveries {
     channel: Channel,
     consumer: Consumer,
@@ -29,8 +37,27 @@ impl std::fmt::Debug for AmqpDeliveries {
 }
 
 impl AmqpDeliveries {
-    pub(super) fn new(channel: Channel, consumer: Consumer) -> Self {
-        Self { channel, consumer }
+    /// Those of a source, on a channel of their own.
+    pub(super) async fn of(
+        connection: &Connection,
+        topology: &Topology,
+        source: &Source,
+    ) -> lapin::Result<Self> {
+        let prefetch = match source {
+            Source::Events | Source::Inbound => PREFETCH,
+            // Together they hold no more than the one.
+            Source::Shard(_) => (PREFETCH / topology.events_shards.max(1)).max(LEAST),
+            Source::Commands | Source::Partner(_) => PARTNER_PREFETCH,
+        };
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
+        // asks again.
+        let exclusive = *source == Source::Commands;
+        let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
+        let (queue, arguments) = (topology.queue_of(source), FieldTable::default());
+        let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments).await?;
+        Ok(Self { channel, consumer })
     }
 }
 

@@ -3,6 +3,7 @@
 mod amqp;
 mod consumer;
 mod embedded;
+mod flight;
 mod publish;
 mod silent;
 mod topology;

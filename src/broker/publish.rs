@@ -22,7 +22,8 @@ const SHORT: usize = 255;
 /// How much of the reason stands on a dead letter, in bytes.
 const REASON: usize = 4000;
 
-type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+/// A message on its way.
+pub(super) type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
 
 /// The same answer for every message of a batch.
 pub(super) fn all_failed(count: usize, error: &BrokerError) -> Vec<Result<(), BrokerError>> {

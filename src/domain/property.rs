@@ -103,12 +103,8 @@ fn beginning(title: &str) -> u64 {
         }
         return u64::from_be_bytes(bytes);
     }
-    let mut letter = [0; 4];
-    let folded: Vec<u8> = folded(title)
-        .take(bytes.len())
-        .flat_map(|c| c.encode_utf8(&mut letter).as_bytes().to_vec())
-        .collect();
-    for (byte, letter) in bytes.iter_mut().zip(folded) {
+    let small: String = folded(title).take(bytes.len()).collect();
+    for (byte, letter) in bytes.iter_mut().zip(small.bytes()) {
         *byte = letter;
     }
     u64::from_be_bytes(bytes)

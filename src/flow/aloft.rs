@@ -102,6 +102,13 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// The partner that it leads to.
+    pub(super) fn partner(&self) -> Option<&Uuid> {
+        self.1.as_ref()
+    }
+}
+
 /// What the broker has not taken, and so may not be overtaken.
 #[derive(Default)]
 pub(super) struct Held {
@@ -109,6 +116,16 @@ pub(super) struct Held {
     pub(super) error: Option<BrokerError>,
     /// Some were left for the next time, so that one busy ticket does not keep all others waiting.
     pub(super) left: bool,
+}
+
+impl Held {
+    /// Holds what follows a message that was not taken. That the broker is away says more than that it refused something.
+    pub(super) fn hold(&mut self, lane: Lane, error: BrokerError) {
+        self.behind.insert(lane);
+        if !matches!(self.error, Some(BrokerError::Away(_))) {
+            self.error = Some(error);
+        }
+    }
 }
 
 /// The first message of each lane, then the second of each, and so on.

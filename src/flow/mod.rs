@@ -53,6 +53,7 @@ mod reconcile;
 mod references;
 mod rehearsal;
 mod relay;
+mod resting;
 mod roster;
 mod scope;
 mod sweep;

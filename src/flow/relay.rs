@@ -3,9 +3,13 @@
 //! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
 //! rows instead.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -14,6 +18,7 @@ use super::{
     options::Options,
     outbox::{BATCH, Outbox},
     pipeline::Pipeline,
+    resting::Resting,
 };
 use crate::{
     domain::{Message, MessageType},
@@ -35,6 +40,8 @@ pub struct Relay {
     caught_up: HashSet<i64>,
     /// What an embedded broker must be given again has been.
     refilled: bool,
+    /// Partners whose queue takes nothing.
+    resting: Resting,
 }
 
 impl Relay {
@@ -42,7 +49,8 @@ impl Relay {
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let outbox = pipeline.outbox.clone();
         let refilled = options.broker.is_durable();
-        Self { options, pipeline, outbox, caught_up: HashSet::new(), refilled }
+        let resting = Resting::new(options.reconnect);
+        Self { options, pipeline, outbox, caught_up: HashSet::new(), refilled, resting }
     }
 
     /// Works until it is stopped; what it has taken by then, it finishes.
@@ -56,6 +64,7 @@ impl Relay {
                     biased;
                     () = stop.cancelled() => return,
                     () = arrived.arrived.notified() => {}
+                    () = rested(self.resting.ends()) => {}
                 },
                 Err(error) => {
                     self.options.outages.broker.failed(&error);
@@ -80,9 +89,11 @@ impl Relay {
         let outbox = self.outbox.clone();
         let (mut aloft, mut took_any) = (Aloft::default(), false);
         let behind = loop {
-            let (ready, behind) = outbox.take(ALOFT.saturating_sub(aloft.count()));
+            let is_over = self.resting.is_over();
+            let (ready, behind) = outbox.take(if is_over { 0 } else { ALOFT.saturating_sub(aloft.count()) });
             took_any |= !ready.is_empty();
-            aloft.waiting.extend(ready.into_iter().filter(|message| !self.caught_up.remove(&message.seq)));
+            let ready = ready.into_iter().filter(|message| !self.caught_up.remove(&message.seq));
+            aloft.waiting.extend(ready.filter(|message| !self.resting.keeps(message)));
             // What follows something that the broker has not taken stays where it is.
             while aloft.held.error.is_none()
                 && let Some(flight) = aloft.next(&self.options)
@@ -90,12 +101,12 @@ impl Relay {
                 aloft.flights.push(flight);
             }
             if aloft.flights.is_empty() {
-                break behind;
+                break behind || is_over;
             }
             tokio::select! {
                 biased;
                 Some(landed) = aloft.flights.next() => self.land(landed, &mut aloft).await,
-                () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() => {}
+                () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() && !is_over => {}
             }
         };
         if behind && aloft.held.error.is_none() {
@@ -117,28 +128,43 @@ impl Relay {
             aloft.lanes.remove(&kept.lane);
         }
         self.take_in(kept, results, &mut aloft.held).await;
+        aloft.waiting.retain(|message| !self.resting.keeps(message));
         if aloft.held.error.is_none() {
             self.options.outages.broker.works();
         }
     }
 
-    /// Notes what the broker has taken; what it has not, holds what follows it.
+    /// Notes what the broker has taken; what it has not, holds what follows it. A partner whose queue takes nothing holds nobody
+    /// else's.
     async fn take_in(&mut self, kept: Vec<Kept>, results: Vec<Result<(), BrokerError>>, held: &mut Held) {
         let (mut published, mut buried) = (Vec::new(), Vec::new());
+        let (mut taken, mut refused) = (BTreeSet::new(), BTreeMap::new());
         for (Kept { seq, id, kind, lane, mut span }, result) in kept.into_iter().zip(results) {
-            match result {
-                Ok(()) => {
+            match (result, lane.partner().cloned()) {
+                (Ok(()), partner) => {
                     published.push(seq);
                     if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) {
                         buried.push(id);
                     }
+                    if !self.resting.is_empty() {
+                        taken.extend(partner);
+                    }
                 }
-                Err(error) => {
+                (Err(error @ BrokerError::Refused(_)), Some(partner)) => {
                     span.fail(&error);
-                    held.behind.insert(lane);
-                    held.error = Some(error);
+                    refused.entry(partner).or_insert(error);
+                }
+                (Err(error), _) => {
+                    span.fail(&error);
+                    held.hold(lane, error);
                 }
             }
+        }
+        for partner in taken.iter().filter(|partner| !refused.contains_key(*partner)) {
+            self.resting.taken(partner);
+        }
+        for (partner, error) in &refused {
+            self.resting.refused(partner, error, taken.contains(partner));
         }
         // First, since what is published and not yet buried would be as good as gone.
         if !buried.is_empty() {
@@ -160,6 +186,7 @@ impl Relay {
     /// Publishes everything that the rows say is pending.
     async fn catch_up(&mut self) -> Result<bool, String> {
         self.caught_up.clear();
+        self.resting.wake();
         let (mut after, mut held) = (0, Held::default());
         loop {
             let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
@@ -203,13 +230,18 @@ impl Relay {
     /// what follows it waits.
     async fn publish(&mut self, messages: Vec<Message>, held: &mut Held) {
         for (turn, round) in rounds(messages).into_iter().enumerate() {
+            let goes =
+                |message: &Message| !held.behind.contains(&Lane::of(message)) && !self.resting.keeps(message);
+            let round: Vec<Message> = round.into_iter().filter(goes).collect();
+            if round.is_empty() {
+                continue;
+            }
             if turn >= ROUNDS || matches!(held.error, Some(BrokerError::Away(_))) {
                 held.behind.extend(round.iter().map(Lane::of));
                 held.left = true;
                 continue;
             }
-            let round = round.into_iter().filter(|message| !held.behind.contains(&Lane::of(message)));
-            let (kept, batch) = packed(round);
+            let (kept, batch) = packed(round.into_iter());
             if batch.is_empty() {
                 continue;
             }
@@ -219,5 +251,13 @@ impl Relay {
         if held.error.is_none() {
             self.options.outages.broker.works();
         }
+    }
+}
+
+/// Waits until then; for ever where there is nothing to wait for.
+async fn rested(ends: Option<Instant>) {
+    match ends {
+        Some(ends) => tokio::time::sleep_until(ends).await,
+        None => std::future::pending().await,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use futures_util::{StreamExt, stream};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -12,6 +13,8 @@ use crate::{
     ports::MessageFilter,
 };
 
+/// How many queues are asked for at once.
+const AT_ONCE: usize = 16;
 /// How often agreements are looked at although nobody said that one changed: another daemon may have.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// How often while a worker finishes what has become another daemon's, which waits for it.
@@ -81,6 +84,7 @@ impl Roster {
             self.serve(&Uuid::new(DESK), place.is_mine(DESK), place, stop, worker);
         }
         let agreements = self.options.store.agreements().await.map_err(|error| error.to_string())?;
+        let (mut queues, mut over) = (Vec::new(), Vec::new());
         for agreement in agreements {
             let mine = place.is_mine(agreement.uuid.as_str());
             if self.closed.get(&agreement.uuid) == Some(&agreement.version) {
@@ -90,22 +94,40 @@ impl Roster {
                 if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
                     token.cancel();
                 }
-                // A queue that a bridge has not emptied is left to it.
-                if mine && self.options.broker.close_partner(&agreement.uuid).await.is_ok() {
-                    self.closed.insert(agreement.uuid.clone(), agreement.version);
+                if mine {
+                    over.push((agreement.uuid, agreement.version));
                 }
             } else if agreement.kind == Kind::Queue {
-                // One queue that is not to be had keeps no other partner waiting; it is asked for again.
-                if let Err(error) = self.options.broker.open_partner(&agreement.uuid).await {
-                    self.options.outages.broker.failed(&error);
-                }
+                queues.push(agreement.uuid);
             } else {
                 let uuid = agreement.uuid.clone();
                 let worker = |options, pipeline| Worker::new(options, pipeline, uuid);
                 self.serve(&agreement.uuid, mine, place, stop, worker);
             }
         }
+        // Last, and side by side: one that does not answer keeps nobody else waiting.
+        let _stopped = stop.run_until_cancelled(self.tend(queues, over)).await;
         Ok(())
+    }
+
+    /// Makes the queues of bridges, and removes those of agreements that are over. What cannot be done now is taken up at the next
+    /// look.
+    async fn tend(&mut self, queues: Vec<Uuid>, over: Vec<(Uuid, i64)>) {
+        let options = &self.options;
+        let opening =
+            queues.into_iter().map(|queue| async move { options.broker.open_partner(&queue).await });
+        let mut opening = stream::iter(opening).buffer_unordered(AT_ONCE);
+        while let Some(opened) = opening.next().await {
+            if let Err(error) = opened {
+                options.outages.broker.failed(&error);
+            }
+        }
+        for (agreement, version) in over {
+            // A queue that a bridge has not emptied is left to it.
+            if options.broker.close_partner(&agreement).await.is_ok() {
+                self.closed.insert(agreement, version);
+            }
+        }
     }
 
     /// Has a worker where this daemon is to have one, and none where it is not.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::{Traceparent, Uuid};
 
 /// Why the broker did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum BrokerError {
     /// It cannot be reached; try later.
     #[error("the broker is away: {0}")]

@@ -36,8 +36,9 @@ pub fn describe(generator: &mut schemars::SchemaGenerator) {
 /// What is wrong with it: not JSON, not a CloudEvent 1.0, of an unknown type, or without what its type needs.
 pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
     let clean = text::without_nul(bytes);
-    // Nearly all that a desk says is about tickets, which is read in one go.
-    if let Ok(mut event) = serde_json::from_slice::<Envelope<'_, Data>>(&clean)
+    // Nearly all that a desk says is about tickets, which is read in one go. What is left out of it must be text too.
+    if let Ok(text) = std::str::from_utf8(&clean)
+        && let Ok(mut event) = serde_json::from_str::<Envelope<'_, Data>>(text)
         && let Some(data) = event.data.take()
         && is_about_ticket(&event.kind)
     {
@@ -64,7 +65,7 @@ pub fn decode(bytes: &[u8], ours: &Namespace) -> Result<DeskEvent, Error> {
                 Ok(EventBody::Fields(data::<FieldsForm>(raw)?.fields.into_iter().map(field).collect()))
             }
             _ if is_about_ticket(kind) => about_ticket(kind, data(raw)?, time, ours),
-            _ => Err(Error::new(format!("events of type \"{kind}\" are unknown here"))),
+            _ => Err(unknown(kind)),
         }
     })
 }
@@ -107,12 +108,16 @@ fn about_ticket(
         }
         "unshared" => EventBody::Unshared(ticket_id(&data)?),
         "deleted" => EventBody::Deleted(ticket_id(&data)?),
-        // "merged"
-        _ => {
+        "merged" => {
             let into = data.into.as_ref().map(|into| TicketId::new(into.id.clone()));
             EventBody::Merged(ticket_id(&data)?, into.ok_or_else(|| Error::new("data.into.id is missing"))?)
         }
+        _ => return Err(unknown(kind)),
     })
+}
+
+fn unknown(kind: &str) -> Error {
+    Error::new(format!("events of type \"{kind}\" are unknown here"))
 }
 
 fn is_about_ticket(kind: &str) -> bool {

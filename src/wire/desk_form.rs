@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::text;
 use crate::domain::{FieldType, Title, Uuid, Value};
 
-/// An event of the desk; its `data` is read by type, or as it stands.
+// Its `data` is read by type, or as it stands.
+/// An event of the desk.
 #[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "D: Deserialize<'de>"))]
 #[schemars(rename = "Event", bound = "")]

@@ -84,8 +84,8 @@ impl RabbitMq {
     /// Starts the node, and waits until it answers. One that comes back from a crash in part is started once more, as its operator
     /// would: RabbitMQ 3.10 may leave a quorum queue without a leader.
     pub(crate) fn start(&self) -> Process {
-        let had = self.elections();
         for _ in 0..STARTS {
+            let had = self.elections();
             let process = self.launch();
             let opens = came_true(LIMIT, || is_open(self.port) || !process.runs());
             if opens && process.runs() && came_true(ELECTION, || self.leads_again(&had)) {

@@ -223,6 +223,7 @@ impl Postgres {
                 return process;
             }
             assert!(begun.elapsed() < LIMIT, "PostgreSQL did not come up in {LIMIT:?}");
+            thread::sleep(Duration::from_millis(100));
         }
     }
 

@@ -1,0 +1,108 @@
+//! A batch on its way to RabbitMQ, and what came of each message.
+
+use std::time::Duration;
+
+use lapin::Channel;
+
+use super::{
+    publish::{self, Publishing},
+    topology::Topology,
+};
+use crate::{
+    domain::Uuid,
+    ports::{BrokerError, Destination, Outgoing},
+};
+
+/// What came of one message.
+pub(super) enum Said {
+    /// The broker has it.
+    Taken,
+    /// The broker has it, and the queue of this partner answers again.
+    TakenAgain(Uuid),
+    /// The broker has it not.
+    Failed(BrokerError),
+    /// It was not sent.
+    Left(BrokerError),
+    /// The broker has said nothing of it in time; to which partner it goes, if to one, and whether it was given little time.
+    Nothing(Option<Uuid>, bool),
+}
+
+/// A message of the batch: its place, its partner, and whether nobody waits long for it.
+struct Seat {
+    place: usize,
+    partner: Option<Uuid>,
+    briefly: bool,
+}
+
+/// A batch on its way.
+pub(super) struct Flight {
+    /// What came of each, in the order of the batch.
+    said: Vec<Said>,
+    boarded: Vec<(Seat, Outgoing)>,
+    sent: Vec<(Seat, Publishing)>,
+}
+
+/// The partner that a message goes to.
+pub(super) fn partner_of(outgoing: &Outgoing) -> Option<&Uuid> {
+    match &outgoing.destination {
+        Destination::Partner(partner) => Some(partner),
+        _ => None,
+    }
+}
+
+impl Flight {
+    /// A batch of so many.
+    pub(super) fn of(count: usize) -> Self {
+        let said = std::iter::repeat_with(|| Said::Nothing(None, false)).take(count).collect();
+        Self { said, boarded: Vec::with_capacity(count), sent: Vec::with_capacity(count) }
+    }
+
+    /// Takes a message up.
+    pub(super) fn board(&mut self, place: usize, outgoing: Outgoing, briefly: bool) {
+        let partner = partner_of(&outgoing).cloned();
+        self.boarded.push((Seat { place, partner, briefly }, outgoing));
+    }
+
+    /// Leaves a message behind.
+    pub(super) fn leave(&mut self, place: usize, error: BrokerError) {
+        self.note(place, Said::Left(error));
+    }
+
+    /// Sends what was taken up since the last time.
+    pub(super) fn start(&mut self, channel: &Channel, topology: &Topology) {
+        let (seats, batch): (Vec<Seat>, Vec<Outgoing>) =
+            std::mem::take(&mut self.boarded).into_iter().unzip();
+        self.sent.extend(seats.into_iter().zip(publish::start(channel, topology, batch)));
+    }
+
+    /// Waits until the broker has said something of every message, or for so long; for some only briefly.
+    pub(super) async fn land(mut self, patience: Duration, briefly: Duration) -> Vec<Said> {
+        let (brief, patient): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.sent).into_iter().partition(|(seat, _)| seat.briefly);
+        let (brief, patient) = tokio::join!(settle(brief, briefly), settle(patient, patience));
+        for (seat, answer) in brief.into_iter().chain(patient) {
+            let said = match (answer, seat.partner) {
+                (Some(Ok(())), Some(partner)) if seat.briefly => Said::TakenAgain(partner),
+                (Some(Ok(())), _) => Said::Taken,
+                (Some(Err(error)), _) => Said::Failed(error),
+                (None, partner) => Said::Nothing(partner, seat.briefly),
+            };
+            self.note(seat.place, said);
+        }
+        self.said
+    }
+
+    fn note(&mut self, place: usize, said: Said) {
+        if let Some(noted) = self.said.get_mut(place) {
+            *noted = said;
+        }
+    }
+}
+
+async fn settle(
+    sent: Vec<(Seat, Publishing)>,
+    patience: Duration,
+) -> Vec<(Seat, Option<Result<(), BrokerError>>)> {
+    let (seats, batch): (Vec<Seat>, Vec<Publishing>) = sent.into_iter().unzip();
+    seats.into_iter().zip(publish::settle(batch, patience).await).collect()
+}
