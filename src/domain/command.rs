@@ -1,11 +1,10 @@
 //! What the desk is asked to do.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comment, Counterpart, Doer, Origin, Parts, Person, Reason, Role, Shared, Tags, TicketId, Title, Uuid,
+    Comment, Counterpart, Doer, Origin, Parts, Person, Reason, Role, Shared, TagSet, Tags, TicketId, Title,
+    Uuid, Word,
 };
 
 /// A command for the desk.
@@ -45,7 +44,7 @@ pub struct NewUser {
     /// The partner's name for them.
     pub uuid: Uuid,
     /// What to call them.
-    pub name: String,
+    pub name: Word,
     /// What the partner shows; on this desk they are an end user.
     pub role: Role,
 }
@@ -62,9 +61,9 @@ pub struct TicketCommand {
     /// The whole set of tags as it should be, where it changes.
     pub tags: Option<Tags>,
     /// What is new in it.
-    pub tags_added: BTreeSet<String>,
+    pub tags_added: TagSet,
     /// What is gone from it.
-    pub tags_removed: BTreeSet<String>,
+    pub tags_removed: TagSet,
     /// Who asked (creation).
     pub requester: Option<Person>,
     /// Comments to add, in order.

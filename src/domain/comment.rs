@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Person, Timestamp, Uuid};
+use super::{Person, Timestamp, Uuid, Word};
 
 /// Who may read a comment. Ordered: private is less than public, and [`Privacy::limited_to`] takes the lesser.
 #[derive(
@@ -73,7 +73,7 @@ pub struct Comment {
     pub uuid: Uuid,
     /// The desk's id, where it has one here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub id: Option<Word>,
     /// Who wrote it.
     pub author: Person,
     /// What it says, as text.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Comment, CustomField, MessageId, Parts, Person, Shared, Tags, TicketId, Timestamp, Traceparent, UserId,
-    Uuid,
+    Uuid, Word,
 };
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.
@@ -106,7 +106,7 @@ pub struct TicketEvent {
     /// Who asked.
     pub requester: Option<Person>,
     /// How the ticket came to be; `ticket_sharing` on those that a command created.
-    pub via: Option<String>,
+    pub via: Option<Word>,
     /// When the ticket came to be.
     pub created_at: Option<Timestamp>,
     /// Comments with the desk's id each; the flag tells whether the desk named the network's uuid too.

@@ -9,6 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
+use super::Word;
+
 /// A map by names. An event looks up some dozens; the standard library's hasher would take a microsecond for all of them.
 pub type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -16,15 +18,15 @@ pub type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 pub type QuickSet<K> = HashSet<K, foldhash::fast::RandomState>;
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident($text:ty)) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        pub struct $name($text);
 
         impl $name {
             /// Takes the text as it is.
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
+            pub fn new(text: impl Into<$text>) -> Self {
                 Self(text.into())
             }
             /// The text.
@@ -33,7 +35,7 @@ macro_rules! text_id {
             }
         }
 
-        impl From<&$name> for Arc<str> {
+        impl From<&$name> for $text {
             fn from(name: &$name) -> Self {
                 name.0.clone()
             }
@@ -56,15 +58,15 @@ macro_rules! text_id {
 text_id! {
     /// A name on the network, of an agreement, a ticket, a comment or a person. Opaque: partners may use any text,
     /// though most use 40 lower-case hex digits (protocol: identifiers).
-    Uuid
+    Uuid(Arc<str>)
 }
 text_id! {
     /// The desk's own id of a ticket, as its events write it.
-    TicketId
+    TicketId(Word)
 }
 text_id! {
     /// The desk's own id of a person.
-    UserId
+    UserId(Word)
 }
 
 /// The text that all our uuids hash: the sharing URL without its scheme.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Property, Timestamp, Traceparent, Uuid};
+use super::{MessageId, Property, TagSet, Timestamp, Traceparent, Uuid};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,10 +147,10 @@ pub struct Contents {
     pub properties: Vec<Property>,
     /// The tags that it told as new.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_added: BTreeSet<String>,
+    pub tags_added: TagSet,
     /// The tags that it told as gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_removed: BTreeSet<String>,
+    pub tags_removed: TagSet,
     /// The number of the first comment in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_comment: Option<i64>,

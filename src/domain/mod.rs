@@ -26,6 +26,7 @@ mod ticket;
 mod time;
 mod trace;
 mod update;
+mod value;
 
 pub use access_key::{AccessKey, Keys};
 pub use agreement::{
@@ -46,9 +47,10 @@ pub use local::{FieldDirection, FieldRule, Local, StatusMap};
 pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use name::named;
 pub use person::{Person, Role, User};
-pub use property::{Parts, Property, Shared, Tags, Title, Value, part_at};
+pub use property::{Parts, Property, TagSet, Tags, Title, part_at};
 pub use share::{Agreed, Counterpart, Exchange, Share, ShareRole, ShareState, TagsExchange};
 pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket, Undone};
 pub use time::Timestamp;
 pub use trace::Traceparent;
 pub use update::{Extra, TicketUpdate};
+pub use value::{Shared, Value, Word};

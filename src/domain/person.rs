@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{UserId, Uuid};
+use super::{UserId, Uuid, Word};
 
 /// What somebody is at the desk that they belong to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -24,7 +24,7 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<UserId>,
     /// What to call them.
-    pub name: String,
+    pub name: Word,
     /// Agent or end user.
     pub role: Role,
 }
@@ -39,7 +39,7 @@ pub struct User {
     /// The desk's id for the dummy, once it has said so.
     pub id: Option<UserId>,
     /// What to call them.
-    pub name: String,
+    pub name: Word,
     /// The role that the partner shows; on this desk a dummy is an end user always.
     pub role: Role,
 }

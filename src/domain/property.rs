@@ -8,13 +8,10 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use super::name::{named, named_behind};
-
-/// Any JSON value: partners and desks put anything into a custom field.
-pub type Value = serde_json::Value;
-
-/// A value that stands in many places at once: as the desk told it, as it was agreed, as it goes out.
-pub type Shared = Arc<Value>;
+use super::{
+    Word,
+    name::{named, named_behind},
+};
 
 /// A custom field's title. Two titles are the same when they differ in letter case alone, as in Zendesk's ticket sharing.
 ///
@@ -164,8 +161,11 @@ pub enum Property {
     Field(Title),
 }
 
+/// Some tags.
+pub type TagSet = BTreeSet<Word>;
+
 /// The tags of a ticket. The same set stands in many places at once, as a [`Shared`] value does.
-pub type Tags = Arc<BTreeSet<String>>;
+pub type Tags = Arc<TagSet>;
 
 /// Something for each part of a ticket. A ticket has a dozen parts, which are looked through and copied with every event: a sorted
 /// list is quicker at both than a tree.

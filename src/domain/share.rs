@@ -1,10 +1,6 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use litemap::LiteMap;
 use serde::{
@@ -12,7 +8,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Parts, Shared, Tags, Title, Uuid};
+use super::{Parts, Shared, TagSet, Tags, Title, Uuid, Value, Word};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -67,7 +63,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 /// Stands for what the ticket itself says, until that is known.
-static AS_THE_TICKET: LazyLock<Shared> = LazyLock::new(Shared::default);
+static AS_THE_TICKET: LazyLock<Shared> = LazyLock::new(|| Shared::from(Value::Array(Vec::new())));
 
 /// Reads an exchange as it is kept: the number alone, where it is what the ticket itself says, or all of it.
 struct ReadExchange;
@@ -152,44 +148,41 @@ pub struct TagsExchange {
     pub here: Tags,
     /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
     #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub told: LiteMap<Arc<str>, i64>,
+    pub told: LiteMap<Word, i64>,
     /// Tags that this desk writes in its own way, and what they are on the wire.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub names: BTreeMap<String, String>,
+    pub names: BTreeMap<Word, Word>,
 }
 
 impl TagsExchange {
     /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
-    pub fn changes(&self, here: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
-        let less =
-            |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect();
+    pub fn changes(&self, here: &TagSet) -> (TagSet, TagSet) {
+        let less = |one: &TagSet, other: &TagSet| one.difference(other).cloned().collect();
         if self.names.is_empty() {
             return (less(here, &self.here), less(&self.here, here));
         }
-        let on_wire = |tags: &BTreeSet<String>| -> BTreeSet<String> {
-            tags.iter().map(|tag| self.on_wire(tag)).collect()
-        };
+        let on_wire = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| self.on_wire(tag)).collect() };
         let (now, before) = (on_wire(here), on_wire(&self.here));
         (less(&now, &before), less(&before, &now))
     }
 
     /// Notes how this desk writes a tag of the wire.
     pub fn reads_here(&mut self, wire: &str, here: &str) {
-        self.names.insert(here.to_owned(), wire.to_owned());
+        self.names.insert(here.into(), wire.into());
         let tags = Tags::make_mut(&mut self.here);
         tags.remove(wire);
-        tags.insert(here.to_owned());
+        tags.insert(here.into());
     }
 
     /// What a tag of this desk is on the wire.
-    pub fn on_wire(&self, here: &str) -> String {
-        self.names.get(here).map_or(here, String::as_str).to_owned()
+    pub fn on_wire(&self, here: &str) -> Word {
+        self.names.get(here).cloned().unwrap_or_else(|| here.into())
     }
 
     /// What a tag of the wire is on this desk.
-    pub fn on_desk(&self, wire: &str) -> String {
+    pub fn on_desk(&self, wire: &str) -> Word {
         let named = self.names.iter().find(|(here, told)| *told == wire && self.here.contains(*here));
-        named.map_or(wire, |(here, _)| here.as_str()).to_owned()
+        named.map_or_else(|| wire.into(), |(here, _)| here.clone())
     }
 }
 
@@ -211,7 +204,7 @@ impl Agreed {
     /// Takes what is kept as the ticket's from the ticket.
     pub fn fill_in(&mut self, ticket: &Parts<Shared>) {
         for (property, exchange) in self.properties.iter_mut() {
-            if Arc::ptr_eq(&exchange.wire, &AS_THE_TICKET) {
+            if exchange.wire.is_copy_of(&AS_THE_TICKET) {
                 let value = ticket.get(property).cloned().unwrap_or_default();
                 exchange.wire = value.clone();
                 exchange.here = value;

@@ -4,7 +4,9 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Heard, Parts, Person, Property, Revision, Shared, Tags, TicketId, Timestamp, Uuid};
+use super::{
+    Comment, Heard, Parts, Person, Property, Revision, Shared, TagSet, Tags, TicketId, Timestamp, Uuid,
+};
 
 /// Where a ticket first came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -39,10 +41,10 @@ pub struct OpenCommand {
     pub properties: Parts<Shared>,
     /// Tags that it adds, as far as they have not come back.
     #[serde(default)]
-    pub tags_added: BTreeSet<String>,
+    pub tags_added: TagSet,
     /// Tags that it removes, as far as they have not gone.
     #[serde(default)]
-    pub tags_removed: BTreeSet<String>,
+    pub tags_removed: TagSet,
     /// Comments that it adds, as far as the desk's ids for them are not known.
     #[serde(default)]
     pub comments: Vec<Comment>,
@@ -89,10 +91,10 @@ pub struct Undone {
     pub properties: Parts<Shared>,
     /// Tags to add.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_added: BTreeSet<String>,
+    pub tags_added: TagSet,
     /// Tags to take away.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_removed: BTreeSet<String>,
+    pub tags_removed: TagSet,
     /// Comments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,

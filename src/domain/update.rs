@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, Origin, Parts, Person, Shared, Tags, Timestamp, Uuid};
+use super::{Comment, Origin, Parts, Person, Shared, TagSet, Tags, Timestamp, Uuid};
 
 /// What one crossdesk tells another beside the protocol; others ignore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +17,10 @@ pub struct Extra {
     pub seen: Option<i64>,
     /// Tags that are new.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_added: BTreeSet<String>,
+    pub tags_added: TagSet,
     /// Tags that are gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags_removed: BTreeSet<String>,
+    pub tags_removed: TagSet,
     /// Where the ticket first came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,

@@ -1,11 +1,9 @@
 //! The desk is asked to do something to a ticket: one command, and what is expected to come back of it.
 
-use std::collections::BTreeSet;
-
 use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Shared, Tags, TicketCommand,
-    Timestamp,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Shared, TagSet, Tags,
+    TicketCommand, Timestamp,
 };
 
 /// What the desk is to do.
@@ -18,8 +16,8 @@ pub(super) struct Asked {
     /// How often it was asked before.
     pub(super) tries: u32,
     pub(super) properties: Parts<Shared>,
-    pub(super) tags_added: BTreeSet<String>,
-    pub(super) tags_removed: BTreeSet<String>,
+    pub(super) tags_added: TagSet,
+    pub(super) tags_removed: TagSet,
     pub(super) comments: Vec<Comment>,
     pub(super) actor: Option<Person>,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,

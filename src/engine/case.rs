@@ -7,23 +7,23 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid};
+use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid, Word};
 
 /// What the engine needs to know of a ticket's comments: not all of them, only those that a change or a share speaks of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Comments {
     /// Comments that are known, of those asked for.
-    pub known: BTreeMap<Uuid, Option<String>>,
+    pub known: BTreeMap<Uuid, Option<Word>>,
     /// Those of the known ones that partners wrote.
     pub foreign: BTreeSet<Uuid>,
     /// The desk's ids of known ones.
-    pub ids: BTreeMap<String, Uuid>,
+    pub ids: BTreeMap<Word, Uuid>,
     /// Comments that some active share has not seen, in order.
     pub unsent: Vec<StoredComment>,
     /// New ones, to be kept.
     pub added: Vec<StoredComment>,
     /// Ids that the desk gave to known ones, to be kept.
-    pub learnt: BTreeMap<Uuid, String>,
+    pub learnt: BTreeMap<Uuid, Word>,
     /// Marks of known ones that the ticket remembers no longer, to be kept.
     #[serde(default)]
     pub older: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Comments {
 
 impl Comments {
     /// Knows a comment, and the desk's id of it where there is one.
-    pub fn know(&mut self, uuid: &Uuid, id: Option<&String>) {
+    pub fn know(&mut self, uuid: &Uuid, id: Option<&Word>) {
         self.known.insert(uuid.clone(), id.cloned());
         if let Some(id) = id {
             self.ids.insert(id.clone(), uuid.clone());
@@ -163,9 +163,10 @@ impl Case {
     /// Keeps the desk's id of a known comment.
     pub(super) fn learn_comment(&mut self, uuid: &Uuid, id: &str) {
         if self.comments.ids.get(id) != Some(uuid) {
-            self.comments.ids.insert(id.to_owned(), uuid.clone());
-            self.comments.known.insert(uuid.clone(), Some(id.to_owned()));
-            self.comments.learnt.insert(uuid.clone(), id.to_owned());
+            let id = Word::new(id);
+            self.comments.ids.insert(id.clone(), uuid.clone());
+            self.comments.known.insert(uuid.clone(), Some(id.clone()));
+            self.comments.learnt.insert(uuid.clone(), id);
         }
         for command in &mut self.ticket.open {
             command.comments.retain(|comment| comment.uuid != *uuid);

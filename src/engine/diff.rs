@@ -3,13 +3,13 @@
 //! No difference, no message. It does not matter where a change came from; a received ticket that is shared on needs
 //! nothing of its own.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use litemap::LiteMap;
 
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, Tags, TagsExchange, TicketUpdate, Value, named, part_at,
+    Share, ShareRole, Shared, TagSet, Tags, TagsExchange, TicketUpdate, part_at,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
@@ -85,8 +85,7 @@ fn difference(
     for (place, (property, here)) in all.iter().enumerate() {
         let last = part_at(&share.agreed.properties, place, property);
         let unsaid = last.is_none() && here.is_null();
-        let same = |last: &Exchange| Arc::ptr_eq(&last.here, here) || last.here == *here;
-        if unsaid || last.is_some_and(same) {
+        if unsaid || last.is_some_and(|last| last.here == *here) {
             continue;
         }
         let Ok(name) = mapping::outgoing(property, agreement, share.begun) else { continue };
@@ -150,7 +149,7 @@ fn difference(
         share.begun = true;
         update.requester.clone_from(&ticket.requester);
         update.requested_at = ticket.created_at;
-        update.properties.entry(Property::Status).or_insert_with(|| Value::from("open").into());
+        update.properties.entry(Property::Status).or_insert_with(|| Shared::from("open"));
         extra.hops = Some(ticket.hops + 1);
     }
     update.actor = actor.cloned();
@@ -164,14 +163,14 @@ fn nearest(
     case: &Case,
     last: Option<&Exchange>,
     property: &Property,
-    here: &Value,
+    here: &Shared,
     agreement: &Agreement,
     ctx: &Context<'_>,
 ) {
     if *property != Property::Status {
         return;
     }
-    let is_nearest = |value: &Value| value.as_str().is_some_and(|word| status::is_nearest(word, agreement));
+    let is_nearest = |value: &Shared| value.as_str().is_some_and(|word| status::is_nearest(word, agreement));
     if let Some(word) = here.as_str().filter(|_| is_nearest(here)) {
         let told = status::to_wire(word, agreement);
         let detail = format!("{} has no status {word}: it is told {told}", agreement.name);
@@ -182,10 +181,10 @@ fn nearest(
 }
 
 /// A label of a Jira holds no white space.
-fn as_labels(here: &BTreeSet<String>, share: &mut Share) {
+fn as_labels(here: &TagSet, share: &mut Share) {
     for tag in here.iter().filter(|tag| tag.contains(char::is_whitespace)) {
         let label = tag.split_whitespace().collect::<Vec<_>>().join("_");
-        share.agreed.tags.get_or_insert_default().names.entry(tag.clone()).or_insert(label);
+        share.agreed.tags.get_or_insert_default().names.entry(tag.clone()).or_insert_with(|| label.into());
     }
 }
 
@@ -216,7 +215,7 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
     let mut told = LiteMap::with_capacity(last.told.len() + added.len() + removed.len());
     told.extend(std::mem::take(&mut last.told));
     last.told = told;
-    last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
+    last.told.extend(added.iter().chain(&removed).map(|tag| (tag.clone(), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
     while last.told.len() > TOLD {
         let oldest = last.told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     Agreed, Agreement, Catalogue, Command, Exchange, Profile, Property, Reason, Share, ShareRole, Shared,
-    StoredComment, Tags, TicketUpdate, Timestamp, Uuid, Value,
+    StoredComment, TagSet, Tags, TicketUpdate, Timestamp, Uuid, Value, Word,
 };
 
 /// What the subject of an issue about drift begins with.
@@ -123,8 +123,8 @@ fn numbers(theirs: &TicketUpdate) -> Option<(i64, i64)> {
     Some((extra.seq?, extra.seen?))
 }
 
-fn listed(tags: &BTreeSet<String>) -> Value {
-    tags.iter().map(String::as_str).collect()
+fn listed(tags: &TagSet) -> Value {
+    tags.iter().map(Word::as_str).collect()
 }
 
 fn values(
@@ -185,8 +185,9 @@ fn alike(
             })
         }
         (Property::Field(title), ..) => {
-            let fit =
-                |wire: &Value| field::fit(catalogue, title, &mapping::value_in(title, wire, agreement)).ok();
+            let fit = |wire: &Shared| {
+                field::fit(catalogue, title, &mapping::value_in(title, &wire.json(), agreement)).ok()
+            };
             fit(one).is_some_and(|value| fit(other) == Some(value))
         }
         _ => false,

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Comment, Namespace, Parts, Property, Revision, Shared, Tags, TicketEvent, Uuid, part_at,
+    Comment, Namespace, Parts, Property, Revision, Shared, TagSet, Tags, TicketEvent, Uuid, Word, part_at,
 };
 
 use super::{Case, ChangedPart, Context, Decision, undone};
@@ -138,7 +138,7 @@ fn absorb_tags(case: &mut Case, tags: &Tags, caused_by: Option<i64>) -> bool {
         }
         let after = case.ticket.effective_tags();
         left_out.retain(|tag| !after.contains(tag));
-        let rewritten = |tag: &String| !left_out.is_empty() && !before.contains(tag);
+        let rewritten = |tag: &Word| !left_out.is_empty() && !before.contains(tag);
         for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
             let here = Tags::make_mut(&mut exchange.here);
             here.retain(|tag| !left_out.contains(tag));
@@ -150,7 +150,7 @@ fn absorb_tags(case: &mut Case, tags: &Tags, caused_by: Option<i64>) -> bool {
 
 /// A tag that an open command adds and that has not come back, while one that differs from it in letter case or signs alone
 /// has: the desk writes it in its own way.
-fn own_way(case: &mut Case, before: &BTreeSet<String>) {
+fn own_way(case: &mut Case, before: &TagSet) {
     let bare = |tag: &str| -> String {
         tag.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };

@@ -108,7 +108,7 @@ pub(super) fn shared_out(property: &Property, here: &Shared, agreement: &Agreeme
         Property::Field(title) => agreement.local.field(title).is_some_and(|rule| !rule.values.is_empty()),
         _ => false,
     };
-    if translates { value_out(property, here, agreement).into() } else { here.clone() }
+    if translates { value_out(property, &here.json(), agreement).into() } else { here.clone() }
 }
 
 /// A partner's value of a custom field in this desk's words.

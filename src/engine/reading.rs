@@ -1,10 +1,8 @@
 //! How a partner's values read on this desk: what may cross, what is new against what was agreed, what fits.
 
-use std::collections::BTreeSet;
-
 use crate::domain::{
     Agreement, Exchange, Extra, FieldNotSynced, Kind, Parts, Property, Reason, Share, ShareRole, Shared,
-    TagsExchange, TicketUpdate, Title, Value,
+    TagSet, TagsExchange, TicketUpdate, Title,
 };
 
 use super::{
@@ -17,8 +15,8 @@ use super::{
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) properties: Parts<Shared>,
-    pub(super) tags_added: BTreeSet<String>,
-    pub(super) tags_removed: BTreeSet<String>,
+    pub(super) tags_added: TagSet,
+    pub(super) tags_removed: TagSet,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,
     /// Something new is known of the partner's own ticket.
     pub(super) partner_news: bool,
@@ -63,7 +61,7 @@ pub(super) fn values(
                 Place::Number if update.original_id.is_some() => {}
                 Place::Number => {
                     let number =
-                        wire.as_str().map(str::to_owned).or_else(|| Some(wire.as_i64()?.to_string()));
+                        wire.as_str().map(str::to_owned).or_else(|| Some(wire.json().as_i64()?.to_string()));
                     know(&mut share.partner.ticket_id, number, &mut wanted);
                 }
                 Place::NotTaken(title) => {
@@ -200,7 +198,7 @@ fn value(
                 !command.settles.is_empty()
                     && command.properties.get(property).is_some_and(|value| *value != here)
             };
-            let differs = case.ticket.effective(property).map_or(&Value::Null, |value| &**value) != &*here;
+            let differs = case.ticket.effective(property).map_or(!here.is_null(), |value| *value != here);
             if differs || case.ticket.open.iter().any(may_come) {
                 wanted.properties.insert(property.clone(), here.clone());
             }
@@ -255,7 +253,7 @@ fn reading(
                 "the agreement does not share custom fields".to_owned(),
             );
         }
-        return match field::fit(ctx.catalogue, title, &mapping::value_in(title, wire, agreement)) {
+        return match field::fit(ctx.catalogue, title, &mapping::value_in(title, &wire.json(), agreement)) {
             Ok(here) => Reading::Is(here.into()),
             Err(unfit) => Reading::Unfit(unfit.reason, unfit.detail),
         };
@@ -263,18 +261,18 @@ fn reading(
     if wire.is_null() || !mapping::crosses(property, agreement, begun) {
         return Reading::Ignored;
     }
-    match (property, &**wire) {
-        (Property::Status, Value::String(word)) => match status::from_wire(word, agreement) {
-            Some(status) => Reading::Is(Value::from(status).into()),
+    match (property, wire.as_str()) {
+        (Property::Status, Some(word)) => match status::from_wire(word, agreement) {
+            Some(status) => Reading::Is(status.into()),
             // A word that no desk here has is an open ticket at least, when it is new; later it changes nothing.
-            None if !begun => Reading::Is(Value::from("open").into()),
+            None if !begun => Reading::Is("open".into()),
             None => {
                 let detail =
                     format!("the partner's status \"{word}\" is none of this desk's: the status stays");
                 Reading::Unfit(Reason::NearestStatus, detail)
             }
         },
-        (_, Value::String(_)) => Reading::Is(wire.clone()),
+        (_, Some(_)) => Reading::Is(wire.clone()),
         _ => Reading::Ignored,
     }
 }
@@ -282,7 +280,7 @@ fn reading(
 fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUpdate, wanted: &mut Wanted) {
     let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
     let mut last = share.agreed.tags.clone().unwrap_or_default();
-    let (mut added, mut removed): (BTreeSet<String>, BTreeSet<String>) = match &update.extra {
+    let (mut added, mut removed): (TagSet, TagSet) = match &update.extra {
         Some(extra) if extra.seq.is_some() && extra.seen.is_some() => {
             (extra.tags_added.clone(), extra.tags_removed.clone())
         }
@@ -303,13 +301,11 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         removed.retain(|tag| !last.told.contains_key(tag.as_str()));
     }
     let has = case.ticket.effective_tags();
-    let merge =
-        |set: &BTreeSet<String>, added: &BTreeSet<String>, removed: &BTreeSet<String>| -> BTreeSet<String> {
-            set.union(added).filter(|tag| !removed.contains(*tag)).cloned().collect()
-        };
+    let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| -> TagSet {
+        set.union(added).filter(|tag| !removed.contains(*tag)).cloned().collect()
+    };
     let wire = merge(&last.wire, &added, &removed);
-    let on_desk =
-        |tags: &BTreeSet<String>| -> BTreeSet<String> { tags.iter().map(|tag| last.on_desk(tag)).collect() };
+    let on_desk = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| last.on_desk(tag)).collect() };
     let (added, removed) = (on_desk(&added), on_desk(&removed));
     let here = merge(&last.here, &added, &removed);
     share.agreed.tags =

@@ -1,6 +1,6 @@
 //! A partner refuses a message for good: what it told becomes un-agreed, so that the next difference tells it again.
 
-use crate::domain::{Message, MessageType, Reason, Share, ShareState, Tags, Uuid};
+use crate::domain::{Message, MessageType, Reason, Share, ShareState, Tags, Uuid, Word};
 
 use super::{Case, Context, Decision, Outcome, diff};
 
@@ -34,8 +34,8 @@ pub fn refused(
             share.agreed.properties.retain(|_, exchange| exchange.seq != contents.seq);
             if let Some(tags) = &mut share.agreed.tags {
                 // The message told them in the wire's words.
-                let here: Vec<String> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
-                let refused = |tag: &String| contents.tags_added.contains(&tags.on_wire(tag));
+                let here: Vec<Word> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
+                let refused = |tag: &Word| contents.tags_added.contains(&tags.on_wire(tag));
                 let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
                 tags.here = Tags::new(kept);
                 let wire = Tags::make_mut(&mut tags.wire);

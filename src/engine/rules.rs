@@ -46,13 +46,13 @@ pub fn first_match<'a>(rules: &'a [Rule], event: &TicketEvent) -> Option<&'a Rul
 
 fn ticket(event: &TicketEvent) -> Value {
     let get = |property| {
-        event.properties.get(&property).map_or_else(|| Value::from(""), |value| Value::clone(value))
+        event.properties.get(&property).map_or_else(|| Value::from(""), |value| value.json().into_owned())
     };
     let fields: serde_json::Map<String, Value> = event
         .properties
         .iter()
         .filter_map(|(property, value)| match property {
-            Property::Field(title) => Some((title.as_str().to_owned(), Value::clone(value))),
+            Property::Field(title) => Some((title.as_str().to_owned(), value.json().into_owned())),
             _ => None,
         })
         .collect();

@@ -123,7 +123,7 @@ pub fn fields_changed(case: &mut Case, ctx: &Context<'_>) -> Decision {
             if !exchange.unfit || !crosses || here != exchange.here {
                 continue;
             }
-            match fit(ctx.catalogue, title, &mapping::value_in(title, &exchange.wire, agreement)) {
+            match fit(ctx.catalogue, title, &mapping::value_in(title, &exchange.wire.json(), agreement)) {
                 Ok(value) => {
                     let value = Shared::from(value);
                     exchange.here = value.clone();

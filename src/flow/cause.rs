@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::change::{Attempted, Change, TicketAction};
 use crate::{
-    domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid, written},
+    domain::{Completion, CompletionStatus, DeskEvent, EventBody, MessageId, Person, Uuid, Word, written},
     engine::{ChangedPart, Decision, HeldBack, Refusal},
 };
 
@@ -16,7 +16,7 @@ pub(super) struct Cause {
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<String>,
+    actor: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agreement: Option<Uuid>,
     /// The agreement that somebody named, as he named it.
@@ -149,6 +149,6 @@ impl Cause {
     }
 }
 
-fn name(person: Option<&Person>) -> Option<String> {
+fn name(person: Option<&Person>) -> Option<Word> {
     person.map(|person| person.name.clone())
 }

@@ -304,7 +304,7 @@ fn as_told(update: &mut TicketUpdate, agreement: &Agreement, share: &Share) {
             other => other.clone(),
         };
         let shown = update.properties.get(&name);
-        if shown.is_some_and(|shown| jira::is_as_told(&name, &exchange.wire, shown)) {
+        if shown.is_some_and(|shown| jira::is_as_told(&name, &exchange.wire.json(), &shown.json())) {
             update.properties.remove(&name);
         }
     }

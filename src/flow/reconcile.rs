@@ -13,7 +13,7 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
-    domain::{Agreement, Keys, Kind, TicketId, Timestamp, Uuid},
+    domain::{Agreement, Keys, Kind, TicketId, Timestamp, Uuid, Word},
     engine::{
         Refusal,
         drift::{self, Comparison, Difference, There},
@@ -295,7 +295,7 @@ fn askable(agreement: &Agreement) -> Result<(), Refusal> {
 fn theirs<'a>(
     ticket: &'a Uuid,
     there: &'a HashMap<Uuid, There>,
-) -> impl Iterator<Item = (TicketRef, Uuid, Option<String>)> + 'a {
+) -> impl Iterator<Item = (TicketRef, Uuid, Option<Word>)> + 'a {
     let update = match there.get(ticket) {
         Some(There::Ticket(update)) => Some(update),
         _ => None,

@@ -132,7 +132,11 @@ fn add_event(scope: &mut Scope, event: &DeskEvent) {
             scope.desk_ids.extend(completion.ticket_id.clone());
             scope.users.extend(completion.users.keys().cloned());
             for (uuid, id) in &completion.comments {
-                scope.comments.push((TicketRef::Network(owner.clone()), uuid.clone(), Some(id.clone())));
+                scope.comments.push((
+                    TicketRef::Network(owner.clone()),
+                    uuid.clone(),
+                    Some(id.as_str().into()),
+                ));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
 use crate::{
     domain::{
         Agreement, Catalogue, Issue, Keys, Message, MessageId, MessageState, Share, StoredComment, Ticket,
-        TicketId, Timestamp, User, Uuid,
+        TicketId, Timestamp, User, Uuid, Word,
     },
     engine::{Snapshot, Stored, agreement::NewKey},
 };
@@ -56,7 +56,7 @@ pub struct Scope {
     /// Agreements by uuid or name; those of every share come by themselves.
     pub agreements: Vec<String>,
     /// Comments that may be known: of which ticket, uuid, and the desk's id where it has one.
-    pub comments: Vec<(TicketRef, Uuid, Option<String>)>,
+    pub comments: Vec<(TicketRef, Uuid, Option<Word>)>,
     /// Tickets whose comments a share may have to be told, all of them.
     pub all_comments: Vec<TicketRef>,
     /// People by uuid.
@@ -128,7 +128,7 @@ pub struct Writes {
     /// Marks of comments that their tickets remember no longer: ticket and mark.
     pub older: Vec<(Uuid, String)>,
     /// The desk's ids of known comments: ticket, comment, id.
-    pub learnt: Vec<(Uuid, Uuid, String)>,
+    pub learnt: Vec<(Uuid, Uuid, Word)>,
     /// People met, or whose id is now known.
     pub users: Vec<User>,
     /// Issues opened or resolved.

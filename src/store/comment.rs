@@ -7,7 +7,7 @@ use super::{
     row::{Reader, json_of},
 };
 use crate::{
-    domain::{Heard, StoredComment, Uuid},
+    domain::{Heard, StoredComment, Uuid, Word},
     engine::Snapshot,
     ports::{NewComment, Scope, StoreError, TicketRef},
 };
@@ -31,7 +31,7 @@ pub(super) fn insert(comments: &[NewComment]) -> Statement {
             ticket.into(),
             (&stored.comment.uuid).into(),
             stored.n.into(),
-            stored.comment.id.clone().into(),
+            stored.comment.id.as_deref().into(),
             stored.from.as_ref().into(),
             json_of(&stored.comment, 300 + stored.comment.body.len()),
         ]
@@ -50,9 +50,9 @@ pub(super) fn older(older: &[(Uuid, String)]) -> Statement {
 }
 
 /// Notes the desk's ids of comments that came from elsewhere.
-pub(super) fn learnt(learnt: &[(Uuid, Uuid, String)]) -> Statement {
+pub(super) fn learnt(learnt: &[(Uuid, Uuid, Word)]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("uuid", Type::Text), ("id", Type::Text)];
-    let row = |(ticket, uuid, id): &(Uuid, Uuid, String)| -> Vec<Cell> {
+    let row = |(ticket, uuid, id): &(Uuid, Uuid, Word)| -> Vec<Cell> {
         vec![ticket.into(), uuid.into(), id.as_str().into()]
     };
     let sql = "update comment set id = r.id from {rows} where comment.ticket = r.ticket and comment.uuid = r.uuid and comment.origin is not null";
@@ -66,7 +66,7 @@ fn read_comment(row: Row) -> Result<(Uuid, StoredComment), StoreError> {
     let id = row.optional_text();
     let from = row.optional_text().map(Uuid::new);
     let mut comment: crate::domain::Comment = row.json()?;
-    comment.id = id.or(comment.id);
+    comment.id = id.map(Word::from).or(comment.id);
     Ok((ticket, StoredComment { n, from, comment: comment.into() }))
 }
 
@@ -134,16 +134,16 @@ async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot)
             continue;
         }
         if heard.has_foreign() {
-            foreign.push(vec![ticket.into(), uuid.into(), id.clone().into()]);
+            foreign.push(vec![ticket.into(), uuid.into(), id.as_deref().into()]);
         }
         if let Some(mark) = Heard::mark(uuid).filter(|_| heard.has_older()) {
-            older.push(vec![ticket.into(), mark.into(), uuid.into(), id.clone().into()]);
+            older.push(vec![ticket.into(), mark.into(), uuid.into(), id.as_deref().into()]);
         }
     }
     if !older.is_empty() {
         for row in link.query(Statement::rows(by_mark, MARK, older)).await? {
             let mut row = Reader::new("heard", row);
-            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
+            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text().map(Word::from));
             if let Some(case) = snapshot.cases.get_mut(&ticket) {
                 case.comments.know(&uuid, id.as_ref());
             }
@@ -155,7 +155,7 @@ async fn known_comments(link: &dyn Link, scope: &Scope, snapshot: &mut Snapshot)
     for sql in [by_uuid, by_id] {
         for row in link.query(Statement::rows(sql, WANTED, foreign.clone())).await? {
             let mut row = Reader::new("comment", row);
-            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text());
+            let (ticket, uuid, id) = (row.uuid()?, row.uuid()?, row.optional_text().map(Word::from));
             if let Some(case) = snapshot.cases.get_mut(&ticket) {
                 if row.optional_text().is_some_and(|origin| !origin.is_empty()) {
                     case.comments.foreign.insert(uuid.clone());

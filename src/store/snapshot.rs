@@ -178,7 +178,7 @@ fn read_person(row: Row) -> Result<User, StoreError> {
         uuid: row.uuid()?,
         agreement: row.uuid()?,
         id: row.optional_text().map(UserId::new),
-        name: row.text()?,
+        name: row.text()?.into(),
         role: row.word()?,
     })
 }

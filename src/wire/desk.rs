@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Attachment, Comment, Completion, CompletionStatus, CustomField, DeskEvent, EventBody, MessageId,
         Namespace, Parts, Person, Privacy, Property, Revision, Role, Shared, Tags, TicketEvent, TicketId,
-        Timestamp, Traceparent, UserId, Value,
+        Timestamp, Traceparent, UserId, Value, Word,
     },
     engine::status::STATUSES,
 };
@@ -147,9 +147,8 @@ fn ticket(mut data: Data, time: Option<Timestamp>, ours: &Namespace) -> Result<(
     let id = ticket_id(&data)?;
     let Some(form) = data.ticket.take() else { return Err(Error::new("data.ticket is missing")) };
     let mut properties = Parts::with_capacity(8 + form.custom_fields.len());
-    let mut put = |property, text: Option<String>| {
-        text.map(|text| properties.insert(property, Shared::from(Value::from(text))))
-    };
+    let mut put =
+        |property, text: Option<Word>| text.map(|text| properties.insert(property, Shared::from(text)));
     if let Some(status) = &form.status
         && !STATUSES.contains(&status.as_str())
     {
@@ -167,7 +166,7 @@ fn ticket(mut data: Data, time: Option<Timestamp>, ours: &Namespace) -> Result<(
         properties.insert(Property::Ccs, ccs.into_iter().map(person).collect::<Value>().into());
     }
     for field in form.custom_fields {
-        properties.insert(Property::Field(field.title), field.value.into());
+        properties.insert(Property::Field(field.title), field.value);
     }
     let named = data.actor.as_ref().is_some_and(|form| form.uuid.is_some());
     let actor = data.actor.take().map(|form| person(form, ours, None));
@@ -196,7 +195,7 @@ fn ticket(mut data: Data, time: Option<Timestamp>, ours: &Namespace) -> Result<(
 /// uuid is known.
 fn person(form: PersonForm, ours: &Namespace, actor: Option<&Person>) -> Person {
     let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
-    let called = form.name.or_else(|| form.id.clone()).unwrap_or_else(|| "Unknown".to_owned());
+    let called = form.name.or_else(|| form.id.clone()).unwrap_or_else(|| "Unknown".into());
     let id = form.id.map(UserId::new);
     let is_actor = |actor: &&Person| id.is_some() && actor.id == id;
     let uuid = form.uuid.unwrap_or_else(|| match actor.filter(is_actor) {
@@ -210,7 +209,7 @@ fn comment(form: CommentForm, ours: &Namespace, actor: Option<&Person>) -> (Comm
     let named = form.uuid.is_some();
     let uuid = form.uuid.unwrap_or_else(|| ours.comment(&form.id));
     let author = form.author.map_or_else(
-        || Person { uuid: ours.user(""), id: None, name: "Unknown".to_owned(), role: Role::EndUser },
+        || Person { uuid: ours.user(""), id: None, name: "Unknown".into(), role: Role::EndUser },
         |form| person(form, ours, actor),
     );
     let mut comment =

@@ -1,7 +1,5 @@
 //! What the desk hears: commands, as CloudEvents.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -9,7 +7,7 @@ use super::date;
 use crate::{
     domain::{
         Attachment, Command, Comment, Counterpart, FieldNotSynced, MessageId, Origin, Person, Property, Role,
-        TicketCommand, Timestamp, UserId, Uuid, Value,
+        TagSet, TicketCommand, Timestamp, UserId, Uuid, Value,
     },
     engine::Content,
 };
@@ -120,7 +118,7 @@ fn ticket(command: &TicketCommand, creates: bool) -> Value {
         match property {
             Property::Field(title) => fields.push(json!({"title": title, "value": value})),
             other => {
-                ticket.insert(other.to_string(), Value::clone(value));
+                ticket.insert(other.to_string(), value.json().into_owned());
             }
         }
     }
@@ -128,7 +126,7 @@ fn ticket(command: &TicketCommand, creates: bool) -> Value {
         ticket.insert("custom_fields".into(), Value::Array(fields));
     }
     put(&mut ticket, "tags", command.tags.as_ref());
-    let changed = |tags: &BTreeSet<String>| (!creates && !tags.is_empty()).then(|| tags.clone());
+    let changed = |tags: &TagSet| (!creates && !tags.is_empty()).then(|| tags.clone());
     put(&mut ticket, "tags_added", changed(&command.tags_added));
     put(&mut ticket, "tags_removed", changed(&command.tags_removed));
     put(&mut ticket, "requester", command.requester.as_ref().map(person));

@@ -1,16 +1,13 @@
 //! The desk's CloudEvents as they stand on the wire.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::text;
-use crate::domain::{FieldType, Title, Uuid, Value};
+use crate::domain::{FieldType, Shared, TagSet, Title, Uuid, Value, Word};
 
 // Its `data` is read by type, or as it stands.
 /// An event of the desk.
@@ -24,7 +21,7 @@ pub(super) struct Envelope<'a, D = &'a RawValue> {
     pub specversion: Cow<'a, str>,
     /// With `source`, names the event.
     #[serde(deserialize_with = "text::id")]
-    pub id: String,
+    pub id: Word,
     /// Who says it.
     #[serde(borrow)]
     pub source: Cow<'a, str>,
@@ -33,7 +30,7 @@ pub(super) struct Envelope<'a, D = &'a RawValue> {
     pub kind: Cow<'a, str>,
     /// When it happened, RFC 3339.
     #[serde(default)]
-    pub time: Option<String>,
+    pub time: Option<Word>,
     /// The trace that it is part of, as CloudEvents' extension for distributed tracing has it.
     #[serde(default)]
     pub traceparent: Option<String>,
@@ -67,7 +64,7 @@ pub(super) struct Data {
     pub actor: Option<PersonForm>,
     /// The command that caused the event.
     #[serde(default)]
-    pub command_id: Option<String>,
+    pub command_id: Option<Word>,
     /// Uuid or name of the agreement to share under.
     #[serde(default)]
     pub agreement: Option<String>,
@@ -78,27 +75,27 @@ pub(super) struct Data {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct IdForm {
     #[serde(deserialize_with = "text::id")]
-    pub id: String,
+    pub id: Word,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct TicketForm {
     #[serde(deserialize_with = "text::id")]
-    pub id: String,
+    pub id: Word,
     #[serde(default)]
     pub uuid: Option<Uuid>,
     #[serde(default)]
     pub revision: Option<i64>,
     #[serde(default)]
-    pub subject: Option<String>,
+    pub subject: Option<Word>,
     #[serde(default)]
-    pub status: Option<String>,
+    pub status: Option<Word>,
     #[serde(default)]
-    pub custom_status: Option<String>,
+    pub custom_status: Option<Word>,
     #[serde(default)]
-    pub priority: Option<String>,
+    pub priority: Option<Word>,
     #[serde(default)]
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<TagSet>,
     #[serde(default)]
     pub requester: Option<PersonForm>,
     /// Who works on it; partners are told the name where the terms say so.
@@ -110,36 +107,36 @@ pub(super) struct TicketForm {
     #[serde(default, deserialize_with = "text::nullable")]
     pub custom_fields: Vec<FieldForm>,
     #[serde(default)]
-    pub via: Option<String>,
+    pub via: Option<Word>,
     #[serde(default)]
-    pub created_at: Option<String>,
+    pub created_at: Option<Word>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct FieldForm {
     pub title: Title,
     #[serde(default)]
-    pub value: Value,
+    pub value: Shared,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct PersonForm {
     #[serde(default, deserialize_with = "text::optional_id")]
-    pub id: Option<String>,
+    pub id: Option<Word>,
     #[serde(default)]
     pub uuid: Option<Uuid>,
     #[serde(default)]
-    pub name: Option<String>,
+    pub name: Option<Word>,
     #[serde(default)]
-    pub role: Option<String>,
+    pub role: Option<Word>,
     #[serde(default)]
-    pub email: Option<String>,
+    pub email: Option<Word>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct CommentForm {
     #[serde(deserialize_with = "text::id")]
-    pub id: String,
+    pub id: Word,
     #[serde(default)]
     pub uuid: Option<Uuid>,
     #[serde(default)]
@@ -152,7 +149,7 @@ pub(super) struct CommentForm {
     #[serde(default)]
     pub public: Option<bool>,
     #[serde(default)]
-    pub created_at: Option<String>,
+    pub created_at: Option<Word>,
     #[serde(default, deserialize_with = "text::nullable")]
     pub attachments: Vec<AttachmentForm>,
 }
@@ -174,7 +171,7 @@ pub(super) struct CompletionForm {
     #[serde(default)]
     pub revision: Option<i64>,
     #[serde(default, deserialize_with = "text::optional_id")]
-    pub ticket_id: Option<String>,
+    pub ticket_id: Option<Word>,
     #[serde(default, deserialize_with = "text::nullable")]
     pub users: BTreeMap<Uuid, Value>,
     #[serde(default, deserialize_with = "text::nullable")]

@@ -4,10 +4,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value's index gives null where there is nothing")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -18,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, Tags, TicketUpdate, Title,
-        Uuid,
+        Agreement, Comment, Extra, Namespace, Person, Privacy, Property, Role, TagSet, Tags, TicketUpdate,
+        Title, Uuid, Word,
     },
     engine::status,
 };
@@ -176,7 +173,7 @@ impl Reader<'_> {
         let id = ["accountId", "key", "name"].into_iter().find_map(|name| user[name].as_str())?;
         let name = user["displayName"].as_str().filter(|name| !name.is_empty()).unwrap_or(id);
         let role = if user["accountType"] == "customer" { Role::EndUser } else { Role::Agent };
-        Some(Person { uuid: self.names.user(id), id: None, name: name.to_owned(), role })
+        Some(Person { uuid: self.names.user(id), id: None, name: name.into(), role })
     }
 
     /// A comment; one that was edited since is another, since what has crossed is not written again.
@@ -186,12 +183,8 @@ impl Reader<'_> {
             Some(at) => (self.names.comment(&format!("{id}@{at}")), editor(comment)),
             None => (self.names.comment(&id), &comment["author"]),
         };
-        let nobody = || Person {
-            uuid: Uuid::new("unknown"),
-            id: None,
-            name: "Unknown".to_owned(),
-            role: Role::EndUser,
-        };
+        let nobody =
+            || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".into(), role: Role::EndUser };
         // In a service project what is not said to be for the customer may be internal.
         let open = comment["jsdPublic"] == true || !(self.service || comment["jsdPublic"] == false);
         let restricted = comment["visibility"].is_object() || !open;
@@ -222,8 +215,8 @@ impl Reader<'_> {
             put(Property::Priority, Value::from(priority_here(priority)));
         }
         let labels = fields["labels"].as_array().filter(|_| told("labels"));
-        let labels: Option<BTreeSet<String>> =
-            labels.map(|labels| labels.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        let labels: Option<TagSet> =
+            labels.map(|labels| labels.iter().filter_map(Value::as_str).map(Word::from).collect());
         let mut known: BTreeMap<String, String> =
             self.agreement.jira.iter().flat_map(|jira| jira.fields.clone()).collect();
         for item in items.iter().filter(|item| item["fieldtype"] == "custom") {

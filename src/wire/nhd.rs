@@ -93,7 +93,7 @@ pub fn read_ticket(bytes: &[u8], uuid: &Uuid, unmarked: Privacy) -> Result<Ticke
             update.properties.insert(Property::Field(Title::new(&title)), value.into());
         }
     }
-    update.original_id = form.original_id;
+    update.original_id = form.original_id.map(String::from);
     update.tags = form.tags.map(Tags::from);
     update.requester = form.requester.and_then(person);
     update.actor = form.current_actor.and_then(person);
@@ -122,7 +122,7 @@ fn person(form: ActorForm) -> Option<Person> {
         form.uuid.filter(|uuid| !uuid.as_str().is_empty()).or_else(|| form.name.clone().map(Uuid::new))?;
     let name = form.name.filter(|name| !name.is_empty()).unwrap_or_else(|| uuid.to_string());
     let role = if form.role.as_deref() == Some("agent") { Role::Agent } else { Role::EndUser };
-    Some(Person { uuid, id: None, name, role })
+    Some(Person { uuid, id: None, name: name.into(), role })
 }
 
 fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
@@ -130,7 +130,7 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     let uuid = uuid
         .ok_or_else(|| Error::new("a comment has no uuid, so it could not be told from its repetitions"))?;
     let nobody =
-        || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".to_owned(), role: Role::EndUser };
+        || Person { uuid: Uuid::new("unknown"), id: None, name: "Unknown".into(), role: Role::EndUser };
     let author = form.author.and_then(person).unwrap_or_else(nobody);
     let privacy = form.public.map_or(unmarked, |public| Privacy::from_flag(Some(public)));
     let mut comment = Comment::new(uuid, author, form.body.unwrap_or_default(), privacy);

@@ -1,11 +1,11 @@
 //! The Networked Help Desk objects as they stand on the wire: null and absent are the same, unknown members are passed over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::text;
-use crate::domain::{Uuid, Value};
+use crate::domain::{TagSet, Uuid, Value, Word};
 
 /// An agreement (protocol: agreement object).
 #[derive(Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
@@ -58,9 +58,9 @@ pub(super) struct TicketForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Vec<CommentForm>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<TagSet>,
     #[serde(default, deserialize_with = "text::optional_id", skip_serializing_if = "Option::is_none")]
-    pub original_id: Option<String>,
+    pub original_id: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_fields: Option<FieldsForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

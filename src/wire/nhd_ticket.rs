@@ -1,11 +1,11 @@
 //! What partners hear of a ticket (protocol: ticket object): only what is set, written straight from what was decided.
 
-use std::collections::BTreeSet;
-
 use serde::{Serialize, Serializer};
 
 use super::date;
-use crate::domain::{Attachment, Comment, Extra, Person, Property, Role, TicketUpdate, Uuid, Value, written};
+use crate::domain::{
+    Attachment, Comment, Extra, Person, Property, Role, Shared, TagSet, TicketUpdate, Uuid, Value, written,
+};
 
 #[derive(Serialize)]
 struct TicketForm<'a> {
@@ -25,7 +25,7 @@ struct TicketForm<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     comments: Vec<CommentForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a BTreeSet<String>>,
+    tags: Option<&'a TagSet>,
     #[serde(skip_serializing_if = "Option::is_none")]
     original_id: Option<&'a str>,
     #[serde(skip_serializing_if = "FieldsForm::is_empty")]
@@ -59,9 +59,9 @@ struct CommentForm<'a> {
 struct FieldsForm<'a>(&'a TicketUpdate);
 
 impl FieldsForm<'_> {
-    fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
+    fn all(&self) -> impl Iterator<Item = (&str, &Shared)> {
         self.0.properties.iter().filter_map(|(property, value)| match property {
-            Property::Field(title) => Some((title.as_str(), &**value)),
+            Property::Field(title) => Some((title.as_str(), value)),
             _ => None,
         })
     }
@@ -95,7 +95,7 @@ fn extra(update: &TicketUpdate) -> Option<ExtraForm<'_>> {
     }
     let mut value = serde_json::to_value(extra).ok()?;
     if let Value::Object(object) = &mut value {
-        object.extend(told.map(|(property, value)| (property.to_string(), Value::clone(value))));
+        object.extend(told.map(|(property, value)| (property.to_string(), value.json().into_owned())));
     }
     Some(ExtraForm::With(value))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     domain::{
-        Agreement, Channel, Issue, Message, MessageState, Property, Share, ShareRole, ShareState, Ticket,
-        Value,
+        Agreement, Channel, Issue, Message, MessageState, Property, Share, ShareRole, ShareState, TagSet,
+        Ticket, Value,
     },
     engine::crosses,
 };
@@ -115,10 +115,10 @@ impl Looked<'_> {
             None if exchange.is_none() => ("apart", "Not told yet".to_owned()),
             None => ("waits", "Changed since it was told".to_owned()),
         };
-        let there = exchange.map(|exchange| text(&exchange.wire)).unwrap_or_default();
+        let there = exchange.map(|exchange| text(&exchange.wire.json())).unwrap_or_default();
         Part {
             name: words::part(&subject),
-            here: here.map(|value| text(value)).unwrap_or_default(),
+            here: here.map(|value| text(&value.json())).unwrap_or_default(),
             there,
             state,
             words,
@@ -126,7 +126,7 @@ impl Looked<'_> {
     }
 
     fn tags(&self) -> Part {
-        let list = |tags: &BTreeSet<String>| tags.iter().cloned().collect::<Vec<_>>().join(", ");
+        let list = |tags: &TagSet| tags.iter().cloned().collect::<Vec<_>>().join(", ");
         let here = self.ticket.effective_tags();
         let agreed = self.share.agreed.tags.as_ref();
         let (state, words) = match (self.issue("tags"), agreed) {

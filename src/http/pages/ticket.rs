@@ -99,7 +99,10 @@ async fn show(
         uuid: uuid.to_string(),
         url: link.map(|url| url.replace("{id}", &number)).unwrap_or_default(),
         number,
-        subject: ticket.effective(&Property::Subject).map(|value| side::text(value)).unwrap_or_default(),
+        subject: ticket
+            .effective(&Property::Subject)
+            .map(|value| side::text(&value.json()))
+            .unwrap_or_default(),
         sides: found.shares.iter().map(side).collect(),
         asked: ticket.open.len(),
         undone: ticket.undone.len(),

@@ -40,8 +40,9 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn of(view: &TicketView, agreements: &[Agreement]) -> Self {
         let names = words::by_uuid(agreements);
-        let text =
-            |property| view.ticket.effective(&property).map(|value| side::text(value)).unwrap_or_default();
+        let text = |property| {
+            view.ticket.effective(&property).map(|value| side::text(&value.json())).unwrap_or_default()
+        };
         let running = |share: &&crate::domain::Share| share.state != ShareState::Ended;
         let mut shares: Vec<_> = view.shares.iter().filter(running).collect();
         if shares.is_empty() {

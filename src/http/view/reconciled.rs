@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::At;
 use crate::{
-    domain::{TicketId, Uuid, Value},
+    domain::{Shared, TicketId, Uuid},
     engine::drift::Difference,
     flow::{Drift, Reconciled},
 };
@@ -43,9 +43,9 @@ struct DifferenceView<'a> {
     /// (one side was set back, and its next messages would be taken for old ones).
     part: &'a str,
     /// What both sides agreed on; of comments those that the partner lacks.
-    here: &'a Value,
+    here: &'a Shared,
     /// What the partner has; of comments those that this side lacks.
-    there: &'a Value,
+    there: &'a Shared,
     /// Since when it is known.
     since: At,
 }

@@ -1,6 +1,6 @@
 //! Tickets as the API shows them, with their shares and what did not sync.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{At, MessageView};
 use crate::{
     domain::{
-        Issue, Origin, Person, Property, Reason, Share, ShareRole, ShareState, Tags, Ticket, TicketId,
-        Undone, Uuid,
+        Issue, Origin, Parts, Person, Property, Reason, Share, ShareRole, ShareState, Shared, TagSet, Tags,
+        Ticket, TicketId, Undone, Uuid,
     },
     ports::TicketView,
 };
@@ -96,7 +96,7 @@ struct OpenView<'a> {
     /// It has not reached the desk's queue yet.
     on_its_way: bool,
     /// What it sets.
-    sets: BTreeMap<String, &'a Value>,
+    sets: BTreeMap<String, &'a Shared>,
     /// How many comments it adds.
     comments: usize,
 }
@@ -106,11 +106,11 @@ struct OpenView<'a> {
 #[schemars(rename = "Undone")]
 struct UndoneView<'a> {
     agreement: &'a Uuid,
-    values: BTreeMap<String, &'a Value>,
+    values: BTreeMap<String, &'a Shared>,
     /// Their uuids.
     comments: Vec<&'a Uuid>,
-    tags_added: &'a BTreeSet<String>,
-    tags_removed: &'a BTreeSet<String>,
+    tags_added: &'a TagSet,
+    tags_removed: &'a TagSet,
     /// How often it was asked again.
     tries: u32,
 }
@@ -131,10 +131,8 @@ pub(in crate::http) struct Explained<'a> {
     pub(in crate::http) messages: Vec<MessageView<'a>>,
 }
 
-fn named<'a, V: AsRef<Value> + 'a>(
-    values: impl IntoIterator<Item = (&'a Property, &'a V)>,
-) -> BTreeMap<String, &'a Value> {
-    values.into_iter().map(|(property, value)| (property.to_string(), value.as_ref())).collect()
+fn named(values: &Parts<Shared>) -> BTreeMap<String, &Shared> {
+    values.iter().map(|(property, value)| (property.to_string(), value)).collect()
 }
 
 impl<'a> TicketShape<'a> {
@@ -144,11 +142,11 @@ impl<'a> TicketShape<'a> {
         let mut custom_fields = BTreeMap::new();
         for (property, value) in ticket.effective_properties().iter() {
             if let Property::Field(title) = property {
-                custom_fields.insert(title.as_str().to_owned(), Value::clone(value));
+                custom_fields.insert(title.as_str().to_owned(), value.json().into_owned());
             }
         }
         let text =
-            |property| ticket.effective(&property).map(|value| Value::clone(value)).unwrap_or_default();
+            |property| ticket.effective(&property).map(|value| value.json().into_owned()).unwrap_or_default();
         let issues = view.issues.iter().filter(|issue| resolved_too || issue.resolved_at.is_none());
         Self {
             id: ticket.id.as_ref(),
@@ -182,7 +180,9 @@ impl<'a> ShareView<'a> {
             reason: share.reason.as_deref(),
             partner_ticket_id: share.partner.ticket_id.as_deref(),
             partner_url: share.partner.url.as_deref(),
-            partner_told: told.map(|(property, value)| (property.to_string(), Value::clone(value))).collect(),
+            partner_told: told
+                .map(|(property, value)| (property.to_string(), value.json().into_owned()))
+                .collect(),
             told: share.begun,
         }
     }

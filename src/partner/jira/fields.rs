@@ -50,7 +50,7 @@ pub(super) fn of(update: &TicketUpdate, facts: &Facts, carried: &mut Carried) ->
                     }),
                 }
             }
-            Property::Field(title) => custom(title, value, property, facts, &mut setting, carried),
+            Property::Field(title) => custom(title, &value.json(), property, facts, &mut setting, carried),
             _ => {}
         }
     }
