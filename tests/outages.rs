@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::support::{
     Pair, TestDaemon,
-    servers::{new_database, running_postgres, running_rabbit},
+    rabbit::RabbitMq,
+    servers::{Process, new_database, running_postgres, running_rabbit},
     until,
 };
 
@@ -60,53 +61,105 @@ async fn a_broker_and_a_database_that_crash_and_come_back_lose_nothing() {
     postgres_process.kill();
 }
 
+/// A daemon that shares tickets with two others over quorum queues of a broker of its own: the first with many, the second one.
+struct Three {
+    rabbit: RabbitMq,
+    process: Process,
+    acme: TestDaemon,
+    lens: TestDaemon,
+    apex: TestDaemon,
+    lens_tickets: Vec<String>,
+    apex_ticket: String,
+    /// The queue of what goes to the first.
+    queue: String,
+}
+
+impl Three {
+    async fn start(tickets: usize) -> Self {
+        let (rabbit, process) = running_rabbit().await;
+        let acme = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+            config.broker.url = rabbit.url.clone();
+            config.broker.queue_type = crossdesk::broker::QueueType::Quorum;
+        })
+        .await;
+        let (lens, apex) = tokio::join!(
+            TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED),
+            TestDaemon::start("Apex", Pair::SQLITE_EMBEDDED)
+        );
+        let (with_lens, with_apex) = (acme.agree_with(&lens).await, acme.agree_with(&apex).await);
+        let mut lens_tickets = Vec::new();
+        for n in 0..tickets {
+            lens_tickets.push(acme.open_and_share(&with_lens, &format!("Lens {n} stuck")).await);
+        }
+        let apex_ticket = acme.open_and_share(&with_apex, "Shutter stuck").await;
+        lens.until_desk("its tickets are there", |d| (d.tickets.len() == tickets).then_some(())).await;
+        apex.until_desk("its ticket is there", |d| (d.tickets.len() == 1).then_some(())).await;
+        acme.until_quiet().await;
+        let queue = format!("{}{with_lens}", acme.config.broker.partner_queue_prefix);
+        Self { rabbit, process, acme, lens, apex, lens_tickets, apex_ticket, queue }
+    }
+
+    async fn say(&self, ticket: &str, words: &str) {
+        let event = self.acme.desk(|d| d.comment(ticket, "Smith", words, true));
+        self.acme.tell(&event).await;
+    }
+
+    /// What is said to the second arrives there.
+    async fn reaches_apex(&self, words: &str) {
+        self.say(&self.apex_ticket, words).await;
+        until("Apex has it", async || comments(&self.apex).iter().any(|had| had == words).then_some(()))
+            .await;
+    }
+}
+
+/// All that was said about the tickets of a daemon's desk, ticket by ticket.
+fn comments(daemon: &TestDaemon) -> Vec<String> {
+    let all = daemon.desk(|d| d.tickets.values().flat_map(|t| t.comments.clone()).collect::<Vec<_>>());
+    all.into_iter().map(|comment| comment.body).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_does_not_answer_holds_up_no_other() {
-    let (rabbit, process) = running_rabbit().await;
-    let mut acme = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
-        config.broker.url = rabbit.url.clone();
-        config.broker.queue_type = crossdesk::broker::QueueType::Quorum;
-    })
-    .await;
-    let (lens, apex) = tokio::join!(
-        TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED),
-        TestDaemon::start("Apex", Pair::SQLITE_EMBEDDED)
-    );
-    let (with_lens, with_apex) = (acme.agree_with(&lens).await, acme.agree_with(&apex).await);
-    let lens_ticket = acme.open_and_share(&with_lens, "Lens stuck").await;
-    let apex_ticket = acme.open_and_share(&with_apex, "Shutter stuck").await;
-    for partner in [&lens, &apex] {
-        partner.until_desk("the ticket is there", |d| (!d.tickets.is_empty()).then_some(())).await;
-    }
-    acme.until_quiet().await;
-    let comments = |partner: &TestDaemon| {
-        let all = partner.desk(|d| d.tickets.values().flat_map(|t| t.comments.clone()).collect::<Vec<_>>());
-        all.into_iter().map(|comment| comment.body).collect::<Vec<_>>()
-    };
-    let say = async |acme: &TestDaemon, ticket: &str, words: &str| {
-        let event = acme.desk(|d| d.comment(ticket, "Smith", words, true));
-        acme.tell(&event).await;
-    };
-
+    let mut three = Box::pin(Three::start(1)).await;
     // The process of Lens' queue stands still, as it does without a leader: neither a publish nor a consumer is answered.
-    let queue = format!("{}{with_lens}", acme.config.broker.partner_queue_prefix);
-    rabbit.still(&queue, true).await;
-    acme.stop().await;
-    acme.resume().await;
+    three.rabbit.still(&three.queue, true).await;
+    three.acme.stop().await;
+    three.acme.resume().await;
     for n in 0..3 {
-        say(&acme, &lens_ticket, &format!("for Lens {n}")).await;
-        let words = format!("for Apex {n}");
-        say(&acme, &apex_ticket, &words).await;
-        until("Apex has it", async || comments(&apex).contains(&words).then_some(())).await;
+        three.say(&three.lens_tickets[0], &format!("for Lens {n}")).await;
+        three.reaches_apex(&format!("for Apex {n}")).await;
     }
-    assert!(!comments(&lens).iter().any(|words| words.starts_with("for Lens")));
-    rabbit.still(&queue, false).await;
-    // A new start waits for nothing that the silence has made wait.
-    acme.stop().await;
-    acme.resume().await;
-    until("Lens has it", async || comments(&lens).contains(&"for Lens 2".to_owned()).then_some(())).await;
-    acme.until_quiet().await;
-    assert_eq!(comments(&lens)[1..], ["for Lens 0", "for Lens 1", "for Lens 2"]);
-    assert_eq!(comments(&apex)[1..], ["for Apex 0", "for Apex 1", "for Apex 2"]);
-    process.kill();
+    assert!(!comments(&three.lens).iter().any(|words| words.starts_with("for Lens")));
+    three.rabbit.still(&three.queue, false).await;
+    until("Lens has it", async || comments(&three.lens).contains(&"for Lens 2".to_owned()).then_some(()))
+        .await;
+    three.acme.until_quiet().await;
+    assert_eq!(comments(&three.lens)[1..], ["for Lens 0", "for Lens 1", "for Lens 2"]);
+    assert_eq!(comments(&three.apex)[1..], ["for Apex 0", "for Apex 1", "for Apex 2"]);
+    three.process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn much_for_a_queue_that_falls_silent_holds_up_no_other() {
+    // More than RabbitMQ takes for such a queue before it stops reading from the connection.
+    let three = Box::pin(Three::start(100)).await;
+    three.rabbit.still(&three.queue, true).await;
+    for ticket in &three.lens_tickets {
+        three.say(ticket, "for Lens").await;
+    }
+    for n in 0..3 {
+        three.reaches_apex(&format!("for Apex {n}")).await;
+        three.say(&three.lens_tickets[n], "and again").await;
+    }
+    three.rabbit.still(&three.queue, false).await;
+    let said = |words: &str| comments(&three.lens).iter().filter(|had| *had == words).count();
+    until("Lens has all", async || (said("for Lens") == 100 && said("and again") == 3).then_some(())).await;
+    three.acme.until_quiet().await;
+    let orders = three.lens.desk(|d| {
+        let words = d.tickets.values().map(|t| t.comments.iter().map(|c| c.body.clone()).collect::<Vec<_>>());
+        words.filter(|words| words.len() > 2).collect::<Vec<_>>()
+    });
+    assert_eq!(orders.len(), 3);
+    assert!(orders.iter().all(|order| order[1..] == ["for Lens", "and again"]), "{orders:?}");
+    three.process.kill();
 }

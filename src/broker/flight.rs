@@ -17,21 +17,18 @@ use crate::{
 pub(super) enum Said {
     /// The broker has it.
     Taken,
-    /// The broker has it, and the queue of this partner answers again.
-    TakenAgain(Uuid),
-    /// The broker has it not.
-    Failed(BrokerError),
+    /// The broker has it not; to which partner it goes, if to one.
+    Failed(Option<Uuid>, BrokerError),
     /// It was not sent.
     Left(BrokerError),
-    /// The broker has said nothing of it in time; to which partner it goes, if to one, and whether it was given little time.
-    Nothing(Option<Uuid>, bool),
+    /// The broker has said nothing of it in time; to which partner it goes, if to one.
+    Nothing(Option<Uuid>),
 }
 
-/// A message of the batch: its place, its partner, and whether nobody waits long for it.
+/// A message of the batch: its place, and its partner.
 struct Seat {
     place: usize,
     partner: Option<Uuid>,
-    briefly: bool,
 }
 
 /// A batch on its way.
@@ -53,14 +50,14 @@ pub(super) fn partner_of(outgoing: &Outgoing) -> Option<&Uuid> {
 impl Flight {
     /// A batch of so many.
     pub(super) fn of(count: usize) -> Self {
-        let said = std::iter::repeat_with(|| Said::Nothing(None, false)).take(count).collect();
+        let said = std::iter::repeat_with(|| Said::Nothing(None)).take(count).collect();
         Self { said, boarded: Vec::with_capacity(count), sent: Vec::with_capacity(count) }
     }
 
     /// Takes a message up.
-    pub(super) fn board(&mut self, place: usize, outgoing: Outgoing, briefly: bool) {
+    pub(super) fn board(&mut self, place: usize, outgoing: Outgoing) {
         let partner = partner_of(&outgoing).cloned();
-        self.boarded.push((Seat { place, partner, briefly }, outgoing));
+        self.boarded.push((Seat { place, partner }, outgoing));
     }
 
     /// Leaves a message behind.
@@ -75,17 +72,14 @@ impl Flight {
         self.sent.extend(seats.into_iter().zip(publish::start(channel, topology, batch)));
     }
 
-    /// Waits until the broker has said something of every message, or for so long; for some only briefly.
-    pub(super) async fn land(mut self, patience: Duration, briefly: Duration) -> Vec<Said> {
-        let (brief, patient): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.sent).into_iter().partition(|(seat, _)| seat.briefly);
-        let (brief, patient) = tokio::join!(settle(brief, briefly), settle(patient, patience));
-        for (seat, answer) in brief.into_iter().chain(patient) {
-            let said = match (answer, seat.partner) {
-                (Some(Ok(())), Some(partner)) if seat.briefly => Said::TakenAgain(partner),
-                (Some(Ok(())), _) => Said::Taken,
-                (Some(Err(error)), _) => Said::Failed(error),
-                (None, partner) => Said::Nothing(partner, seat.briefly),
+    /// Waits until the broker has said something of every message, or for so long.
+    pub(super) async fn land(mut self, patience: Duration) -> Vec<Said> {
+        let (seats, batch): (Vec<Seat>, Vec<Publishing>) = std::mem::take(&mut self.sent).into_iter().unzip();
+        for (seat, answer) in seats.into_iter().zip(publish::settle(batch, patience).await) {
+            let said = match answer {
+                Some(Ok(())) => Said::Taken,
+                Some(Err(error)) => Said::Failed(seat.partner, error),
+                None => Said::Nothing(seat.partner),
             };
             self.note(seat.place, said);
         }
@@ -97,12 +91,4 @@ impl Flight {
             *noted = said;
         }
     }
-}
-
-async fn settle(
-    sent: Vec<(Seat, Publishing)>,
-    patience: Duration,
-) -> Vec<(Seat, Option<Result<(), BrokerError>>)> {
-    let (seats, batch): (Vec<Seat>, Vec<Publishing>) = sent.into_iter().unzip();
-    seats.into_iter().zip(publish::settle(batch, patience).await).collect()
 }

@@ -4,8 +4,8 @@ mod amqp;
 mod consumer;
 mod embedded;
 mod flight;
+mod line;
 mod publish;
-mod silent;
 mod topology;
 
 use std::sync::Arc;

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::options::Options;
-use crate::ports::{BrokerError, Deliveries, Source};
+use crate::{
+    ports::{BrokerError, Deliveries, Source},
+    telemetry::Outages,
+};
 
 /// What takes from one queue.
 #[async_trait]
@@ -35,12 +38,20 @@ pub(super) async fn run(
             Err(error) => Err(error),
         };
         if let Err(error) = result {
-            options.outages.broker.failed(&error);
+            failed(&options.outages, &error);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(waits.next_wait()) => {}
             }
         }
+    }
+}
+
+/// Says what the broker did not do. That one queue does not answer is no outage of all.
+pub(super) fn failed(outages: &Outages, error: &BrokerError) {
+    match error {
+        BrokerError::Away(_) => outages.broker.failed(error),
+        BrokerError::Refused(why) => tracing::warn!(error = why, "a queue is left alone for a while"),
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     attempt::{CameOfIt, Noted, Tried},
     change::{Attempted, Change},
+    consumer,
     hand::Hand,
     options::Options,
     pipeline::Pipeline,
@@ -342,7 +343,7 @@ pub enum Failure {
 impl Failure {
     fn report(&self, outages: &Outages) {
         match self {
-            Self::Broker(error) => outages.broker.failed(error),
+            Self::Broker(error) => consumer::failed(outages, error),
             Self::Store(error) => outages.store.failed(error),
         }
     }

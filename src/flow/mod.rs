@@ -57,6 +57,7 @@ mod resting;
 mod roster;
 mod scope;
 mod sweep;
+mod trial;
 mod verdict;
 mod writer;
 mod writes;

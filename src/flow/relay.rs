@@ -3,12 +3,9 @@
 //! The writer hands fresh messages over in memory; when the relay falls behind, or after a restart, it reads them from the
 //! rows instead.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +16,7 @@ use super::{
     outbox::{BATCH, Outbox},
     pipeline::Pipeline,
     resting::Resting,
+    trial::{self, Outcome, Trial, Tried},
 };
 use crate::{
     domain::{Message, MessageType},
@@ -42,6 +40,8 @@ pub struct Relay {
     refilled: bool,
     /// Partners whose queue takes nothing.
     resting: Resting,
+    /// Those of them that are being tried.
+    trials: FuturesUnordered<Trial>,
 }
 
 impl Relay {
@@ -50,7 +50,8 @@ impl Relay {
         let outbox = pipeline.outbox.clone();
         let refilled = options.broker.is_durable();
         let resting = Resting::new(options.reconnect);
-        Self { options, pipeline, outbox, caught_up: HashSet::new(), refilled, resting }
+        let (caught_up, trials) = (HashSet::new(), FuturesUnordered::new());
+        Self { options, pipeline, outbox, caught_up, refilled, resting, trials }
     }
 
     /// Works until it is stopped; what it has taken by then, it finishes.
@@ -65,6 +66,7 @@ impl Relay {
                     () = stop.cancelled() => return,
                     () = arrived.arrived.notified() => {}
                     () = rested(self.resting.ends()) => {}
+                    Some(tried) = self.trials.next() => self.tried(tried).await,
                 },
                 Err(error) => {
                     self.options.outages.broker.failed(&error);
@@ -89,8 +91,9 @@ impl Relay {
         let outbox = self.outbox.clone();
         let (mut aloft, mut took_any) = (Aloft::default(), false);
         let behind = loop {
-            let is_over = self.resting.is_over();
-            let (ready, behind) = outbox.take(if is_over { 0 } else { ALOFT.saturating_sub(aloft.count()) });
+            let trial = |partner| trial::begin(partner, &self.options, &self.pipeline);
+            self.trials.extend(self.resting.rested().into_iter().map(trial));
+            let (ready, behind) = outbox.take(ALOFT.saturating_sub(aloft.count()));
             took_any |= !ready.is_empty();
             let ready = ready.into_iter().filter(|message| !self.caught_up.remove(&message.seq));
             aloft.waiting.extend(ready.filter(|message| !self.resting.keeps(message)));
@@ -101,12 +104,14 @@ impl Relay {
                 aloft.flights.push(flight);
             }
             if aloft.flights.is_empty() {
-                break behind || is_over;
+                break behind;
             }
             tokio::select! {
                 biased;
                 Some(landed) = aloft.flights.next() => self.land(landed, &mut aloft).await,
-                () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() && !is_over => {}
+                Some(tried) = self.trials.next() => self.tried(tried).await,
+                () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() => {}
+                () = rested(self.resting.ends()) => {}
             }
         };
         if behind && aloft.held.error.is_none() {
@@ -129,8 +134,29 @@ impl Relay {
         }
         self.take_in(kept, results, &mut aloft.held).await;
         aloft.waiting.retain(|message| !self.resting.keeps(message));
-        if aloft.held.error.is_none() {
-            self.options.outages.broker.works();
+    }
+
+    /// Takes in what came of trying a partner.
+    async fn tried(&mut self, Tried { partner, outcome }: Tried) {
+        match outcome {
+            Outcome::Nothing => self.resting.takes(&partner),
+            Outcome::Answered(kept, Ok(())) => {
+                self.take_in(vec![kept], vec![Ok(())], &mut Held::default()).await;
+                self.resting.takes(&partner);
+                // Whatever else waits for it is in its row.
+                self.outbox.forget(true);
+            }
+            Outcome::Answered(mut kept, Err(error)) => {
+                kept.span.fail(&error);
+                self.resting.rests_on(&partner);
+                if let BrokerError::Away(_) = error {
+                    self.options.outages.broker.failed(&error);
+                }
+            }
+            Outcome::Unread(error) => {
+                self.resting.rests_on(&partner);
+                self.options.outages.store.failed(&error);
+            }
         }
     }
 
@@ -138,21 +164,17 @@ impl Relay {
     /// else's.
     async fn take_in(&mut self, kept: Vec<Kept>, results: Vec<Result<(), BrokerError>>, held: &mut Held) {
         let (mut published, mut buried) = (Vec::new(), Vec::new());
-        let (mut taken, mut refused) = (BTreeSet::new(), BTreeMap::new());
         for (Kept { seq, id, kind, lane, mut span }, result) in kept.into_iter().zip(results) {
-            match (result, lane.partner().cloned()) {
-                (Ok(()), partner) => {
+            match (result, lane.partner()) {
+                (Ok(()), _) => {
                     published.push(seq);
                     if matches!(kind, MessageType::DeadEvent | MessageType::DeadInbound) {
                         buried.push(id);
                     }
-                    if !self.resting.is_empty() {
-                        taken.extend(partner);
-                    }
                 }
                 (Err(error @ BrokerError::Refused(_)), Some(partner)) => {
                     span.fail(&error);
-                    refused.entry(partner).or_insert(error);
+                    self.resting.refused(partner, &error);
                 }
                 (Err(error), _) => {
                     span.fail(&error);
@@ -160,11 +182,8 @@ impl Relay {
                 }
             }
         }
-        for partner in taken.iter().filter(|partner| !refused.contains_key(*partner)) {
-            self.resting.taken(partner);
-        }
-        for (partner, error) in &refused {
-            self.resting.refused(partner, error, taken.contains(partner));
+        if !published.is_empty() {
+            self.options.outages.broker.works();
         }
         // First, since what is published and not yet buried would be as good as gone.
         if !buried.is_empty() {
@@ -186,14 +205,14 @@ impl Relay {
     /// Publishes everything that the rows say is pending.
     async fn catch_up(&mut self) -> Result<bool, String> {
         self.caught_up.clear();
-        self.resting.wake();
         let (mut after, mut held) = (0, Held::default());
         loop {
             let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-            let pending = self.read(MessageFilter::Pending(after), limit).await;
+            let pending = read(&self.options, MessageFilter::Pending(after, self.resting.all()), limit).await;
             let pending = pending.inspect_err(|_| self.outbox.forget(true))?;
             let Some(newest) = pending.last().map(|message| message.seq) else { break };
-            self.caught_up.extend(pending.iter().map(|message| message.seq));
+            let goes = pending.iter().filter(|message| !self.resting.keeps(message));
+            self.caught_up.extend(goes.map(|message| message.seq));
             // One that the broker refuses holds up nobody else's.
             self.publish(pending, &mut held).await;
             after = newest;
@@ -205,7 +224,7 @@ impl Relay {
     async fn refill(&mut self) -> Result<(), String> {
         let mut after = 0;
         loop {
-            let open = self.read(MessageFilter::Undelivered(after), 1000).await?;
+            let open = read(&self.options, MessageFilter::Undelivered(after), 1000).await?;
             let Some(newest) = open.last().map(|message| message.seq) else { break };
             let published: Vec<Outgoing> = open
                 .into_iter()
@@ -219,11 +238,6 @@ impl Relay {
         }
         self.refilled = true;
         Ok(())
-    }
-
-    async fn read(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, String> {
-        let read = self.options.store.messages(filter, limit).await;
-        read.map_err(|error: StoreError| format!("the outbox cannot be read: {error}"))
     }
 
     /// Publishes messages. What goes to one place about one ticket goes one after the other: should the broker refuse one,
@@ -248,10 +262,12 @@ impl Relay {
             let results = self.options.broker.publish(batch).await;
             self.take_in(kept, results, held).await;
         }
-        if held.error.is_none() {
-            self.options.outages.broker.works();
-        }
     }
+}
+
+async fn read(options: &Options, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, String> {
+    let read = options.store.messages(filter, limit).await;
+    read.map_err(|error: StoreError| format!("the outbox cannot be read: {error}"))
 }
 
 /// Waits until then; for ever where there is nothing to wait for.

@@ -20,7 +20,7 @@ pub(super) struct Resting {
 #[derive(Debug)]
 struct Rest {
     waits: Waits,
-    /// Nothing is published before; `None`: it is being tried.
+    /// When it has rested enough; `None`: it is being tried.
     until: Option<Instant>,
 }
 
@@ -35,29 +35,25 @@ impl Resting {
         Self { policy, partners: BTreeMap::new() }
     }
 
-    /// Nobody rests, or is being tried again.
-    pub(super) fn is_empty(&self) -> bool {
-        self.partners.is_empty()
-    }
-
-    /// Messages were refused: their partner rests, longer each time unless others of the same batch were taken. What has been told of
-    /// it once is not told again.
-    pub(super) fn refused(&mut self, partner: &Uuid, error: &BrokerError, others_taken: bool) {
-        let begin = || {
+    /// A message was refused: its partner rests. What is refused of what was on its way by then changes nothing.
+    pub(super) fn refused(&mut self, partner: &Uuid, error: &BrokerError) {
+        self.partners.entry(partner.clone()).or_insert_with(|| {
             tracing::warn!(agreement.uuid = %partner, %error, "nothing goes to this partner's queue; what waits for it is published later");
-            Rest { waits: self.policy.waits(), until: None }
-        };
-        let rest = self.partners.entry(partner.clone()).or_insert_with(begin);
-        if others_taken {
-            rest.waits = self.policy.waits();
-        }
-        rest.until = Some(Instant::now() + rest.waits.next_wait());
+            let mut waits = self.policy.waits();
+            Rest { until: Some(Instant::now() + waits.next_wait()), waits }
+        });
     }
 
-    /// A message was taken, and none refused beside it.
-    pub(super) fn taken(&mut self, partner: &Uuid) {
-        if self.partners.get(partner).is_some_and(|rest| rest.until.is_none()) {
-            self.partners.remove(partner);
+    /// It was tried for nothing: it rests on, longer each time.
+    pub(super) fn rests_on(&mut self, partner: &Uuid) {
+        if let Some(rest) = self.partners.get_mut(partner) {
+            rest.until = Some(Instant::now() + rest.waits.next_wait());
+        }
+    }
+
+    /// Its queue takes messages.
+    pub(super) fn takes(&mut self, partner: &Uuid) {
+        if self.partners.remove(partner).is_some() {
             tracing::info!(agreement.uuid = %partner, "this partner's queue takes messages again");
         }
     }
@@ -65,9 +61,12 @@ impl Resting {
     /// Whether a message stays in its row.
     pub(super) fn keeps(&self, message: &Message) -> bool {
         !self.partners.is_empty()
-            && partner_of(message)
-                .and_then(|partner| self.partners.get(partner))
-                .is_some_and(|rest| rest.until.is_some())
+            && partner_of(message).is_some_and(|partner| self.partners.contains_key(partner))
+    }
+
+    /// Those that rest, or are being tried.
+    pub(super) fn all(&self) -> Vec<Uuid> {
+        self.partners.keys().cloned().collect()
     }
 
     /// When the first has rested enough.
@@ -75,17 +74,13 @@ impl Resting {
         self.partners.values().filter_map(|rest| rest.until).min()
     }
 
-    /// Whether somebody has rested enough: then the rows have messages that nobody hands over.
-    pub(super) fn is_over(&self) -> bool {
-        self.ends().is_some_and(|ends| ends <= Instant::now())
-    }
-
-    /// Tries those that have rested enough.
-    pub(super) fn wake(&mut self) {
+    /// Those that have rested enough: they are tried from now on.
+    pub(super) fn rested(&mut self) -> Vec<Uuid> {
         let now = Instant::now();
-        for rest in self.partners.values_mut() {
-            rest.until = rest.until.filter(|until| *until > now);
-        }
+        let over = |(partner, rest): (&Uuid, &mut Rest)| {
+            rest.until.take_if(|until| *until <= now).map(|_| partner.clone())
+        };
+        self.partners.iter_mut().filter_map(over).collect()
     }
 }
 
@@ -96,20 +91,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_partner_rests_longer_each_time_until_a_message_is_taken() {
+    async fn a_partner_is_tried_by_one_at_a_time_and_rests_longer_until_a_message_is_taken() {
         let policy = Policy { initial: Duration::from_secs(1), max: Duration::from_secs(8), jitter: 0 };
         let (mut resting, partner) = (Resting::new(policy), Uuid::new("a"));
         let error = BrokerError::Refused("it said no".to_owned());
+        resting.refused(&partner, &error);
         for seconds in [1, 2, 4, 8, 8] {
-            resting.refused(&partner, &error, false);
             assert_eq!(resting.ends(), Some(Instant::now() + Duration::from_secs(seconds)));
+            resting.refused(&partner, &error);
+            assert_eq!(resting.rested(), []);
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            assert!(resting.is_over());
-            resting.wake();
-            assert!(!resting.is_over());
+            assert_eq!(resting.rested(), std::slice::from_ref(&partner));
+            assert_eq!((resting.ends(), resting.rested()), (None, Vec::new()));
+            assert_eq!(resting.all(), std::slice::from_ref(&partner));
+            resting.rests_on(&partner);
         }
-        resting.taken(&partner);
-        resting.refused(&partner, &error, false);
+        resting.takes(&partner);
+        assert_eq!(resting.all(), []);
+        resting.refused(&partner, &error);
         assert_eq!(resting.ends(), Some(Instant::now() + Duration::from_secs(1)));
     }
 }

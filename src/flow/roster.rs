@@ -1,13 +1,13 @@
 //! A worker for every partner whose queue this daemon drains, from the agreement's creation until its last message is out; and
 //! one for a desk that is brought its commands. Each is one daemon's among those that share a database ([`Standing`]).
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, pin::Pin, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{crew::Standing, delivery::Worker, options::Options, pipeline::Pipeline};
+use super::{consumer, crew::Standing, delivery::Worker, options::Options, pipeline::Pipeline};
 use crate::{
     domain::{Agreement, Kind, Message, MessageState, Uuid},
     ports::MessageFilter,
@@ -23,22 +23,32 @@ const LOOK_SOON: Duration = Duration::from_secs(1);
 /// What the desk is called among those that are served; no agreement is.
 const DESK: &str = "the desk";
 
+/// Queues being made and removed; in the end those agreements whose queue is gone, as of their versions.
+type Tending = Pin<Box<dyn Future<Output = Vec<(Uuid, i64)>> + Send>>;
+
 /// The workers.
-#[derive(Debug)]
 pub struct Roster {
     options: Options,
     pipeline: Pipeline,
     workers: HashMap<Uuid, (CancellationToken, JoinHandle<()>)>,
     /// Agreements that have ended and whose last message is out, as of this version.
     closed: HashMap<Uuid, i64>,
+    /// Queues being made and removed.
+    tending: Option<Tending>,
     tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").field("workers", &self.workers).finish_non_exhaustive()
+    }
 }
 
 impl Roster {
     /// A roster for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
         let (workers, closed) = (HashMap::new(), HashMap::new());
-        Self { options, pipeline, workers, closed, tasks: TaskTracker::new() }
+        Self { options, pipeline, workers, closed, tending: None, tasks: TaskTracker::new() }
     }
 
     /// Keeps the workers in line with the agreements until it is stopped; then waits for them to finish what they hold.
@@ -59,12 +69,16 @@ impl Roster {
             let held = self.finishing(&place);
             let soon = if held.is_empty() { LOOK_AGAIN } else { LOOK_SOON };
             finishing.send_replace(held);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => {}
-                () = changed.notified() => {}
-                Ok(()) = standing.changed() => {}
-                () = tokio::time::sleep(soon) => {}
+            let mut look = std::pin::pin!(tokio::time::sleep(soon));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = changed.notified() => break,
+                    Ok(()) = standing.changed() => break,
+                    closed = over(&mut self.tending) => self.closed.extend(closed),
+                    () = &mut look => break,
+                }
             }
         }
         self.tasks.close();
@@ -90,7 +104,7 @@ impl Roster {
             if self.closed.get(&agreement.uuid) == Some(&agreement.version) {
                 continue;
             }
-            if agreement.status.is_final() && !self.has_messages(&agreement).await? {
+            if agreement.status.is_final() && !has_messages(&self.options, &agreement).await? {
                 if let Some((token, _)) = self.workers.remove(&agreement.uuid) {
                     token.cancel();
                 }
@@ -105,29 +119,10 @@ impl Roster {
                 self.serve(&agreement.uuid, mine, place, stop, worker);
             }
         }
-        // Last, and side by side: one that does not answer keeps nobody else waiting.
-        let _stopped = stop.run_until_cancelled(self.tend(queues, over)).await;
-        Ok(())
-    }
-
-    /// Makes the queues of bridges, and removes those of agreements that are over. What cannot be done now is taken up at the next
-    /// look.
-    async fn tend(&mut self, queues: Vec<Uuid>, over: Vec<(Uuid, i64)>) {
+        // Beside all else: a queue that does not answer keeps nobody waiting.
         let options = &self.options;
-        let opening =
-            queues.into_iter().map(|queue| async move { options.broker.open_partner(&queue).await });
-        let mut opening = stream::iter(opening).buffer_unordered(AT_ONCE);
-        while let Some(opened) = opening.next().await {
-            if let Err(error) = opened {
-                options.outages.broker.failed(&error);
-            }
-        }
-        for (agreement, version) in over {
-            // A queue that a bridge has not emptied is left to it.
-            if options.broker.close_partner(&agreement).await.is_ok() {
-                self.closed.insert(agreement, version);
-            }
-        }
+        self.tending.get_or_insert_with(|| Box::pin(tend(options.clone(), queues, over)));
+        Ok(())
     }
 
     /// Has a worker where this daemon is to have one, and none where it is not.
@@ -156,12 +151,35 @@ impl Roster {
             self.workers.insert(name.clone(), (token, task));
         }
     }
+}
 
-    /// Whether messages are on their way that this daemon has to bring out: to a bridge, as far as the broker.
-    async fn has_messages(&self, agreement: &Agreement) -> Result<bool, String> {
-        let open = self.options.store.messages(MessageFilter::Open(agreement.uuid.clone()), 1000).await;
-        let ours =
-            |message: &Message| agreement.kind != Kind::Queue || message.state == MessageState::Pending;
-        open.map(|open| open.iter().any(ours)).map_err(|error| error.to_string())
-    }
+/// Makes the queues of bridges, and removes those of agreements that are over. What cannot be done now is taken up at the next look.
+async fn tend(options: Options, queues: Vec<Uuid>, over: Vec<(Uuid, i64)>) -> Vec<(Uuid, i64)> {
+    let options = &options;
+    let opening = queues.into_iter().map(|queue| async move {
+        if let Err(error) = options.broker.open_partner(&queue).await {
+            consumer::failed(&options.outages, &error);
+        }
+    });
+    stream::iter(opening).buffer_unordered(AT_ONCE).collect::<()>().await;
+    let closing = over.into_iter().map(|(agreement, version)| async move {
+        // A queue that a bridge has not emptied is left to it.
+        options.broker.close_partner(&agreement).await.is_ok().then_some((agreement, version))
+    });
+    stream::iter(closing).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+/// Waits until queues have been made and removed; for ever where that is not being done.
+async fn over(tending: &mut Option<Tending>) -> Vec<(Uuid, i64)> {
+    let Some(being_done) = tending else { return std::future::pending().await };
+    let closed = being_done.await;
+    *tending = None;
+    closed
+}
+
+/// Whether messages are on their way that this daemon has to bring out: to a bridge, as far as the broker.
+async fn has_messages(options: &Options, agreement: &Agreement) -> Result<bool, String> {
+    let open = options.store.messages(MessageFilter::Open(agreement.uuid.clone()), 1000).await;
+    let ours = |message: &Message| agreement.kind != Kind::Queue || message.state == MessageState::Pending;
+    open.map(|open| open.iter().any(ours)).map_err(|error| error.to_string())
 }

@@ -214,8 +214,10 @@ impl Changed {
 /// Which messages are wanted.
 #[derive(Clone, Debug)]
 pub enum MessageFilter {
-    /// Not yet with the broker, after this order.
-    Pending(i64),
+    /// Not yet with the broker, after this order, but for what goes to these partners.
+    Pending(i64, Vec<Uuid>),
+    /// Not yet with the broker, and for one partner.
+    PendingTo(Uuid),
     /// On their way to partners, by the broker's account or not, after this order: what an embedded broker must hand over again.
     Undelivered(i64),
     /// On their way to one partner, taken from its queue before, and to be tried again.

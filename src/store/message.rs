@@ -28,13 +28,23 @@ pub(super) const ID: &[(&str, Type)] = &[("owner", Type::Text), ("n", Type::Int)
 pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Statement {
     let with = |sql, arg: Cell| Statement::new(sql, vec![arg, limit.into()]);
     match filter {
-        MessageFilter::Pending(after) => Statement::new(
-            select!(
+        MessageFilter::Pending(after, without) => {
+            let sql = select!(
                 "join outbox p on p.seq = m.seq where p.seq > $1 and p.daemon = $3 and m.state in ('open', 'asked', 'handed', 'dead') \
-                 order by p.seq limit $2"
-            ),
-            vec![after.into(), limit.into(), daemon.into()],
-        ),
+                 and (m.agreement is null or m.state not in ('open', 'handed') or m.kind like 'dead.%' \
+                 or replace($4, '\n' || m.agreement || '\n', '') = $4) order by p.seq limit $2"
+            );
+            let without: Vec<&str> = without.iter().map(Uuid::as_str).collect();
+            let without = format!("\n{}\n", without.join("\n\n"));
+            Statement::new(sql, vec![after.into(), limit.into(), daemon.into(), without.into()])
+        }
+        MessageFilter::PendingTo(partner) => {
+            let sql = select!(
+                "join outbox p on p.seq = m.seq where m.agreement = $1 and p.daemon = $3 and m.state in ('open', 'handed') \
+                 and m.kind not like 'dead.%' order by p.seq limit $2"
+            );
+            Statement::new(sql, vec![(&partner).into(), limit.into(), daemon.into()])
+        }
         MessageFilter::Undelivered(after) => {
             with(select!("where m.state = 'open' and m.seq > $1 order by +m.seq limit $2"), after.into())
         }

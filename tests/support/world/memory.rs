@@ -54,15 +54,20 @@ impl Store for Memory {
 
     async fn messages(&self, filter: MessageFilter, limit: i64) -> Result<Vec<Message>, StoreError> {
         use MessageFilter::{
-            Commands, Creates, Ids, Of, Open, Parked, Pending, Retrying, Undelivered, Untaken, UntakenOf,
-            Waiting,
+            Commands, Creates, Ids, Of, Open, Parked, Pending, PendingTo, Retrying, Undelivered, Untaken,
+            UntakenOf, Waiting,
         };
         let untaken = |row: &Message| {
             let asked = is_open(row) && row.kind.channel() == Channel::Command;
             asked && (row.attempts == 0 || row.due_at.is_some())
         };
         let wanted = |row: &Message| match &filter {
-            Pending(after) => row.state == MessageState::Pending && row.seq > *after,
+            Pending(after, without) => {
+                let left_out =
+                    to_partner(row) && row.agreement.as_ref().is_some_and(|to| without.contains(to));
+                row.state == MessageState::Pending && row.seq > *after && !left_out
+            }
+            PendingTo(to) => row.state == MessageState::Pending && is_to(row, to),
             Undelivered(after) => is_open(row) && to_partner(row) && row.seq > *after,
             Retrying(to) => is_to(row, to) && row.due_at.is_some(),
             Open(to) => is_to(row, to),

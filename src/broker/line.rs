@@ -1,0 +1,215 @@
+//! A connection to RabbitMQ with a channel on which confirms are on, and the partner queues that were made sure of over it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use lapin::{
+    Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions, tcp::OwnedTLSConfig,
+    uri::AMQPUri,
+};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::{away, topology::Topology};
+use crate::{domain::Uuid, ports::BrokerError};
+
+/// How long anything on the broker may take before it counts as away.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to say that it is there.
+const BRIEFLY: Duration = Duration::from_secs(3);
+/// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for
+/// each direction, 8 MiB for both at the broker's own 128 KiB.
+const FRAME: u32 = 16 * 1024;
+/// How many queues are made sure of at once: each takes a channel.
+const AT_ONCE: usize = 16;
+
+/// Where RabbitMQ is, and what is to be there.
+pub(super) struct Site {
+    uri: AMQPUri,
+    /// Certificates, PEM, beside the system's, that the broker's may be signed by.
+    authorities: Option<String>,
+    pub(super) topology: Topology,
+}
+
+/// A line to RabbitMQ, opened by whoever needs it first, and anew after it has failed.
+pub(super) struct Line {
+    site: Arc<Site>,
+    open: Mutex<Option<Open>>,
+}
+
+/// An open line.
+pub(super) struct Open {
+    pub(super) connection: Arc<Connection>,
+    pub(super) channel: Channel,
+    /// Partner queues that are known to be there.
+    pub(super) partners: HashSet<Uuid>,
+}
+
+impl Site {
+    pub(super) fn new(url: &str, authorities: Option<String>, topology: Topology) -> Result<Self, String> {
+        let mut uri: AMQPUri = url
+            .parse()
+            .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
+        uri.query.heartbeat.get_or_insert(20);
+        uri.query.frame_max.get_or_insert(FRAME);
+        Ok(Self { uri, authorities, topology })
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.uri.authority.host
+    }
+
+    async fn connect(&self) -> lapin::Result<Open> {
+        let properties = ConnectionProperties::default().with_connection_name("crossdesk".into());
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
+        let runtime = lapin::runtime::default_runtime()?;
+        let connection =
+            Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime).await?;
+        let channel = connection.create_channel().await?;
+        self.topology.declare(&channel).await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Open { connection: Arc::new(connection), channel, partners: HashSet::new() })
+    }
+}
+
+impl Open {
+    fn works(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+}
+
+impl Line {
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        Self { site, open: Mutex::new(None) }
+    }
+
+    /// Does something with the open line, which nobody else has meanwhile; one that failed is not used again.
+    pub(super) async fn with<T>(&self, act: impl FnOnce(&mut Open) -> T) -> Result<T, BrokerError> {
+        let mut open = self.open.lock().await;
+        open.take_if(|open| !open.works());
+        if open.is_none() {
+            *open = Some(in_time("a connection", self.site.connect()).await.map_err(with_remedy)?);
+        }
+        open.as_mut().map(act).ok_or_else(|| away("not connected"))
+    }
+
+    /// Has the line opened anew by whoever needs it next, unless that has happened: then everything is declared again, for a queue
+    /// may have been deleted.
+    pub(super) async fn give_up(&self, connection: &Arc<Connection>) {
+        self.open.lock().await.take_if(|open| Arc::ptr_eq(&open.connection, connection));
+    }
+
+    /// Whether RabbitMQ answers on it: it has read then whatever was written before.
+    pub(super) async fn answers(&self) -> Result<(), BrokerError> {
+        let channel = self.with(|open| open.channel.clone()).await?;
+        match timeout(BRIEFLY, channel.confirm_select(ConfirmSelectOptions::default())).await {
+            Ok(answer) => answer.map_err(away),
+            Err(_) => Err(away(format!("it has said nothing for {} s", BRIEFLY.as_secs()))),
+        }
+    }
+
+    /// A channel of its own, for what may not be answered: it would hold up whatever else is asked for on it.
+    pub(super) async fn apart(&self, connection: &Arc<Connection>) -> Result<Channel, BrokerError> {
+        let channel = in_time("a channel", connection.create_channel()).await;
+        if channel.is_err() {
+            self.give_up(connection).await;
+        }
+        channel
+    }
+
+    /// Makes sure of a partner's queue, unless it is known to be there.
+    pub(super) async fn ensure(&self, partner: &Uuid) -> Result<(), BrokerError> {
+        let (connection, known) =
+            self.with(|open| (open.connection.clone(), open.partners.contains(partner))).await?;
+        if known { Ok(()) } else { self.ensure_on(&connection, partner).await }
+    }
+
+    /// Makes sure of the queues of partners, some at once; returns why one is not to be had.
+    pub(super) async fn ensure_all(
+        &self,
+        connection: &Arc<Connection>,
+        partners: HashSet<Uuid>,
+    ) -> HashMap<Uuid, BrokerError> {
+        let silent = |partner: &Uuid| (partner.clone(), self.silent(partner));
+        let mut failed: HashMap<Uuid, BrokerError> = partners.iter().map(silent).collect();
+        let ensuring = partners.into_iter().map(|partner| async move {
+            let ensured = self.ensure_on(connection, &partner).await;
+            (partner, ensured)
+        });
+        let mut ensuring = stream::iter(ensuring).buffer_unordered(AT_ONCE);
+        let all = async {
+            while let Some((partner, ensured)) = ensuring.next().await {
+                match ensured {
+                    Ok(()) => drop(failed.remove(&partner)),
+                    Err(error) => drop(failed.insert(partner, error)),
+                }
+            }
+        };
+        // However many do not answer, nobody waits for more than one.
+        let _some_are_silent = timeout(PATIENCE, all).await;
+        failed
+    }
+
+    async fn ensure_on(&self, connection: &Arc<Connection>, partner: &Uuid) -> Result<(), BrokerError> {
+        let channel = self.apart(connection).await?;
+        match timeout(PATIENCE, self.site.topology.declare_partner(&channel, partner)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if connection.status().connected() => {
+                return Err(BrokerError::Refused(error.to_string()));
+            }
+            Ok(Err(error)) => return Err(away(error)),
+            Err(_) => return Err(self.silent(partner)),
+        }
+        if let Some(open) =
+            self.open.lock().await.as_mut().filter(|open| Arc::ptr_eq(&open.connection, connection))
+        {
+            open.partners.insert(partner.clone());
+        }
+        Ok(())
+    }
+
+    /// Forgets a partner's queue.
+    pub(super) async fn forget(&self, partner: &Uuid) {
+        if let Some(open) = self.open.lock().await.as_mut() {
+            open.partners.remove(partner);
+        }
+    }
+
+    /// A partner's queue does not answer: one of RabbitMQ's quorum queues may be without a leader, or without the majority of its
+    /// nodes.
+    pub(super) fn silent(&self, partner: &Uuid) -> BrokerError {
+        BrokerError::Refused(format!(
+            "the queue {} does not answer",
+            self.site.topology.partner_queue(partner)
+        ))
+    }
+}
+
+/// What an operator can do about a RabbitMQ that lacks what the configuration wants.
+fn with_remedy(error: BrokerError) -> BrokerError {
+    match error {
+        BrokerError::Away(why) if why.contains("x-consistent-hash") => away(format!(
+            "broker.events_shards needs a plugin of RabbitMQ: rabbitmq-plugins enable rabbitmq_consistent_hash_exchange ({why})"
+        )),
+        other => other,
+    }
+}
+
+/// A broker that takes a request and does not answer it counts as away: nobody waits for it for ever.
+pub(super) async fn in_time<T>(
+    what: &str,
+    request: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, BrokerError> {
+    match timeout(PATIENCE, request).await {
+        Ok(answer) => answer.map_err(away),
+        Err(_) => Err(unanswered(what)),
+    }
+}
+
+/// It did not answer.
+pub(super) fn unanswered(what: &str) -> BrokerError {
+    away(format!("it was asked for {what} and did not answer in {} s", PATIENCE.as_secs()))
+}
