@@ -43,6 +43,7 @@ async fn a_broker_and_a_database_that_crash_and_come_back_lose_nothing() {
     .await;
 
     // Without its broker events still come in over HTTP, and go out when it is back.
+    rabbit.settle().await;
     rabbit_process.kill();
     until("the daemon notices", async || (ready(&acme).await.0 == 503).then_some(())).await;
     let event = acme.desk(|d| d.comment(&id, "Smith", "while the broker is away", true));
@@ -162,4 +163,29 @@ async fn much_for_a_queue_that_falls_silent_holds_up_no_other() {
     assert_eq!(orders.len(), 3);
     assert!(orders.iter().all(|order| order[1..] == ["for Lens", "and again"]), "{orders:?}");
     three.process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_while_a_queue_is_tried_lets_all_go_on_when_it_is_back() {
+    let three = Box::pin(Three::start(1)).await;
+    three.rabbit.settle().await;
+    three.rabbit.still(&three.queue, true).await;
+    three.say(&three.lens_tickets[0], "for Lens").await;
+    three.reaches_apex("for Apex").await;
+    three.process.kill();
+    let Three { rabbit, acme, lens, apex, lens_tickets, apex_ticket, .. } = three;
+    until("the daemon notices", async || (ready(&acme).await.0 == 503).then_some(())).await;
+    for (ticket, words) in [(&lens_tickets[0], "Lens again"), (&apex_ticket, "Apex again")] {
+        let event = acme.desk(|d| d.comment(ticket, "Smith", words, true));
+        acme.driver.tell(&event).await.unwrap();
+    }
+    let process = tokio::task::spawn_blocking(move || rabbit.start()).await.unwrap();
+    until("both have all", async || {
+        let (at_lens, at_apex) = (comments(&lens), comments(&apex));
+        (at_lens[1..] == ["for Lens", "Lens again"] && at_apex[1..] == ["for Apex", "Apex again"])
+            .then_some(())
+    })
+    .await;
+    acme.until_quiet().await;
+    process.kill();
 }

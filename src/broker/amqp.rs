@@ -49,25 +49,18 @@ impl Amqp {
         Ok(Self { speaking: Line::new(site.clone()), listening: Line::new(site.clone()), site })
     }
 
-    /// What came of a batch. A message that the broker says nothing of, though it answers otherwise, is refused by its queue.
-    async fn judge(&self, connection: &Arc<Connection>, said: Vec<Said>) -> Vec<Result<(), BrokerError>> {
+    /// What came of messages. Those that the broker says nothing of, though it answers otherwise, are refused by their queues.
+    async fn judge(&self, connection: &Connection, said: Vec<Said>) -> Vec<Result<(), BrokerError>> {
         let any = |is: fn(&Said) -> bool| said.iter().any(is);
-        let nothing = any(|said| matches!(said, Said::Nothing(_)));
-        let mut anew = nothing;
+        let answers = any(|said| matches!(said, Said::Nothing(_)))
+            && !connection.status().blocked()
+            && (any(|said| matches!(said, Said::Taken)) || self.listening.answers().await.is_ok());
         for said in &said {
-            match said {
-                // Its queue may have been deleted.
-                Said::Failed(Some(partner), BrokerError::Refused(_)) => self.speaking.forget(partner).await,
-                Said::Failed(..) => anew = true,
-                _ => {}
+            // It may have lost its queue, which is then declared again.
+            if let Said::Failed(Some(partner), _) | Said::Nothing(Some(partner)) = said {
+                self.speaking.forget(partner).await;
             }
         }
-        if anew {
-            // RabbitMQ may read no more of it, and where a queue of the daemon's own is gone, it is declared again.
-            self.speaking.give_up(connection).await;
-        }
-        let answers =
-            nothing && (any(|said| matches!(said, Said::Taken)) || self.listening.answers().await.is_ok());
         let judged = |said| match said {
             Said::Taken => Ok(()),
             Said::Failed(_, error) | Said::Left(error) => Err(error),
@@ -75,6 +68,37 @@ impl Amqp {
             Said::Nothing(_) => Err(unanswered("its word on a message")),
         };
         said.into_iter().map(judged).collect()
+    }
+
+    /// Has messages published over a new connection. RabbitMQ reads no more of one with much for a queue that does not answer; and
+    /// where a queue of the daemon's own is gone, all are declared again.
+    async fn speak_anew(&self, connection: Arc<Connection>) {
+        // That RabbitMQ hears nobody who publishes, for want of memory or room, a new connection would not change.
+        if connection.status().blocked() {
+            return;
+        }
+        self.speaking.give_up(&connection).await;
+        tokio::spawn(async move {
+            // What else is on its way over it may still arrive.
+            tokio::time::sleep(3 * PATIENCE).await;
+            timeout(PATIENCE, connection.close(200, "given up".into())).await.is_ok()
+        });
+    }
+
+    /// Sends messages for one partner over a channel of their own.
+    async fn start_apart(&self, batch: Vec<Outgoing>) -> Result<(Arc<Connection>, Flight), BrokerError> {
+        if let Some(partner) = batch.first().and_then(partner_of) {
+            self.speaking.ensure(partner).await?;
+        }
+        let connection = self.speaking.with(|open| open.connection.clone()).await?;
+        let channel = self.speaking.apart(&connection).await?;
+        in_time("confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        let mut flight = Flight::of(batch.len());
+        for (place, outgoing) in batch.into_iter().enumerate() {
+            flight.board(place, outgoing);
+        }
+        flight.start(&channel, &self.site.topology);
+        Ok((connection, flight))
     }
 }
 
@@ -114,30 +138,21 @@ impl Broker for Amqp {
             }
             flight.start(&channel, topology);
         }
-        self.judge(&connection, flight.land(PATIENCE).await).await
+        let said = flight.land(PATIENCE).await;
+        if said.iter().any(Said::is_lost) {
+            self.speak_anew(connection.clone()).await;
+        }
+        self.judge(&connection, said).await
     }
 
-    async fn publish_apart(&self, outgoing: Outgoing) -> Result<(), BrokerError> {
-        let partner = partner_of(&outgoing).cloned();
-        if let Some(partner) = &partner {
-            self.speaking.ensure(partner).await?;
-        }
-        let connection = self.speaking.with(|open| open.connection.clone()).await?;
-        let channel = self.speaking.apart(&connection).await?;
-        in_time("confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        let sent = publish::start(&channel, &self.site.topology, vec![outgoing]);
-        match (publish::settle(sent, PATIENCE).await.pop().flatten(), partner) {
-            (Some(answer), None) => answer,
-            (Some(answer), Some(partner)) => {
-                if answer.is_err() {
-                    self.speaking.forget(&partner).await;
-                }
-                answer
+    async fn publish_apart(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        let count = batch.len();
+        match self.start_apart(batch).await {
+            Ok((connection, flight)) => {
+                let said = flight.land(PATIENCE).await;
+                self.judge(&connection, said).await
             }
-            (None, Some(partner)) if self.listening.answers().await.is_ok() => {
-                Err(self.speaking.silent(&partner))
-            }
-            (None, _) => Err(unanswered("its word on a message")),
+            Err(error) => vec![Err(error); count],
         }
     }
 
@@ -185,7 +200,11 @@ impl Broker for Amqp {
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {
-        self.listening.answers().await
+        self.listening.answers().await?;
+        if self.speaking.is_blocked() {
+            return Err(away("it lets nobody publish: it is short of memory or of room on its disk"));
+        }
+        Ok(())
     }
 
     fn is_durable(&self) -> bool {

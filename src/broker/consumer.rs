@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Deliveries of the desk's events and of bridges that may be unacknowledged: enough for the batches in flight.
-const PREFETCH: u16 = 4000;
+const PREFETCH: u16 = 2000;
 /// The least of it for one of several queues of events.
 const LEAST: u16 = 200;
 /// The same of one partner queue: more than a worker takes at once.

@@ -25,6 +25,17 @@ pub(super) enum Said {
     Nothing(Option<Uuid>),
 }
 
+impl Said {
+    /// Whether the connection, or a queue of the daemon's own, is to blame.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Nothing(_) | Self::Failed(None, _) => true,
+            Self::Failed(Some(_), error) => matches!(error, BrokerError::Away(_)),
+            Self::Taken | Self::Left(_) => false,
+        }
+    }
+}
+
 /// A message of the batch: its place, and its partner.
 struct Seat {
     place: usize,

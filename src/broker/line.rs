@@ -102,6 +102,12 @@ impl Line {
         self.open.lock().await.take_if(|open| Arc::ptr_eq(&open.connection, connection));
     }
 
+    /// Whether RabbitMQ is known to read nothing more of it, as it does when it is short of memory or room.
+    pub(super) fn is_blocked(&self) -> bool {
+        let open = self.open.try_lock();
+        open.is_ok_and(|open| open.as_ref().is_some_and(|open| open.connection.status().blocked()))
+    }
+
     /// Whether RabbitMQ answers on it: it has read then whatever was written before.
     pub(super) async fn answers(&self) -> Result<(), BrokerError> {
         let channel = self.with(|open| open.channel.clone()).await?;

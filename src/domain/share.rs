@@ -1,6 +1,10 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
-use std::{collections::BTreeMap, fmt, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use litemap::LiteMap;
 use serde::{
@@ -148,7 +152,7 @@ pub struct TagsExchange {
     pub here: Tags,
     /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
     #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub told: LiteMap<Word, i64>,
+    pub told: LiteMap<Arc<str>, i64>,
     /// Tags that this desk writes in its own way, and what they are on the wire.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<Word, Word>,

@@ -9,7 +9,7 @@ use litemap::LiteMap;
 
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, Shared, TagSet, Tags, TagsExchange, TicketUpdate, part_at,
+    Share, ShareRole, Shared, TagSet, Tags, TagsExchange, TicketUpdate, named, part_at,
 };
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
@@ -215,7 +215,7 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
     let mut told = LiteMap::with_capacity(last.told.len() + added.len() + removed.len());
     told.extend(std::mem::take(&mut last.told));
     last.told = told;
-    last.told.extend(added.iter().chain(&removed).map(|tag| (tag.clone(), share.seq + 1)));
+    last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
     while last.told.len() > TOLD {
         let oldest = last.told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);

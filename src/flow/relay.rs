@@ -25,6 +25,8 @@ use crate::{
 
 /// How many messages may be with the broker, or wait for one of theirs that is.
 const ALOFT: usize = 2000;
+/// How many partners whose queue takes nothing are tried at once.
+const TRIALS: usize = 16;
 /// How many messages of one ticket are published before the others of the next batch have their turn.
 const ROUNDS: usize = 16;
 
@@ -65,7 +67,7 @@ impl Relay {
                     biased;
                     () = stop.cancelled() => return,
                     () = arrived.arrived.notified() => {}
-                    () = rested(self.resting.ends()) => {}
+                    () = rested(self.resting.ends()), if self.trials.len() < TRIALS => {}
                     Some(tried) = self.trials.next() => self.tried(tried).await,
                 },
                 Err(error) => {
@@ -91,8 +93,9 @@ impl Relay {
         let outbox = self.outbox.clone();
         let (mut aloft, mut took_any) = (Aloft::default(), false);
         let behind = loop {
-            let trial = |partner| trial::begin(partner, &self.options, &self.pipeline);
-            self.trials.extend(self.resting.rested().into_iter().map(trial));
+            let over = self.resting.rested(TRIALS.saturating_sub(self.trials.len()));
+            let trial = |(partner, size)| trial::begin(partner, size, &self.options, &self.pipeline);
+            self.trials.extend(over.into_iter().map(trial));
             let (ready, behind) = outbox.take(ALOFT.saturating_sub(aloft.count()));
             took_any |= !ready.is_empty();
             let ready = ready.into_iter().filter(|message| !self.caught_up.remove(&message.seq));
@@ -111,7 +114,7 @@ impl Relay {
                 Some(landed) = aloft.flights.next() => self.land(landed, &mut aloft).await,
                 Some(tried) = self.trials.next() => self.tried(tried).await,
                 () = outbox.arrived.notified(), if aloft.count() < ALOFT && aloft.held.error.is_none() => {}
-                () = rested(self.resting.ends()) => {}
+                () = rested(self.resting.ends()), if self.trials.len() < TRIALS => {}
             }
         };
         if behind && aloft.held.error.is_none() {
@@ -138,25 +141,29 @@ impl Relay {
 
     /// Takes in what came of trying a partner.
     async fn tried(&mut self, Tried { partner, outcome }: Tried) {
-        match outcome {
-            Outcome::Nothing => self.resting.takes(&partner),
-            Outcome::Answered(kept, Ok(())) => {
-                self.take_in(vec![kept], vec![Ok(())], &mut Held::default()).await;
-                self.resting.takes(&partner);
-                // Whatever else waits for it is in its row.
-                self.outbox.forget(true);
+        let (kept, results, all) = match outcome {
+            Outcome::Answered { kept, results, all } => (kept, results, all),
+            Outcome::Untried(error) => {
+                tracing::warn!(agreement.uuid = %partner, error, "this partner's queue could not be tried");
+                return self.resting.rests_on(&partner, false);
             }
-            Outcome::Answered(mut kept, Err(error)) => {
-                kept.span.fail(&error);
-                self.resting.rests_on(&partner);
+        };
+        let refused = results.iter().find_map(|result| result.as_ref().err()).cloned();
+        let took_any = results.iter().any(Result::is_ok);
+        self.take_in(kept, results, &mut Held::default()).await;
+        match refused {
+            Some(error) => {
+                self.resting.rests_on(&partner, took_any);
                 if let BrokerError::Away(_) = error {
                     self.options.outages.broker.failed(&error);
                 }
             }
-            Outcome::Unread(error) => {
-                self.resting.rests_on(&partner);
-                self.options.outages.store.failed(&error);
+            None if all => {
+                self.resting.takes(&partner);
+                // What has come meanwhile is in its row alone.
+                self.outbox.forget(true);
             }
+            None => self.resting.goes_on(&partner),
         }
     }
 

@@ -22,7 +22,12 @@ struct Rest {
     waits: Waits,
     /// When it has rested enough; `None`: it is being tried.
     until: Option<Instant>,
+    /// With how many messages it is tried.
+    size: usize,
 }
+
+/// With how many messages a partner is tried at most: there are more the longer it goes well.
+const MOST: usize = 256;
 
 /// The partner that a message goes to.
 fn partner_of(message: &Message) -> Option<&Uuid> {
@@ -40,18 +45,31 @@ impl Resting {
         self.partners.entry(partner.clone()).or_insert_with(|| {
             tracing::warn!(agreement.uuid = %partner, %error, "nothing goes to this partner's queue; what waits for it is published later");
             let mut waits = self.policy.waits();
-            Rest { until: Some(Instant::now() + waits.next_wait()), waits }
+            Rest { until: Some(Instant::now() + waits.next_wait()), waits, size: 1 }
         });
     }
 
-    /// It was tried for nothing: it rests on, longer each time.
-    pub(super) fn rests_on(&mut self, partner: &Uuid) {
+    /// It was tried for nothing: it rests on, longer each time unless its queue took something.
+    pub(super) fn rests_on(&mut self, partner: &Uuid, took_any: bool) {
         if let Some(rest) = self.partners.get_mut(partner) {
+            if took_any {
+                rest.waits = self.policy.waits();
+            }
             rest.until = Some(Instant::now() + rest.waits.next_wait());
+            rest.size = 1;
         }
     }
 
-    /// Its queue takes messages.
+    /// Its queue took what it was tried with, and more waits for it: it is tried with more.
+    pub(super) fn goes_on(&mut self, partner: &Uuid) {
+        if let Some(rest) = self.partners.get_mut(partner) {
+            rest.waits = self.policy.waits();
+            rest.until = Some(Instant::now());
+            rest.size = (rest.size * 2).min(MOST);
+        }
+    }
+
+    /// Its queue has taken all that waited for it.
     pub(super) fn takes(&mut self, partner: &Uuid) {
         if self.partners.remove(partner).is_some() {
             tracing::info!(agreement.uuid = %partner, "this partner's queue takes messages again");
@@ -74,13 +92,13 @@ impl Resting {
         self.partners.values().filter_map(|rest| rest.until).min()
     }
 
-    /// Those that have rested enough: they are tried from now on.
-    pub(super) fn rested(&mut self) -> Vec<Uuid> {
+    /// Up to so many of those that have rested enough, each with how many messages it is tried: from now on.
+    pub(super) fn rested(&mut self, most: usize) -> Vec<(Uuid, usize)> {
         let now = Instant::now();
         let over = |(partner, rest): (&Uuid, &mut Rest)| {
-            rest.until.take_if(|until| *until <= now).map(|_| partner.clone())
+            rest.until.take_if(|until| *until <= now).map(|_| (partner.clone(), rest.size))
         };
-        self.partners.iter_mut().filter_map(over).collect()
+        self.partners.iter_mut().filter_map(over).take(most).collect()
     }
 }
 
@@ -91,24 +109,32 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_partner_is_tried_by_one_at_a_time_and_rests_longer_until_a_message_is_taken() {
+    async fn a_partner_rests_longer_each_time_until_its_queue_takes_something_and_is_tried_with_more_while_it_does()
+     {
         let policy = Policy { initial: Duration::from_secs(1), max: Duration::from_secs(8), jitter: 0 };
         let (mut resting, partner) = (Resting::new(policy), Uuid::new("a"));
         let error = BrokerError::Refused("it said no".to_owned());
+        let tried_with = |size| vec![(partner.clone(), size)];
         resting.refused(&partner, &error);
         for seconds in [1, 2, 4, 8, 8] {
             assert_eq!(resting.ends(), Some(Instant::now() + Duration::from_secs(seconds)));
             resting.refused(&partner, &error);
-            assert_eq!(resting.rested(), []);
+            assert_eq!(resting.rested(9), []);
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            assert_eq!(resting.rested(), std::slice::from_ref(&partner));
-            assert_eq!((resting.ends(), resting.rested()), (None, Vec::new()));
+            assert_eq!((resting.rested(0), resting.rested(9)), (Vec::new(), tried_with(1)));
+            assert_eq!((resting.ends(), resting.rested(9)), (None, Vec::new()));
             assert_eq!(resting.all(), std::slice::from_ref(&partner));
-            resting.rests_on(&partner);
+            resting.rests_on(&partner, false);
         }
+        for size in [2, 4, 8] {
+            resting.goes_on(&partner);
+            assert_eq!(resting.rested(9), tried_with(size));
+        }
+        resting.rests_on(&partner, true);
+        assert_eq!(resting.ends(), Some(Instant::now() + Duration::from_secs(1)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(resting.rested(9), tried_with(1));
         resting.takes(&partner);
         assert_eq!(resting.all(), []);
-        resting.refused(&partner, &error);
-        assert_eq!(resting.ends(), Some(Instant::now() + Duration::from_secs(1)));
     }
 }

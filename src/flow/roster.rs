@@ -81,6 +81,8 @@ impl Roster {
                 }
             }
         }
+        // Half done, it may hold what a worker waits for.
+        self.tending = None;
         self.tasks.close();
         self.tasks.wait().await;
     }

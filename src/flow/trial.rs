@@ -1,9 +1,12 @@
-//! Trying a partner whose queue has taken nothing: with the first of the messages that wait for it, and with no other.
+//! Trying a partner whose queue has taken nothing, beside all else: with the first of the messages that wait for it, and while that
+//! goes well with more, until none waits.
 
-use std::pin::Pin;
+use std::{collections::HashSet, pin::Pin};
+
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    aloft::{Kept, packed},
+    aloft::{Kept, Lane, packed},
     options::Options,
     pipeline::Pipeline,
 };
@@ -20,33 +23,39 @@ pub(super) struct Tried {
 
 /// Whether the queue takes messages.
 pub(super) enum Outcome {
-    /// Nothing waits for it any more.
-    Nothing,
-    /// What the broker says of the message.
-    Answered(Kept, Result<(), BrokerError>),
-    /// The rows cannot be read.
-    Unread(String),
+    /// What the broker says of each, and whether these were all that waited.
+    Answered { kept: Vec<Kept>, results: Vec<Result<(), BrokerError>>, all: bool },
+    /// It could not be tried: why.
+    Untried(String),
 }
 
 /// A partner being tried.
 pub(super) type Trial = Pin<Box<dyn Future<Output = Tried> + Send>>;
 
-/// Tries a partner. However long the broker takes to answer, nothing else waits for it.
-pub(super) fn begin(partner: Uuid, options: &Options, pipeline: &Pipeline) -> Trial {
-    let (broker, store, pipeline) = (options.broker.clone(), options.store.clone(), pipeline.clone());
+/// Tries a partner with so many messages. It goes on by itself: it may hold what the relay waits for.
+pub(super) fn begin(partner: Uuid, size: usize, options: &Options, pipeline: &Pipeline) -> Trial {
+    let attempt = attempt(partner.clone(), size, options.clone(), pipeline.clone());
+    let attempt = AbortOnDropHandle::new(tokio::spawn(attempt));
     Box::pin(async move {
-        // What has been published and not noted yet would be published again.
-        pipeline.submit(Vec::new()).await;
-        let outcome = match store.messages(MessageFilter::PendingTo(partner.clone()), 1).await {
-            Ok(first) => {
-                let (kept, batch) = packed(first.into_iter());
-                match kept.into_iter().zip(batch).next() {
-                    Some((kept, outgoing)) => Outcome::Answered(kept, broker.publish_apart(outgoing).await),
-                    None => Outcome::Nothing,
-                }
-            }
-            Err(error) => Outcome::Unread(format!("the outbox cannot be read: {error}")),
-        };
+        let outcome = attempt.await.unwrap_or_else(|error| Outcome::Untried(error.to_string()));
         Tried { partner, outcome }
     })
+}
+
+async fn attempt(partner: Uuid, size: usize, options: Options, pipeline: Pipeline) -> Outcome {
+    // What has been published and not noted yet would be published again.
+    pipeline.submit(Vec::new()).await;
+    let limit = i64::try_from(size).unwrap_or(i64::MAX);
+    let mut pending = match options.store.messages(MessageFilter::PendingTo(partner), limit).await {
+        Ok(pending) => pending,
+        Err(error) => return Outcome::Untried(format!("the outbox cannot be read: {error}")),
+    };
+    let read = pending.len();
+    // What keeps its order goes one by one: should the broker refuse one, what follows it waits.
+    let mut lanes = HashSet::new();
+    pending.retain(|message| lanes.insert(Lane::of(message)));
+    let all = read < size && pending.len() == read;
+    let (kept, batch) = packed(pending.into_iter());
+    let results = if batch.is_empty() { Vec::new() } else { options.broker.publish_apart(batch).await };
+    Outcome::Answered { kept, results, all }
 }

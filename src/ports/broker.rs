@@ -100,10 +100,9 @@ pub trait Deliveries: fmt::Debug + Send + Sync {
 pub trait Broker: fmt::Debug + Send + Sync {
     /// Publishes in order; the answer to each says whether it is taken for good.
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
-    /// Publishes one message apart from all others, which wait for nothing that it waits for.
-    async fn publish_apart(&self, outgoing: Outgoing) -> Result<(), BrokerError> {
-        let answer = self.publish(vec![outgoing]).await.pop();
-        answer.unwrap_or_else(|| Err(BrokerError::Away("it said nothing of a message".to_owned())))
+    /// Publishes messages for one partner apart from all others, which wait for nothing that these wait for.
+    async fn publish_apart(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        self.publish(batch).await
     }
     /// Starts to take from a queue. [`BrokerError::Refused`]: this queue does not answer, though the broker does.
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError>;

@@ -98,10 +98,21 @@ impl RabbitMq {
 
     /// Has the process of a quorum queue stand still, or go on.
     pub(crate) async fn still(&self, queue: &str, still: bool) {
-        let (act, name) = (if still { "suspend" } else { "resume" }, format!("%2F_{queue}"));
+        let act = if still { "suspend" } else { "resume" };
+        self.eval(&format!("ok = sys:{act}(binary_to_atom(<<\"%2F_{queue}\">>)).")).await;
+    }
+
+    /// Has the node write down which queues it has: one that was made in the last seconds may be without a leader for ever when it
+    /// is killed (3.10).
+    pub(crate) async fn settle(&self) {
+        self.eval("[ok = dets:sync(Table) || Table <- dets:all()].").await;
+    }
+
+    /// Has the node run something of its own language.
+    async fn eval(&self, code: &str) {
         let (node, names) = (format!("crossdesk-{}@localhost", self.port), self.names.to_string());
         let mut command = tokio::process::Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
-        command.args(["--node", &node, "eval", &format!("ok = sys:{act}(binary_to_atom(<<\"{name}\">>)).")]);
+        command.args(["--node", &node, "eval", code]);
         let output = command.env("HOME", &self.folder).env("ERL_EPMD_PORT", names).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
