@@ -67,6 +67,11 @@ impl Heard {
         uuid.as_str().get(..MARK)
     }
 
+    /// How much it remembers, in bytes.
+    pub fn size(&self) -> usize {
+        self.events.len() + self.comments.len()
+    }
+
     /// Whether a comment under its usual name is among those that the ticket itself remembers.
     pub fn has_comment(&self, uuid: &Uuid) -> bool {
         Self::mark(uuid).is_some_and(|mark| has(&self.comments, mark))

@@ -111,7 +111,7 @@ fn ticket_row(changed: &Changed, now: Timestamp) -> Vec<Cell> {
         now.into(),
         ticket.last_message.into(),
         ticket.last_comment.into(),
-        json_of(ticket, 1280),
+        json_of(ticket, 700 + ticket.heard.size()),
         json_of(&SharesForm(&changed.stored), 640),
     ]
 }

@@ -116,6 +116,7 @@ impl Servers {
 
     pub(crate) async fn kill_broker(&mut self) {
         let Some((rabbit, process)) = self.rabbit.take() else { return };
+        rabbit.settle().await;
         let again = move || {
             process.kill();
             let process = rabbit.start();
