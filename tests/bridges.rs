@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 
 use crate::support::{Pair, TestDaemon, until};
 
-struct Bridge {
+/// A bridge: it takes from its partner queue, and sends on the inbound queue.
+pub(crate) struct Bridge {
     channel: Channel,
     queue: Consumer,
     answers: Consumer,
     reply_to: String,
     inbound: String,
-    uuid: String,
-    token: String,
+    pub(crate) uuid: String,
+    pub(crate) token: String,
 }
 
 async fn consume(channel: &Channel, queue: &str) -> Consumer {
@@ -40,7 +41,7 @@ fn headers(delivery: &Delivery) -> BTreeMap<String, String> {
 }
 
 impl Bridge {
-    async fn join(daemon: &TestDaemon) -> Self {
+    pub(crate) async fn join(daemon: &TestDaemon) -> Self {
         let terms = json!({"comments": "public_and_private", "sync_tags": true, "sync_custom_fields": true});
         let made =
             daemon.post("agreements", json!({"kind": "queue", "name": "Bridge", "terms": terms})).await;
@@ -70,7 +71,7 @@ impl Bridge {
         Self { channel, queue, answers, reply_to, inbound: broker.inbound_queue.clone(), uuid, token }
     }
 
-    async fn next(&mut self) -> (String, BTreeMap<String, String>, Value, Delivery) {
+    pub(crate) async fn next(&mut self) -> (String, BTreeMap<String, String>, Value, Delivery) {
         let delivery = tokio::time::timeout(std::time::Duration::from_secs(40), self.queue.next());
         let delivery = delivery.await.expect("a message comes").unwrap().unwrap();
         let kind = delivery.properties.kind().as_ref().unwrap().to_string();
@@ -78,7 +79,7 @@ impl Bridge {
     }
 
     /// Sends a message, and waits for the answer: its status and reason.
-    async fn send(&mut self, kind: &str, uuid: &str, token: &str, body: &str) -> (String, Value) {
+    pub(crate) async fn send(&mut self, kind: &str, uuid: &str, token: &str, body: &str) -> (String, Value) {
         let mut table = FieldTable::default();
         for (name, value) in [("x-ticket-sharing-uuid", uuid), ("x-ticket-sharing-token", token)] {
             table.insert(name.into(), AMQPValue::LongString(value.into()));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bridges::Bridge;
 use crate::support::{
     Pair, TestDaemon,
     rabbit::RabbitMq,
@@ -188,4 +189,39 @@ async fn a_broker_that_is_killed_while_a_queue_is_tried_lets_all_go_on_when_it_i
     .await;
     acme.until_quiet().await;
     process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_bridge_whose_queue_falls_silent_comes_when_it_answers_again() {
+    let three = Box::pin(Three::start(1)).await;
+    let mut bridge = Bridge::join(&three.acme).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    assert_eq!(bridge.next().await.0, "agreement.invite");
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
+    three.acme.until_agreement(Some(&uuid), "accepted").await;
+    let id = three.acme.open_and_share(&uuid, "Lens stuck").await;
+    while bridge.next().await.0 != "ticket.create" {}
+    three.acme.until_quiet().await;
+
+    let queue = format!("{}{uuid}", three.acme.config.broker.partner_queue_prefix);
+    three.rabbit.still(&queue, true).await;
+    for words in ["one", "two", "three"] {
+        three.say(&id, words).await;
+    }
+    three.reaches_apex("for Apex").await;
+    three.say(&id, "four").await;
+    three.rabbit.still(&queue, false).await;
+    // Nobody answers for a bridge: that its queue took them is all there is to end them.
+    let mut heard: Vec<String> = Vec::new();
+    while heard.last().is_none_or(|last| last != "four") {
+        let (_, _, update, _) = bridge.next().await;
+        let words = update["comments"].as_array().into_iter().flatten().filter_map(|c| c["body"].as_str());
+        heard.extend(words.map(str::to_owned));
+    }
+    three.acme.until_quiet().await;
+    let mut once = heard.clone();
+    once.dedup();
+    // The first was sent before, and perhaps more than once while the queue was being tried.
+    assert_eq!(once, ["one", "two", "three", "four"], "{heard:?}");
+    three.process.kill();
 }

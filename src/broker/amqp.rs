@@ -16,8 +16,7 @@ use super::{
     away,
     consumer::AmqpDeliveries,
     flight::{Flight, Said, partner_of},
-    line::{Line, PATIENCE, Site, in_time, unanswered},
-    publish,
+    line::{Line, PATIENCE, Site, blocked, in_time, unanswered},
     topology::Topology,
 };
 use crate::{
@@ -91,6 +90,9 @@ impl Amqp {
             self.speaking.ensure(partner).await?;
         }
         let connection = self.speaking.with(|open| open.connection.clone()).await?;
+        if connection.status().blocked() {
+            return Err(blocked());
+        }
         let channel = self.speaking.apart(&connection).await?;
         in_time("confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let mut flight = Flight::of(batch.len());
@@ -109,6 +111,10 @@ impl Broker for Amqp {
         let topology = &self.site.topology;
         // Nobody else has the line until the frames are on their way, so that batches keep their order; confirms come after.
         let started = self.speaking.with(|open| {
+            if open.connection.status().blocked() {
+                // Whatever is sent all the same would pile up here.
+                return Err(blocked());
+            }
             let mut flight = Flight::of(count);
             let (mut unknown, mut later) = (HashSet::new(), Vec::new());
             for (place, outgoing) in batch.into_iter().enumerate() {
@@ -121,11 +127,11 @@ impl Broker for Amqp {
                 }
             }
             flight.start(&open.channel, topology);
-            (flight, unknown, later, open.connection.clone(), open.channel.clone())
+            Ok((flight, unknown, later, open.connection.clone(), open.channel.clone()))
         });
-        let (mut flight, unknown, later, connection, channel) = match started.await {
+        let (mut flight, unknown, later, connection, channel) = match started.await.flatten() {
             Ok(started) => started,
-            Err(error) => return publish::all_failed(count, &error),
+            Err(error) => return vec![Err(error); count],
         };
         if !later.is_empty() {
             // What goes to queues that are known to be there is on its way.
@@ -202,7 +208,7 @@ impl Broker for Amqp {
     async fn ping(&self) -> Result<(), BrokerError> {
         self.listening.answers().await?;
         if self.speaking.is_blocked() {
-            return Err(away("it lets nobody publish: it is short of memory or of room on its disk"));
+            return Err(blocked());
         }
         Ok(())
     }

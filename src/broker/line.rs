@@ -24,7 +24,7 @@ const BRIEFLY: Duration = Duration::from_secs(3);
 /// each direction, 8 MiB for both at the broker's own 128 KiB.
 const FRAME: u32 = 16 * 1024;
 /// How many queues are made sure of at once: each takes a channel.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 128;
 
 /// Where RabbitMQ is, and what is to be there.
 pub(super) struct Site {
@@ -120,7 +120,7 @@ impl Line {
     /// A channel of its own, for what may not be answered: it would hold up whatever else is asked for on it.
     pub(super) async fn apart(&self, connection: &Arc<Connection>) -> Result<Channel, BrokerError> {
         let channel = in_time("a channel", connection.create_channel()).await;
-        if channel.is_err() {
+        if channel.is_err() && !connection.status().blocked() {
             self.give_up(connection).await;
         }
         channel
@@ -139,24 +139,11 @@ impl Line {
         connection: &Arc<Connection>,
         partners: HashSet<Uuid>,
     ) -> HashMap<Uuid, BrokerError> {
-        let silent = |partner: &Uuid| (partner.clone(), self.silent(partner));
-        let mut failed: HashMap<Uuid, BrokerError> = partners.iter().map(silent).collect();
         let ensuring = partners.into_iter().map(|partner| async move {
-            let ensured = self.ensure_on(connection, &partner).await;
-            (partner, ensured)
+            let failed = self.ensure_on(connection, &partner).await.err();
+            failed.map(|error| (partner, error))
         });
-        let mut ensuring = stream::iter(ensuring).buffer_unordered(AT_ONCE);
-        let all = async {
-            while let Some((partner, ensured)) = ensuring.next().await {
-                match ensured {
-                    Ok(()) => drop(failed.remove(&partner)),
-                    Err(error) => drop(failed.insert(partner, error)),
-                }
-            }
-        };
-        // However many do not answer, nobody waits for more than one.
-        let _some_are_silent = timeout(PATIENCE, all).await;
-        failed
+        stream::iter(ensuring).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
     }
 
     async fn ensure_on(&self, connection: &Arc<Connection>, partner: &Uuid) -> Result<(), BrokerError> {
@@ -167,6 +154,7 @@ impl Line {
                 return Err(BrokerError::Refused(error.to_string()));
             }
             Ok(Err(error)) => return Err(away(error)),
+            Err(_) if connection.status().blocked() => return Err(blocked()),
             Err(_) => return Err(self.silent(partner)),
         }
         if let Some(open) =
@@ -213,6 +201,11 @@ pub(super) async fn in_time<T>(
         Ok(answer) => answer.map_err(away),
         Err(_) => Err(unanswered(what)),
     }
+}
+
+/// It reads nothing from those who publish.
+pub(super) fn blocked() -> BrokerError {
+    away("it lets nobody publish: it is short of memory or of room on its disk")
 }
 
 /// It did not answer.

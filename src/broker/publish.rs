@@ -25,18 +25,18 @@ const REASON: usize = 4000;
 /// A message on its way.
 pub(super) type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
 
-/// The same answer for every message of a batch.
-pub(super) fn all_failed(count: usize, error: &BrokerError) -> Vec<Result<(), BrokerError>> {
-    (0..count).map(|_| Err(away(error))).collect()
-}
-
 /// Queues the frames of a whole batch: each publish is polled once, which hands it to the I/O thread. Waiting for each in
 /// turn would wait for the socket each time. All are made before the first is polled: the closer they come together, the more of
 /// them travel in one piece, which spares the broker more than us.
-pub(super) fn start(channel: &Channel, topology: &Topology, batch: Vec<Outgoing>) -> Vec<Publishing> {
+/// What AMQP or this daemon does not let through is refused here.
+pub(super) fn start(
+    channel: &Channel,
+    topology: &Topology,
+    batch: Vec<Outgoing>,
+) -> Vec<Result<Publishing, BrokerError>> {
     let made = batch.into_iter().map(|outgoing| prepared(channel.clone(), topology, outgoing));
-    let mut batch: Vec<Publishing> = made.collect();
-    for publishing in &mut batch {
+    let mut batch: Vec<Result<Publishing, BrokerError>> = made.collect();
+    for publishing in batch.iter_mut().flatten() {
         if let Poll::Ready(done) = publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             *publishing = Box::pin(std::future::ready(done));
         }
@@ -44,7 +44,7 @@ pub(super) fn start(channel: &Channel, topology: &Topology, batch: Vec<Outgoing>
     batch
 }
 
-fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publishing {
+fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Result<Publishing, BrokerError> {
     let (exchange, key): (ShortString, ShortString) = match &outgoing.destination {
         Destination::Partner(agreement) => {
             (topology.partners_exchange.as_str().into(), agreement.as_str().into())
@@ -55,23 +55,21 @@ fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Publis
     };
     let texts = [exchange.as_str().len(), key.as_str().len(), outgoing.id.len()];
     if texts.into_iter().any(|length| length > SHORT) {
-        let error = std::io::Error::other("an id or a name is longer than AMQP allows");
-        return Box::pin(std::future::ready(Err(error.into())));
+        return Err(BrokerError::Refused("an id or a name is longer than AMQP allows".to_owned()));
     }
     if let Destination::Reply(queue, ..) = &outgoing.destination
         && topology.is_ours(queue)
     {
         // Whoever may write to the inbound queue may not have us write into the others.
-        let error = std::io::Error::other("an answer cannot go to a queue of this daemon's own");
-        return Box::pin(std::future::ready(Err(error.into())));
+        return Err(BrokerError::Refused("an answer cannot go to a queue of this daemon's own".to_owned()));
     }
     // Nobody may be left to hear an answer; everything else must find a queue.
     let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
     let properties = properties(&outgoing);
-    Box::pin(async move {
+    Ok(Box::pin(async move {
         channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
-    })
+    }))
 }
 
 /// Headers travel in one frame: of a reason that repeats what came, only the beginning. The row has all of it.

@@ -27,7 +27,7 @@ struct Rest {
 }
 
 /// With how many messages a partner is tried at most: there are more the longer it goes well.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 /// The partner that a message goes to.
 fn partner_of(message: &Message) -> Option<&Uuid> {
@@ -95,10 +95,19 @@ impl Resting {
     /// Up to so many of those that have rested enough, each with how many messages it is tried: from now on.
     pub(super) fn rested(&mut self, most: usize) -> Vec<(Uuid, usize)> {
         let now = Instant::now();
-        let over = |(partner, rest): (&Uuid, &mut Rest)| {
-            rest.until.take_if(|until| *until <= now).map(|_| (partner.clone(), rest.size))
+        let over = |(partner, rest): (&Uuid, &Rest)| {
+            rest.until.filter(|until| *until <= now).map(|until| (until, partner.clone()))
         };
-        self.partners.iter_mut().filter_map(over).take(most).collect()
+        let mut over: Vec<_> = self.partners.iter().filter_map(over).collect();
+        // Who has waited longest comes first.
+        over.sort_unstable();
+        over.truncate(most);
+        let tried = |(_, partner): (Instant, Uuid)| {
+            let rest = self.partners.get_mut(&partner)?;
+            rest.until = None;
+            Some((partner, rest.size))
+        };
+        over.into_iter().filter_map(tried).collect()
     }
 }
 

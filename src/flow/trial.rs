@@ -9,6 +9,7 @@ use super::{
     aloft::{Kept, Lane, packed},
     options::Options,
     pipeline::Pipeline,
+    resting::MOST,
 };
 use crate::{
     domain::Uuid,
@@ -23,7 +24,7 @@ pub(super) struct Tried {
 
 /// Whether the queue takes messages.
 pub(super) enum Outcome {
-    /// What the broker says of each, and whether these were all that waited.
+    /// What the broker says of each, and whether the rest is little enough, or the queue quick enough, to go as usual.
     Answered { kept: Vec<Kept>, results: Vec<Result<(), BrokerError>>, all: bool },
     /// It could not be tried: why.
     Untried(String),
@@ -54,7 +55,7 @@ async fn attempt(partner: Uuid, size: usize, options: Options, pipeline: Pipelin
     // What keeps its order goes one by one: should the broker refuse one, what follows it waits.
     let mut lanes = HashSet::new();
     pending.retain(|message| lanes.insert(Lane::of(message)));
-    let all = read < size && pending.len() == read;
+    let all = read < size || size == MOST;
     let (kept, batch) = packed(pending.into_iter());
     let results = if batch.is_empty() { Vec::new() } else { options.broker.publish_apart(batch).await };
     Outcome::Answered { kept, results, all }
