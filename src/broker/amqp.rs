@@ -16,7 +16,7 @@ use super::{
     away,
     consumer::AmqpDeliveries,
     flight::{Flight, Said, partner_of},
-    line::{Line, PATIENCE, Site, blocked, in_time, unanswered},
+    line::{Apart, Line, PATIENCE, Site, blocked, in_time, unanswered},
     topology::Topology,
 };
 use crate::{
@@ -85,7 +85,10 @@ impl Amqp {
     }
 
     /// Sends messages for one partner over a channel of their own.
-    async fn start_apart(&self, batch: Vec<Outgoing>) -> Result<(Arc<Connection>, Flight), BrokerError> {
+    async fn start_apart(
+        &self,
+        batch: Vec<Outgoing>,
+    ) -> Result<(Arc<Connection>, Apart, Flight), BrokerError> {
         if let Some(partner) = batch.first().and_then(partner_of) {
             self.speaking.ensure(partner).await?;
         }
@@ -100,7 +103,7 @@ impl Amqp {
             flight.board(place, outgoing);
         }
         flight.start(&channel, &self.site.topology);
-        Ok((connection, flight))
+        Ok((connection, channel, flight))
     }
 }
 
@@ -154,7 +157,7 @@ impl Broker for Amqp {
     async fn publish_apart(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
         let count = batch.len();
         match self.start_apart(batch).await {
-            Ok((connection, flight)) => {
+            Ok((connection, _open, flight)) => {
                 let said = flight.land(PATIENCE).await;
                 self.judge(&connection, said).await
             }
@@ -168,7 +171,8 @@ impl Broker for Amqp {
         }
         let connection = self.listening.with(|open| open.connection.clone()).await?;
         // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
-        match timeout(PATIENCE, AmqpDeliveries::of(&connection, &self.site.topology, &source)).await {
+        let channel = self.listening.apart(&connection).await?;
+        match timeout(PATIENCE, AmqpDeliveries::on(channel, &self.site.topology, &source)).await {
             Ok(Ok(deliveries)) => Ok(Box::new(deliveries)),
             Ok(Err(error)) => {
                 // That another daemon has the commands says nothing of the line.

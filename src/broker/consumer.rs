@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    Channel, Connection, Consumer,
+    Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
 };
 
-use super::{away, topology::Topology};
+use super::{away, line::Apart, topology::Topology};
 use crate::{
     domain::Traceparent,
     ports::{BrokerError, Deliveries, Incoming, Source},
@@ -26,7 +26,7 @@ const PARTNER_PREFETCH: u16 = 512;
 
 /// Deliveries of one queue.
 pub(super) struct AmqpDeliveries {
-    channel: Channel,
+    channel: Apart,
     consumer: Consumer,
 }
 
@@ -38,18 +38,13 @@ impl std::fmt::Debug for AmqpDeliveries {
 
 impl AmqpDeliveries {
     /// Those of a source, on a channel of their own.
-    pub(super) async fn of(
-        connection: &Connection,
-        topology: &Topology,
-        source: &Source,
-    ) -> lapin::Result<Self> {
+    pub(super) async fn on(channel: Apart, topology: &Topology, source: &Source) -> lapin::Result<Self> {
         let prefetch = match source {
             Source::Events | Source::Inbound => PREFETCH,
             // Together they hold no more than the one.
             Source::Shard(_) => (PREFETCH / topology.events_shards.max(1)).max(LEAST),
             Source::Commands | Source::Partner(_) => PARTNER_PREFETCH,
         };
-        let channel = connection.create_channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         // Commands have an order, and their queue, made for desks, no single active consumer: a second daemon is refused, and
         // asks again.

@@ -48,7 +48,6 @@ pub(super) struct Flight {
     said: Vec<Said>,
     boarded: Vec<(Seat, Outgoing)>,
     sent: Vec<(Seat, Publishing)>,
-    channel: Option<Channel>,
 }
 
 /// The partner that a message goes to.
@@ -63,7 +62,7 @@ impl Flight {
     /// A batch of so many.
     pub(super) fn of(count: usize) -> Self {
         let said = std::iter::repeat_with(|| Said::Nothing(None)).take(count).collect();
-        Self { said, boarded: Vec::with_capacity(count), sent: Vec::with_capacity(count), channel: None }
+        Self { said, boarded: Vec::with_capacity(count), sent: Vec::with_capacity(count) }
     }
 
     /// Takes a message up.
@@ -77,7 +76,8 @@ impl Flight {
         self.note(place, Said::Left(error));
     }
 
-    /// Sends what was taken up since the last time. The channel stays open until the flight has landed: one that closes hears no more.
+    /// Sends what was taken up since the last time. Until it has landed, the channel must stay open: one that closes hears
+    /// no more.
     pub(super) fn start(&mut self, channel: &Channel, topology: &Topology) {
         let (seats, batch): (Vec<Seat>, Vec<Outgoing>) =
             std::mem::take(&mut self.boarded).into_iter().unzip();
@@ -87,7 +87,6 @@ impl Flight {
                 Err(error) => self.leave(seat.place, error),
             }
         }
-        self.channel = Some(channel.clone());
     }
 
     /// Waits until the broker has said something of every message, or for so long.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Deref,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,7 @@ use lapin::{
     Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions, tcp::OwnedTLSConfig,
     uri::AMQPUri,
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
 use super::{away, topology::Topology};
 use crate::{domain::Uuid, ports::BrokerError};
@@ -38,6 +39,27 @@ pub(super) struct Site {
 pub(super) struct Line {
     site: Arc<Site>,
     open: Mutex<Option<Open>>,
+}
+
+/// A channel of its own. lapin leaves one open on which an answer is still waited for when it is let go of, and whatever was asked for
+/// is done all the same: a consumer that nobody has would keep a queue from all others. This one is closed.
+pub(super) struct Apart(Channel);
+
+impl Deref for Apart {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.0
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let channel = self.0.clone();
+            runtime.spawn(async move { timeout(PATIENCE, channel.close(200, "done".into())).await.is_ok() });
+        }
+    }
 }
 
 /// An open line.
@@ -118,12 +140,12 @@ impl Line {
     }
 
     /// A channel of its own, for what may not be answered: it would hold up whatever else is asked for on it.
-    pub(super) async fn apart(&self, connection: &Arc<Connection>) -> Result<Channel, BrokerError> {
+    pub(super) async fn apart(&self, connection: &Arc<Connection>) -> Result<Apart, BrokerError> {
         let channel = in_time("a channel", connection.create_channel()).await;
         if channel.is_err() && !connection.status().blocked() {
             self.give_up(connection).await;
         }
-        channel
+        channel.map(Apart)
     }
 
     /// Makes sure of a partner's queue, unless it is known to be there.

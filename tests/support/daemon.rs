@@ -62,6 +62,10 @@ impl TestDaemon {
         habits: Habits,
         settings: impl FnOnce(&mut Config),
     ) -> Self {
+        // What the daemons of a test log, for whoever looks for why it fails.
+        if let Ok(filter) = std::env::var("CROSSDESK_TEST_LOG") {
+            let _set_already = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init();
+        }
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         name.clone_into(&mut config.desk.name);
