@@ -13,10 +13,11 @@ use lapin::{
 use tokio::time::timeout;
 
 use super::{
+    apart::{Apart, answered},
     away,
     consumer::AmqpDeliveries,
     flight::{Flight, Said, partner_of},
-    line::{Apart, Line, PATIENCE, Site, blocked, in_time, unanswered},
+    line::{Line, PATIENCE, Site, blocked, in_time, unanswered},
     topology::Topology,
 };
 use crate::{
@@ -79,7 +80,7 @@ impl Amqp {
         self.speaking.give_up(&connection).await;
         tokio::spawn(async move {
             // What else is on its way over it may still arrive.
-            tokio::time::sleep(3 * PATIENCE).await;
+            tokio::time::sleep(4 * PATIENCE).await;
             timeout(PATIENCE, connection.close(200, "given up".into())).await.is_ok()
         });
     }
@@ -172,16 +173,17 @@ impl Broker for Amqp {
         let connection = self.listening.with(|open| open.connection.clone()).await?;
         // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
         let channel = self.listening.apart(&connection).await?;
-        match timeout(PATIENCE, AmqpDeliveries::on(channel, &self.site.topology, &source)).await {
-            Ok(Ok(deliveries)) => Ok(Box::new(deliveries)),
-            Ok(Err(error)) => {
+        let (site, wanted) = (self.site.clone(), source.clone());
+        match answered(async move { AmqpDeliveries::on(channel, &site.topology, &wanted).await }).await {
+            Some(Ok(deliveries)) => Ok(Box::new(deliveries)),
+            Some(Err(error)) => {
                 // That another daemon has the commands says nothing of the line.
                 if source != Source::Commands {
                     self.listening.give_up(&connection).await;
                 }
                 Err(away(error))
             }
-            Err(_) => Err(match &source {
+            None => Err(match &source {
                 Source::Partner(partner) => self.listening.silent(partner),
                 _ => unanswered(&format!("a consumer of the queue {}", self.site.topology.queue_of(&source))),
             }),
@@ -200,7 +202,10 @@ impl Broker for Amqp {
         // A channel of its own: a queue that is not empty is refused, and that closes the channel.
         let channel = self.listening.apart(&connection).await?;
         let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
-        in_time("the end of a queue", channel.queue_delete(queue.into(), options)).await.map(drop)
+        match answered(async move { channel.queue_delete(queue.into(), options).await }).await {
+            Some(answer) => answer.map(drop).map_err(away),
+            None => Err(unanswered("the end of a queue")),
+        }
     }
 
     async fn flush(&self) {

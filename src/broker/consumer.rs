@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{away, line::Apart, topology::Topology};
+use super::{apart::Apart, away, topology::Topology};
 use crate::{
     domain::Traceparent,
     ports::{BrokerError, Deliveries, Incoming, Source},

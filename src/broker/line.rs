@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::Deref,
     sync::Arc,
     time::Duration,
 };
@@ -12,9 +11,13 @@ use lapin::{
     Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions, tcp::OwnedTLSConfig,
     uri::AMQPUri,
 };
-use tokio::{runtime::Handle, sync::Mutex, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
-use super::{away, topology::Topology};
+use super::{
+    apart::{Apart, answered},
+    away,
+    topology::Topology,
+};
 use crate::{domain::Uuid, ports::BrokerError};
 
 /// How long anything on the broker may take before it counts as away.
@@ -39,27 +42,6 @@ pub(super) struct Site {
 pub(super) struct Line {
     site: Arc<Site>,
     open: Mutex<Option<Open>>,
-}
-
-/// A channel of its own. lapin leaves one open on which an answer is still waited for when it is let go of, and whatever was asked for
-/// is done all the same: a consumer that nobody has would keep a queue from all others. This one is closed.
-pub(super) struct Apart(Channel);
-
-impl Deref for Apart {
-    type Target = Channel;
-
-    fn deref(&self) -> &Channel {
-        &self.0
-    }
-}
-
-impl Drop for Apart {
-    fn drop(&mut self) {
-        if let Ok(runtime) = Handle::try_current() {
-            let channel = self.0.clone();
-            runtime.spawn(async move { timeout(PATIENCE, channel.close(200, "done".into())).await.is_ok() });
-        }
-    }
 }
 
 /// An open line.
@@ -145,7 +127,7 @@ impl Line {
         if channel.is_err() && !connection.status().blocked() {
             self.give_up(connection).await;
         }
-        channel.map(Apart)
+        channel.map(Apart::new)
     }
 
     /// Makes sure of a partner's queue, unless it is known to be there.
@@ -161,23 +143,40 @@ impl Line {
         connection: &Arc<Connection>,
         partners: HashSet<Uuid>,
     ) -> HashMap<Uuid, BrokerError> {
+        let late = |partner: &Uuid| {
+            let queue = self.site.topology.partner_queue(partner);
+            (partner.clone(), BrokerError::Refused(format!("the queue {queue} was not asked in time")))
+        };
+        let mut failed: HashMap<Uuid, BrokerError> = partners.iter().map(late).collect();
         let ensuring = partners.into_iter().map(|partner| async move {
-            let failed = self.ensure_on(connection, &partner).await.err();
-            failed.map(|error| (partner, error))
+            let ensured = self.ensure_on(connection, &partner).await;
+            (partner, ensured)
         });
-        stream::iter(ensuring).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+        let mut ensuring = stream::iter(ensuring).buffer_unordered(AT_ONCE);
+        let all = async {
+            while let Some((partner, ensured)) = ensuring.next().await {
+                match ensured {
+                    Ok(()) => drop(failed.remove(&partner)),
+                    Err(error) => drop(failed.insert(partner, error)),
+                }
+            }
+        };
+        // Others wait for these: of very many that do not answer, the last are left for another time.
+        let _some_are_late = timeout(2 * PATIENCE, all).await;
+        failed
     }
 
     async fn ensure_on(&self, connection: &Arc<Connection>, partner: &Uuid) -> Result<(), BrokerError> {
         let channel = self.apart(connection).await?;
-        match timeout(PATIENCE, self.site.topology.declare_partner(&channel, partner)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if connection.status().connected() => {
+        let (site, queue) = (self.site.clone(), partner.clone());
+        match answered(async move { site.topology.declare_partner(&channel, &queue).await }).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) if connection.status().connected() => {
                 return Err(BrokerError::Refused(error.to_string()));
             }
-            Ok(Err(error)) => return Err(away(error)),
-            Err(_) if connection.status().blocked() => return Err(blocked()),
-            Err(_) => return Err(self.silent(partner)),
+            Some(Err(error)) => return Err(away(error)),
+            None if connection.status().blocked() => return Err(blocked()),
+            None => return Err(self.silent(partner)),
         }
         if let Some(open) =
             self.open.lock().await.as_mut().filter(|open| Arc::ptr_eq(&open.connection, connection))

@@ -1,6 +1,7 @@
 //! The [`Broker`] on RabbitMQ, and embedded in this process.
 
 mod amqp;
+mod apart;
 mod consumer;
 mod embedded;
 mod flight;
