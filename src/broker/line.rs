@@ -143,11 +143,7 @@ impl Line {
         connection: &Arc<Connection>,
         partners: HashSet<Uuid>,
     ) -> HashMap<Uuid, BrokerError> {
-        let late = |partner: &Uuid| {
-            let queue = self.site.topology.partner_queue(partner);
-            (partner.clone(), BrokerError::Refused(format!("the queue {queue} was not asked in time")))
-        };
-        let mut failed: HashMap<Uuid, BrokerError> = partners.iter().map(late).collect();
+        let (mut late, mut failed) = (partners.clone(), HashMap::new());
         let ensuring = partners.into_iter().map(|partner| async move {
             let ensured = self.ensure_on(connection, &partner).await;
             (partner, ensured)
@@ -155,14 +151,21 @@ impl Line {
         let mut ensuring = stream::iter(ensuring).buffer_unordered(AT_ONCE);
         let all = async {
             while let Some((partner, ensured)) = ensuring.next().await {
-                match ensured {
-                    Ok(()) => drop(failed.remove(&partner)),
-                    Err(error) => drop(failed.insert(partner, error)),
+                late.remove(&partner);
+                if let Err(error) = ensured {
+                    failed.insert(partner, error);
                 }
             }
         };
         // Others wait for these: of very many that do not answer, the last are left for another time.
         let _some_are_late = timeout(2 * PATIENCE, all).await;
+        let away = failed.values().find(|error| matches!(error, BrokerError::Away(_))).cloned();
+        let why = |partner: &Uuid| match &away {
+            Some(away) => away.clone(),
+            None if connection.status().blocked() => blocked(),
+            None => self.silent(partner),
+        };
+        failed.extend(late.into_iter().map(|partner| (partner.clone(), why(&partner))));
         failed
     }
 

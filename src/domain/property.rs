@@ -164,7 +164,7 @@ pub enum Property {
 /// Some tags.
 pub type TagSet = BTreeSet<Word>;
 
-/// The tags of a ticket. The same set stands in many places at once, as a [`Shared`] value does.
+/// The tags of a ticket. The same set stands in many places at once, as a [`Shared`](super::Shared) value does.
 pub type Tags = Arc<TagSet>;
 
 /// Something for each part of a ticket. A ticket has a dozen parts, which are looked through and copied with every event: a sorted
