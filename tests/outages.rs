@@ -225,3 +225,27 @@ async fn what_waits_for_a_bridge_whose_queue_falls_silent_comes_when_it_answers_
     assert_eq!(once, ["one", "two", "three", "four"], "{heard:?}");
     three.process.kill();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_short_of_memory_is_away_and_no_partner_is_to_blame() {
+    let three = Box::pin(Three::start(1)).await;
+    three.rabbit.alarm(true).await;
+    for (ticket, words) in [(&three.lens_tickets[0], "for Lens"), (&three.apex_ticket, "for Apex")] {
+        let event = three.acme.desk(|d| d.comment(ticket, "Smith", words, true));
+        three.acme.driver.tell(&event).await.unwrap();
+    }
+    let said = until("it is not ready, and says why", async || {
+        let (status, body) = ready(&three.acme).await;
+        (status == 503).then(|| body.to_string())
+    })
+    .await;
+    assert!(said.contains("short of memory"), "{said}");
+    three.rabbit.alarm(false).await;
+    until("both have all", async || {
+        let (at_lens, at_apex) = (comments(&three.lens), comments(&three.apex));
+        (at_lens[1..] == ["for Lens"] && at_apex[1..] == ["for Apex"]).then_some(())
+    })
+    .await;
+    until("it is ready again", async || (ready(&three.acme).await.0 == 200).then_some(())).await;
+    three.process.kill();
+}

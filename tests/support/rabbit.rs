@@ -102,6 +102,16 @@ impl RabbitMq {
         self.eval(&format!("ok = sys:{act}(binary_to_atom(<<\"%2F_{queue}\">>)).")).await;
     }
 
+    /// Has the node be short of memory, as far as it believes, or be well again.
+    pub(crate) async fn alarm(&self, on: bool) {
+        let act = if on {
+            "set_alarm({{resource_limit, memory, node()}, []})"
+        } else {
+            "clear_alarm({resource_limit, memory, node()})"
+        };
+        self.eval(&format!("ok = rabbit_alarm:{act}.")).await;
+    }
+
     /// Has the node write down which queues it has: one that was made in the last seconds may be without a leader for ever when it
     /// is killed (3.10).
     pub(crate) async fn settle(&self) {
