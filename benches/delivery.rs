@@ -54,8 +54,8 @@ use support::servers::running_rabbit;
 async fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let (count, rounds) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(3));
-    let (rabbit, _running) = running_rabbit().await;
-    let rig = Rig::new(&rabbit.url, "classic").await;
+    let (rabbit, running) = running_rabbit().await;
+    let rig = Rig::new(&rabbit.url, running.pid, "classic").await;
     let answered = Arc::new(AtomicUsize::new(0));
     let counting = answered.clone();
     let partner = Router::new().fallback(move |_body: axum::body::Bytes| {

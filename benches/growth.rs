@@ -203,8 +203,8 @@ async fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let at = |place: usize, usual: usize| numbers.get(place).copied().unwrap_or(usual);
     let (count, rounds, tickets, agreements) = (at(0, 10_000), at(1, 2), at(2, 100_000), at(3, 100));
-    let (rabbit, _running) = running_rabbit().await;
-    let rig = Rig::new(&rabbit.url, "classic").await;
+    let (rabbit, running) = running_rabbit().await;
+    let rig = Rig::new(&rabbit.url, running.pid, "classic").await;
     let folder = tempfile::tempdir().unwrap();
     let mut sizes = vec![(BUSY, 4)];
     sizes.extend([100_000, 1_000_000].into_iter().filter(|size| *size <= tickets).map(|size| (size, 4)));

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Events at a steady rate; the lags of the messages that came of them, in milliseconds.
 pub(crate) async fn measure(rate: u64, seconds: u64) -> Vec<f64> {
     let count = usize::try_from(rate * seconds).unwrap();
-    let (rabbit, _running) = running_rabbit().await;
-    let rig = Rig::new(&rabbit.url, "classic").await;
+    let (rabbit, running) = running_rabbit().await;
+    let rig = Rig::new(&rabbit.url, running.pid, "classic").await;
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("bench.db").display());
     let daemon = Daemon::new(folder.path(), "latency", &store, &rabbit.url, "classic");

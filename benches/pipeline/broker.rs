@@ -8,7 +8,10 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use crate::events::{PARTNERS, agreement};
+use crate::{
+    daemon::Usage,
+    events::{PARTNERS, agreement},
+};
 
 /// The queue of the bare loops.
 pub(crate) const BARE: &str = "bench.events";
@@ -18,12 +21,13 @@ pub(crate) const BARE_EXCHANGE: &str = "bench.partners";
 /// A broker, and the queues of all contenders.
 pub(crate) struct Rig {
     pub(crate) url: String,
+    pid: u32,
     channel: Channel,
     connection: Connection,
 }
 
 impl Rig {
-    pub(crate) async fn new(url: &str, queue_type: &str) -> Self {
+    pub(crate) async fn new(url: &str, pid: u32, queue_type: &str) -> Self {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
@@ -54,7 +58,12 @@ impl Rig {
                 .await
                 .unwrap();
         }
-        Self { url: url.to_owned(), channel, connection }
+        Self { url: url.to_owned(), pid, channel, connection }
+    }
+
+    /// What the broker has used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.pid)
     }
 
     /// Fills a queue.

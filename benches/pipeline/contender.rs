@@ -25,6 +25,7 @@ const PREFETCH: u16 = 4000;
 pub(crate) async fn measure(rig: &Rig, name: &str, first: usize, count: usize) -> Measured {
     rig.purge(&bare_queues()).await;
     rig.preload(BARE, (first..first + count).map(|number| events::changed(number, ""))).await;
+    let before = rig.usage();
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new(program).args(["as", name, &rig.url, &count.to_string()]).spawn().unwrap();
     let rate = if name == "consume" {
@@ -32,10 +33,10 @@ pub(crate) async fn measure(rig: &Rig, name: &str, first: usize, count: usize) -
     } else {
         rig.rate_until(&bare_queues(), count).await
     };
-    let usage = Usage::of(child.id());
+    let (usage, after) = (Usage::of(child.id()), rig.usage());
     end(&mut child);
     rig.purge(&[BARE.to_owned()]).await;
-    usage.measured(rate, count)
+    usage.measured(rate, count, &before, &after)
 }
 
 /// The loop itself.

@@ -55,12 +55,13 @@ impl Crew {
         rig.purge(&queues).await;
         let changed = |number| (events::ticket_of(number), events::changed(number, ""));
         self.preload(rig, first..first + count, changed).await;
+        let before = rig.usage();
         let mut children: Vec<_> = self.members.iter().map(Daemon::start).collect();
         let rate = rig.rate_until(&queues, count).await;
         let used = children.iter().map(|child| Usage::of(child.id()));
-        let all = used.reduce(Usage::and).unwrap();
+        let (all, after) = (used.reduce(Usage::and).unwrap(), rig.usage());
         children.iter_mut().for_each(end);
         rig.purge(&queues).await;
-        all.measured(rate, count)
+        all.measured(rate, count, &before, &after)
     }
 }

@@ -37,8 +37,10 @@ impl Usage {
         Self { cpu: self.cpu + other.cpu, peak: self.peak.max(other.peak) }
     }
 
-    pub(crate) fn measured(&self, rate: f64, count: usize) -> Measured {
-        Measured { rate, cpu: self.cpu * 100_000.0 / count as f64, peak: self.peak }
+    /// What was measured, the broker having used so much before and so much after.
+    pub(crate) fn measured(&self, rate: f64, count: usize, before: &Self, after: &Self) -> Measured {
+        let each = |seconds: f64| seconds * 100_000.0 / count as f64;
+        Measured { rate, cpu: each(self.cpu), peak: self.peak, broker: each(after.cpu - before.cpu) }
     }
 }
 
@@ -165,12 +167,13 @@ impl Daemon {
     pub(crate) async fn measure(&self, rig: &Rig, first: usize, count: usize) -> Measured {
         rig.purge(&self.queues()).await;
         rig.preload(&self.events, (first..first + count).map(|number| events::changed(number, ""))).await;
+        let before = rig.usage();
         let mut child = self.start();
         let rate = rig.rate_until(&self.queues(), count).await;
-        let usage = Usage::of(child.id());
+        let (usage, after) = (Usage::of(child.id()), rig.usage());
         end(&mut child);
         rig.purge(&self.queues()).await;
-        usage.measured(rate, count)
+        usage.measured(rate, count, &before, &after)
     }
 
     /// What most desks emit: of twenty events one on a shared ticket. The rate of all of them.
@@ -179,22 +182,24 @@ impl Daemon {
         let event =
             |number: usize| events::changed(number, if number.is_multiple_of(20) { "" } else { "other-" });
         rig.preload(&self.events, (first..first + count).map(event)).await;
+        let before = rig.usage();
         let mut child = self.start();
         let rate = rig.rate_until_empty(&self.events, count).await;
-        let usage = Usage::of(child.id());
+        let (usage, after) = (Usage::of(child.id()), rig.usage());
         end(&mut child);
         rig.purge(&self.queues()).await;
-        usage.measured(rate, count)
+        usage.measured(rate, count, &before, &after)
     }
 
     /// Events on tickets that nobody shares.
     pub(crate) async fn measure_unshared(&self, rig: &Rig, first: usize, count: usize) -> Measured {
         rig.preload(&self.events, (first..first + count).map(|number| events::changed(number, "other-")))
             .await;
+        let before = rig.usage();
         let mut child = self.start();
         let rate = rig.rate_until_empty(&self.events, count).await;
-        let usage = Usage::of(child.id());
+        let (usage, after) = (Usage::of(child.id()), rig.usage());
         end(&mut child);
-        usage.measured(rate, count)
+        usage.measured(rate, count, &before, &after)
     }
 }

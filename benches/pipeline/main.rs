@@ -69,9 +69,9 @@ fn main() {
 
 async fn measure(count: usize, rounds: usize, queue_type: &'static str, wanted: &dyn Fn(&str) -> bool) {
     let (rabbit, postgres) = (RabbitMq::new(), Postgres::new());
-    let _rabbit = rabbit.start();
+    let broker = rabbit.start();
     let _postgres = postgres.start();
-    let rig = Rig::new(&rabbit.url, queue_type).await;
+    let rig = Rig::new(&rabbit.url, broker.pid, queue_type).await;
     let folder = tempfile::tempdir().unwrap();
     let database = support::servers::new_database(&postgres.url, "bench").await;
     let sqlite = format!("sqlite:{}", folder.path().join("bench.db").display());
@@ -129,8 +129,8 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, 
         "{count} events, {rounds} rounds, {queue_type} event queue; medians, and the ratio of each round to its floor"
     );
     println!(
-        "{:<10} {:>9} {:>22} {:>14} {:>10}",
-        "", "events/s", "ratio (least–most)", "CPU s/100,000", "peak MiB"
+        "{:<10} {:>9} {:>22} {:>14} {:>10} {:>14}",
+        "", "events/s", "ratio (least–most)", "CPU s/100,000", "peak MiB", "RabbitMQ CPU s"
     );
     for name in NAMES {
         let base = if matches!(name, "consume" | "unshared" | "mixed") { "consume" } else { "floor" };
@@ -139,13 +139,14 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>, count: usize, rounds: usize, 
         let base = results.get(base).unwrap_or(runs);
         let ratios = median(runs.iter().zip(base).map(|(run, floor)| run.rate / floor.rate));
         println!(
-            "{name:<10} {:>9.0} {:>8.2} ({:.2}–{:.2}) {:>14.1} {:>10.0}",
+            "{name:<10} {:>9.0} {:>8.2} ({:.2}–{:.2}) {:>14.1} {:>10.0} {:>14.1}",
             median(runs.iter().map(|run| run.rate)).0,
             ratios.0,
             ratios.1,
             ratios.2,
             median(runs.iter().map(|run| run.cpu)).0,
             median(runs.iter().map(|run| run.peak)).0,
+            median(runs.iter().map(|run| run.broker)).0,
         );
     }
 }

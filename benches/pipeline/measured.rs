@@ -9,6 +9,8 @@ pub(crate) struct Measured {
     pub(crate) cpu: f64,
     /// Peak memory, MiB.
     pub(crate) peak: f64,
+    /// CPU seconds of RabbitMQ for 100,000 events.
+    pub(crate) broker: f64,
 }
 
 /// The median, the least and the most.

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod apply;
+mod checkpoint;
 mod comment;
 mod error;
 mod link;

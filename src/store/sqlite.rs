@@ -19,6 +19,7 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 use super::{
+    checkpoint::Checkpoint,
     error,
     link::{Cell, Link, Row, Statement},
     migrations::{Dialect, migrator},
@@ -34,6 +35,7 @@ pub(super) struct Sqlite {
     pools: OnceLock<(SqlitePool, SqlitePool)>,
     /// The last place that was given away; nobody else gives any.
     place: OnceCell<AtomicI64>,
+    checkpoint: Checkpoint,
 }
 
 impl Sqlite {
@@ -51,7 +53,12 @@ impl Sqlite {
             .statement_cache_capacity(100)
             // Nobody waits for the reader of an answer before it is whole.
             .row_buffer_size(2048);
-        Ok(Self { options, pools: OnceLock::new(), place: OnceCell::new() })
+        Ok(Self {
+            options,
+            pools: OnceLock::new(),
+            place: OnceCell::new(),
+            checkpoint: Checkpoint::default(),
+        })
     }
 
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
@@ -110,6 +117,8 @@ impl Link for Sqlite {
             return Err(StoreError::Conflict);
         }
         transaction.commit().await.map_err(error::sort)?;
+        let written = results.iter().map(|(_, touched)| touched).sum();
+        self.checkpoint.wrote(written, &self.pools().1);
         Ok(results.into_iter().map(|(rows, _)| rows).collect())
     }
 }

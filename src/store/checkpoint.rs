@@ -1,0 +1,99 @@
+//! SQLite's write-ahead log is copied into the file beside the writer, who would else stand still for it every few seconds.
+//!
+//! The writer does the rest itself when the log is as long as `wal_autocheckpoint` says, for it alone can begin the log anew; there is
+//! little to do by then.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+
+/// After how many rows the log is looked at.
+const LOOK: u64 = 1_000;
+/// How many of its pages must wait for it to be copied. One that is written often is copied once.
+const PAGES: i64 = 2_000;
+
+/// Looks after the write-ahead log.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    /// Rows written since it was last looked at.
+    written: AtomicU64,
+    /// Held while it is copied.
+    copying: Arc<Mutex<()>>,
+}
+
+impl Checkpoint {
+    /// Rows were written; another connection copies the log when there is enough of it.
+    pub(super) fn wrote(&self, rows: u64, others: &SqlitePool) {
+        if self.written.fetch_add(rows, Ordering::Relaxed) + rows < LOOK {
+            return;
+        }
+        let Ok(copying) = self.copying.clone().try_lock_owned() else { return };
+        self.written.store(0, Ordering::Relaxed);
+        let others = others.clone();
+        tokio::spawn(async move {
+            let _alone = copying;
+            if let Err(error) = copy(&others).await {
+                tracing::debug!(%error, "the write-ahead log was not copied beside the writer, who does it itself later");
+            }
+        });
+    }
+}
+
+async fn copy(others: &SqlitePool) -> sqlx::Result<()> {
+    let mut connection = others.acquire().await?;
+    if waiting(&mut connection, "pragma wal_checkpoint(noop)").await? >= PAGES {
+        waiting(&mut connection, "pragma wal_checkpoint(passive)").await?;
+    }
+    Ok(())
+}
+
+/// How many pages of the log are not copied yet.
+async fn waiting(connection: &mut SqliteConnection, checkpoint: &'static str) -> sqlx::Result<i64> {
+    let row = sqlx::query(checkpoint).fetch_one(connection).await?;
+    let (pages, copied): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    Ok(pages - copied)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::{
+        link::{Cell, Link, Statement},
+        sqlite::Sqlite,
+    };
+
+    #[tokio::test]
+    async fn the_log_is_copied_before_the_writer_would_have_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("crossdesk.db").display());
+        let sqlite = Sqlite::new(&url).unwrap();
+        let table = Statement::new("create table leaf (text text not null)", Vec::new());
+        sqlite.transact(vec![table]).await.unwrap();
+        for _ in 0..2 {
+            // A row fills a page.
+            let leaves = (0..PAGES).map(|_| {
+                let text = Cell::Text("x".repeat(3_500));
+                Statement::new("insert into leaf (text) values ($1)", vec![text])
+            });
+            sqlite.transact(leaves.collect()).await.unwrap();
+        }
+        let copied = async || {
+            let log = Statement::new("pragma wal_checkpoint(noop)", Vec::new());
+            let rows = sqlite.query(log).await.unwrap();
+            matches!(rows[0][..], [_, Cell::Int(pages), Cell::Int(copied)] if pages < 10_000 && copied >= PAGES)
+        };
+        tokio::time::timeout(Duration::from_secs(30), async {
+            while !copied().await {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the log is copied");
+    }
+}
