@@ -23,8 +23,8 @@ mod company; // several daemons on one broker and one database
 mod configuration; // files, variables, secrets, samples
 mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
-mod deploying;
-mod documents; // OpenAPI against what is answered // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager
+mod deploying; // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager
+mod documents; // OpenAPI against what is answered
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field
 mod fields; // custom fields: rules, and what fits later
@@ -41,6 +41,7 @@ mod limits; // too much, too often, too slow, for too long
 mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
+mod queues; // queues of the broker that do not answer, or are full
 mod reconciling; // drift between two sides: found, told, repaired
 mod remembering; // comments and events that come again, messages that no index has
 mod replaying; // recorded events under a changed mapping

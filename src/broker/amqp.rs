@@ -13,11 +13,11 @@ use lapin::{
 use tokio::time::timeout;
 
 use super::{
-    apart::{Apart, answered},
+    apart::Apart,
     away,
     consumer::AmqpDeliveries,
     flight::{Flight, Said, partner_of},
-    line::{Line, PATIENCE, Site, blocked, in_time, unanswered},
+    line::{Connected, Line, PATIENCE, Site, blocked, in_time, unanswered},
     topology::Topology,
 };
 use crate::{
@@ -57,13 +57,13 @@ impl Amqp {
             && (any(|said| matches!(said, Said::Taken)) || self.listening.answers().await.is_ok());
         for said in &said {
             // It may have lost its queue, which is then declared again.
-            if let Said::Failed(Some(partner), _) | Said::Nothing(Some(partner)) = said {
+            if let Said::Lost(Some(partner), _) | Said::Nothing(Some(partner)) = said {
                 self.speaking.forget(partner).await;
             }
         }
         let judged = |said| match said {
             Said::Taken => Ok(()),
-            Said::Failed(_, error) | Said::Left(error) => Err(error),
+            Said::Lost(_, error) | Said::Refused(error) => Err(error),
             Said::Nothing(Some(partner)) if answers => Err(self.speaking.silent(&partner)),
             Said::Nothing(_) => Err(unanswered("its word on a message")),
         };
@@ -72,7 +72,7 @@ impl Amqp {
 
     /// Has messages published over a new connection. RabbitMQ reads no more of one with much for a queue that does not answer; and
     /// where a queue of the daemon's own is gone, all are declared again.
-    async fn speak_anew(&self, connection: Arc<Connection>) {
+    async fn speak_anew(&self, connection: Arc<Connected>) {
         // That RabbitMQ hears nobody who publishes, for want of memory or room, a new connection would not change.
         if connection.status().blocked() {
             return;
@@ -89,7 +89,7 @@ impl Amqp {
     async fn start_apart(
         &self,
         batch: Vec<Outgoing>,
-    ) -> Result<(Arc<Connection>, Apart, Flight), BrokerError> {
+    ) -> Result<(Arc<Connected>, Apart, Flight), BrokerError> {
         if let Some(partner) = batch.first().and_then(partner_of) {
             self.speaking.ensure(partner).await?;
         }
@@ -174,7 +174,8 @@ impl Broker for Amqp {
         // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
         let channel = self.listening.apart(&connection).await?;
         let (site, wanted) = (self.site.clone(), source.clone());
-        match answered(async move { AmqpDeliveries::on(channel, &site.topology, &wanted).await }).await {
+        let request = async move { AmqpDeliveries::on(channel, &site.topology, &wanted).await };
+        match connection.asking.of(&self.site.topology.queue_of(&source), request).await {
             Some(Ok(deliveries)) => Ok(Box::new(deliveries)),
             Some(Err(error)) => {
                 // That another daemon has the commands says nothing of the line.
@@ -202,7 +203,9 @@ impl Broker for Amqp {
         // A channel of its own: a queue that is not empty is refused, and that closes the channel.
         let channel = self.listening.apart(&connection).await?;
         let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
-        match answered(async move { channel.queue_delete(queue.into(), options).await }).await {
+        let (asking, name) = (&connection.asking, queue.clone());
+        let request = async move { channel.queue_delete(queue.into(), options).await };
+        match asking.of(&name, request).await {
             Some(answer) => answer.map(drop).map_err(away),
             None => Err(unanswered("the end of a queue")),
         }

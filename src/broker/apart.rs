@@ -1,21 +1,54 @@
 //! A channel for what RabbitMQ may not answer.
 
-use std::ops::Deref;
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, PoisonError},
+};
 
 use lapin::Channel;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::Mutex,
+    time::{error::Elapsed, timeout},
+};
 
 use super::line::PATIENCE;
 
-/// What comes of a request, if it does in time. What comes later is let go of then, and what it was asked over closed: a channel that is
-/// closed from both sides at once would cost its connection.
-pub(super) async fn answered<T: Send + 'static>(
-    request: impl Future<Output = lapin::Result<T>> + Send + 'static,
-) -> Option<lapin::Result<T>> {
-    match timeout(PATIENCE, tokio::spawn(request)).await {
-        Ok(Ok(answer)) => Some(answer),
-        Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Ok(Err(_)) | Err(_) => None,
+/// What queues are asked for: one thing at a time of each. RabbitMQ never answers for one that has no leader, and each
+/// request keeps a channel, of which a connection has 2,047.
+#[derive(Default)]
+pub(super) struct Asking(std::sync::Mutex<HashMap<String, Arc<Mutex<()>>>>);
+
+impl Asking {
+    /// What comes of a request, if it does in time. What comes later is let go of then, and what it was asked over closed: a channel that
+    /// is closed from both sides at once would cost its connection.
+    pub(super) async fn of<T: Send + 'static>(
+        &self,
+        queue: &str,
+        request: impl Future<Output = lapin::Result<T>> + Send + 'static,
+    ) -> Option<lapin::Result<T>> {
+        let turn = self.turn(queue);
+        let asked = async move {
+            let turn = turn.lock_owned().await;
+            let request = tokio::spawn(async move {
+                let _until_answered = turn;
+                request.await
+            });
+            request.await
+        };
+        match timeout(PATIENCE, asked).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Ok(Err(_)) | Err(Elapsed { .. }) => None,
+        }
+    }
+
+    fn turn(&self, queue: &str) -> Arc<Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody has are let go of.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(queue.to_owned()).or_default().clone()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::Channel;
 
 use super::{
-    publish::{self, Publishing},
+    publish::{self, Answer, Publishing},
     topology::Topology,
 };
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
 pub(super) enum Said {
     /// The broker has it.
     Taken,
-    /// The broker has it not; to which partner it goes, if to one.
-    Failed(Option<Uuid>, BrokerError),
-    /// It was not sent.
-    Left(BrokerError),
+    /// The broker has it not, for want of a connection or of a queue; to which partner it goes, if to one.
+    Lost(Option<Uuid>, BrokerError),
+    /// It was not sent, or its queue is full: nothing is amiss with the connection.
+    Refused(BrokerError),
     /// The broker has said nothing of it in time; to which partner it goes, if to one.
     Nothing(Option<Uuid>),
 }
@@ -29,9 +29,9 @@ impl Said {
     /// Whether the connection, or a queue of the daemon's own, is to blame.
     pub(super) fn is_lost(&self) -> bool {
         match self {
-            Self::Nothing(_) | Self::Failed(None, _) => true,
-            Self::Failed(Some(_), error) => matches!(error, BrokerError::Away(_)),
-            Self::Taken | Self::Left(_) => false,
+            Self::Nothing(_) | Self::Lost(None, _) => true,
+            Self::Lost(Some(_), error) => matches!(error, BrokerError::Away(_)),
+            Self::Taken | Self::Refused(_) => false,
         }
     }
 }
@@ -73,7 +73,7 @@ impl Flight {
 
     /// Leaves a message behind.
     pub(super) fn leave(&mut self, place: usize, error: BrokerError) {
-        self.note(place, Said::Left(error));
+        self.note(place, Said::Refused(error));
     }
 
     /// Sends what was taken up since the last time. Until it has landed, the channel must stay open: one that closes hears
@@ -94,8 +94,9 @@ impl Flight {
         let (seats, batch): (Vec<Seat>, Vec<Publishing>) = std::mem::take(&mut self.sent).into_iter().unzip();
         for (seat, answer) in seats.into_iter().zip(publish::settle(batch, patience).await) {
             let said = match answer {
-                Some(Ok(())) => Said::Taken,
-                Some(Err(error)) => Said::Failed(seat.partner, error),
+                Some(Answer::Taken) => Said::Taken,
+                Some(Answer::Full) => Said::Refused(BrokerError::Refused("it said no".to_owned())),
+                Some(Answer::Lost(error)) => Said::Lost(seat.partner, error),
                 None => Said::Nothing(seat.partner),
             };
             self.note(seat.place, said);

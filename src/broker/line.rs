@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Deref,
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +15,7 @@ use lapin::{
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    apart::{Apart, answered},
+    apart::{Apart, Asking},
     away,
     topology::Topology,
 };
@@ -44,9 +45,15 @@ pub(super) struct Line {
     open: Mutex<Option<Open>>,
 }
 
+/// A connection, and what queues are asked for over it.
+pub(super) struct Connected {
+    connection: Connection,
+    pub(super) asking: Asking,
+}
+
 /// An open line.
 pub(super) struct Open {
-    pub(super) connection: Arc<Connection>,
+    pub(super) connection: Arc<Connected>,
     pub(super) channel: Channel,
     /// Partner queues that are known to be there.
     pub(super) partners: HashSet<Uuid>,
@@ -75,7 +82,16 @@ impl Site {
         let channel = connection.create_channel().await?;
         self.topology.declare(&channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Open { connection: Arc::new(connection), channel, partners: HashSet::new() })
+        let connection = Arc::new(Connected { connection, asking: Asking::default() });
+        Ok(Open { connection, channel, partners: HashSet::new() })
+    }
+}
+
+impl Deref for Connected {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
     }
 }
 
@@ -102,7 +118,7 @@ impl Line {
 
     /// Has the line opened anew by whoever needs it next, unless that has happened: then everything is declared again, for a queue
     /// may have been deleted.
-    pub(super) async fn give_up(&self, connection: &Arc<Connection>) {
+    pub(super) async fn give_up(&self, connection: &Arc<Connected>) {
         self.open.lock().await.take_if(|open| Arc::ptr_eq(&open.connection, connection));
     }
 
@@ -122,7 +138,7 @@ impl Line {
     }
 
     /// A channel of its own, for what may not be answered: it would hold up whatever else is asked for on it.
-    pub(super) async fn apart(&self, connection: &Arc<Connection>) -> Result<Apart, BrokerError> {
+    pub(super) async fn apart(&self, connection: &Arc<Connected>) -> Result<Apart, BrokerError> {
         let channel = in_time("a channel", connection.create_channel()).await;
         if channel.is_err() && !connection.status().blocked() {
             self.give_up(connection).await;
@@ -140,7 +156,7 @@ impl Line {
     /// Makes sure of the queues of partners, some at once; returns why one is not to be had.
     pub(super) async fn ensure_all(
         &self,
-        connection: &Arc<Connection>,
+        connection: &Arc<Connected>,
         partners: HashSet<Uuid>,
     ) -> HashMap<Uuid, BrokerError> {
         let (mut late, mut failed) = (partners.clone(), HashMap::new());
@@ -169,10 +185,11 @@ impl Line {
         failed
     }
 
-    async fn ensure_on(&self, connection: &Arc<Connection>, partner: &Uuid) -> Result<(), BrokerError> {
+    async fn ensure_on(&self, connection: &Arc<Connected>, partner: &Uuid) -> Result<(), BrokerError> {
         let channel = self.apart(connection).await?;
-        let (site, queue) = (self.site.clone(), partner.clone());
-        match answered(async move { site.topology.declare_partner(&channel, &queue).await }).await {
+        let (site, of) = (self.site.clone(), partner.clone());
+        let request = async move { site.topology.declare_partner(&channel, &of).await };
+        match connection.asking.of(&self.site.topology.partner_queue(partner), request).await {
             Some(Ok(())) => {}
             Some(Err(error)) if connection.status().connected() => {
                 return Err(BrokerError::Refused(error.to_string()));

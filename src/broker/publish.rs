@@ -22,6 +22,16 @@ const SHORT: usize = 255;
 /// How much of the reason stands on a dead letter, in bytes.
 const REASON: usize = 4000;
 
+/// The broker's word on a message.
+pub(super) enum Answer {
+    /// It has it.
+    Taken,
+    /// It said no: the queue has as much as it may, or has just stopped.
+    Full,
+    /// The connection is gone, or there is no queue.
+    Lost(BrokerError),
+}
+
 /// A message on its way.
 pub(super) type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
 
@@ -113,10 +123,7 @@ fn properties(outgoing: &Outgoing) -> BasicProperties {
 
 /// Waits for the broker's word on every message: the last first, since writes are in order, so that one wake-up covers the
 /// batch. `None` where it says nothing in that time.
-pub(super) async fn settle(
-    batch: Vec<Publishing>,
-    patience: Duration,
-) -> Vec<Option<Result<(), BrokerError>>> {
+pub(super) async fn settle(batch: Vec<Publishing>, patience: Duration) -> Vec<Option<Answer>> {
     let mut over = pin!(sleep(patience));
     let mut confirms = Vec::with_capacity(batch.len());
     for publishing in batch.into_iter().rev() {
@@ -126,7 +133,7 @@ pub(super) async fn settle(
     for confirm in confirms.into_iter().rev() {
         results.push(match confirm {
             Some(Ok(confirm)) => before(over.as_mut(), confirm).await.map(judged),
-            Some(Err(error)) => Some(Err(away(error))),
+            Some(Err(error)) => Some(Answer::Lost(away(error))),
             None => None,
         });
     }
@@ -142,15 +149,15 @@ async fn before<T>(over: Pin<&mut Sleep>, what: impl Future<Output = T>) -> Opti
     }
 }
 
-fn judged(said: lapin::Result<Confirmation>) -> Result<(), BrokerError> {
+fn judged(said: lapin::Result<Confirmation>) -> Answer {
     match said {
-        Ok(Confirmation::Ack(None)) => Ok(()),
+        Ok(Confirmation::Ack(None)) => Answer::Taken,
         Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-            Err(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
+            Answer::Lost(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
         }
-        Ok(Confirmation::Nack(None)) => Err(BrokerError::Refused("it said no".to_owned())),
-        Ok(Confirmation::NotRequested) => Err(away("confirms are off on this channel")),
-        Err(error) => Err(away(error)),
+        Ok(Confirmation::Nack(None)) => Answer::Full,
+        Ok(Confirmation::NotRequested) => Answer::Lost(away("confirms are off on this channel")),
+        Err(error) => Answer::Lost(away(error)),
     }
 }
 

@@ -118,13 +118,34 @@ impl RabbitMq {
         self.eval("[ok = dets:sync(Table) || Table <- dets:all()].").await;
     }
 
-    /// Has the node run something of its own language.
-    async fn eval(&self, code: &str) {
+    /// Has a queue refuse what is more than so many messages.
+    pub(crate) async fn limit(&self, queue: &str, most: usize) {
+        let terms = format!("{{\"max-length\":{most},\"overflow\":\"reject-publish\"}}");
+        self.ctl(&["set_policy", "--apply-to", "queues", "limit", &format!("^{queue}$"), &terms]).await;
+    }
+
+    /// How many channels are open.
+    pub(crate) async fn channels(&self) -> usize {
+        self.eval("length(rabbit_channel:list()).").await.trim().parse().unwrap()
+    }
+
+    /// The connections that are open.
+    pub(crate) async fn connections(&self) -> String {
+        self.eval("lists:sort(rabbit_networking:connections()).").await
+    }
+
+    /// Has the node run something of its own language; what comes of it.
+    async fn eval(&self, code: &str) -> String {
+        self.ctl(&["eval", code]).await
+    }
+
+    async fn ctl(&self, args: &[&str]) -> String {
         let (node, names) = (format!("crossdesk-{}@localhost", self.port), self.names.to_string());
         let mut command = tokio::process::Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
-        command.args(["--node", &node, "eval", code]);
+        command.args(["--quiet", "--node", &node]).args(args);
         let output = command.env("HOME", &self.folder).env("ERL_EPMD_PORT", names).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Of each queue with a leader, how many times it got one, as the log tells.
