@@ -85,6 +85,7 @@ async fn main() {
             rig.preload(&daemon.events, (from..from + count).map(|n| events::changed(n, ""))).await;
             count
         };
+        let before = rig.usage();
         let mut child = daemon.start();
         let done = || answered.load(Ordering::Relaxed) - first;
         let limit = Instant::now() + std::time::Duration::from_secs(300);
@@ -98,10 +99,10 @@ async fn main() {
         }
         let (at, had) = begun.expect("more than one");
         let rate = (expected - had) as f64 / at.elapsed().as_secs_f64();
-        let usage = Usage::of(child.id());
+        let (usage, after) = (Usage::of(child.id()), rig.usage());
         end(&mut child);
         if round > 0 {
-            runs.push(usage.measured(rate, count));
+            runs.push(usage.measured(rate, count, &before, &after));
         }
     }
     let (rate, least, most) = median(runs.iter().map(|run| run.rate));

@@ -117,16 +117,17 @@ impl Grown {
     async fn measure(&self, rig: &Rig, first: usize, count: usize) -> (Measured, f64) {
         let mut child = self.daemon.start();
         self.daemon.until_ready().await;
-        let rest = Usage::of(child.id()).measured(0.0, count).peak;
+        let rest = Usage::of(child.id()).peak;
         let events = (first..first + count).map(|n| events::changed_on(n, &(n % BUSY).to_string()));
         end(&mut child);
         rig.preload(&self.daemon.events, events).await;
+        let before = rig.usage();
         let mut child = self.daemon.start();
         let rate = rig.rate_until(&self.daemon.queues(), count).await;
-        let usage = Usage::of(child.id());
+        let (usage, after) = (Usage::of(child.id()), rig.usage());
         end(&mut child);
         rig.purge(&self.daemon.queues()).await;
-        (usage.measured(rate, count), rest)
+        (usage.measured(rate, count, &before, &after), rest)
     }
 
     /// A round of events while as many old messages are pruned; returns what it measured, and how many of them are left.

@@ -1,13 +1,19 @@
 //! Queues that do not answer, and queues that are full.
 
+use std::time::Duration;
+
 use crossdesk::{
     broker::{QueueType, open},
     domain::Uuid,
     ports::{Broker, BrokerError, Destination, Outgoing, Source},
 };
 use futures_util::future::join_all;
+use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions};
 
 use super::support::{rabbit::RabbitMq, servers::running_rabbit, until};
+
+/// How many channels two daemons have that consume nothing.
+const LINES: usize = 2;
 
 fn connected(rabbit: &RabbitMq) -> (std::sync::Arc<dyn Broker>, crossdesk::broker::Topology) {
     let config = crossdesk::config::Broker { queue_type: QueueType::Quorum, ..Default::default() };
@@ -25,20 +31,22 @@ async fn a_queue_that_does_not_answer_is_asked_for_one_thing_at_a_time() {
     let (second, _) = connected(&rabbit);
     let source = Source::Partner(partner.clone());
     second.open_partner(&partner).await.unwrap();
-    let before = rabbit.channels().await;
+    // Those of its two lines, and of the first's.
+    until("what it was asked over is closed", async || (rabbit.channels().await == LINES).then_some(()))
+        .await;
     for answer in join_all((0..20).map(|_| second.consume(source.clone()))).await {
         assert!(
             matches!(&answer, Err(BrokerError::Refused(why)) if why.contains("does not answer")),
             "{answer:?}"
         );
     }
-    // The others' channels were closed again.
-    until("one request waits", async || (rabbit.channels().await == before + 1).then_some(())).await;
+    until("one request waits", async || (rabbit.channels().await == LINES + 1).then_some(())).await;
 
     rabbit.still(&topology.partner_queue(&partner), false).await;
     let consumer = until("it answers again", async || second.consume(source.clone()).await.ok()).await;
     drop(consumer);
-    until("nothing is left", async || (rabbit.channels().await == before).then_some(())).await;
+    // But for the line that it was tried over.
+    until("nothing is left", async || (rabbit.channels().await == LINES + 1).then_some(())).await;
     process.kill();
 }
 
@@ -66,5 +74,36 @@ async fn a_full_queue_of_commands_costs_no_connection() {
         assert!(full().await);
     }
     assert_eq!(rabbit.connections().await, before);
+    process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_never_answers_ends_no_other_consumer_again_and_again() {
+    let (rabbit, process) = running_rabbit().await;
+    rabbit.gives_up_after(Duration::from_secs(15)).await;
+    let partner = Uuid::new("00000000000000000000000000000000000000aa");
+    let (broker, topology) = connected(&rabbit);
+    broker.open_partner(&partner).await.unwrap();
+    rabbit.still(&topology.partner_queue(&partner), true).await;
+
+    // RabbitMQ gives up, with the connection. That it could not be known: once is enough.
+    let mut inbound = broker.consume(Source::Inbound).await.unwrap();
+    assert!(broker.consume(Source::Partner(partner.clone())).await.is_err());
+    inbound.next(1, Duration::ZERO).await.unwrap_err();
+
+    let mut inbound = until("it is back", async || broker.consume(Source::Inbound).await.ok()).await;
+    let alone = rabbit.connections().await;
+    assert!(broker.consume(Source::Partner(partner.clone())).await.is_err());
+    assert_ne!(rabbit.connections().await, alone, "it was asked for over another");
+    until("it gives up again", async || (rabbit.connections().await == alone).then_some(())).await;
+    let other = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
+    let channel = other.create_channel().await.unwrap();
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    let queue = topology.inbound_queue.as_str().into();
+    channel.basic_publish("".into(), queue, options, b"{}", properties).await.unwrap();
+    assert_eq!(inbound.next(1, Duration::ZERO).await.unwrap().len(), 1);
+
+    rabbit.still(&topology.partner_queue(&partner), false).await;
+    until("it answers", async || broker.consume(Source::Partner(partner.clone())).await.ok()).await;
     process.kill();
 }

@@ -16,7 +16,8 @@ use crate::{
 /// What a process has used.
 pub(crate) struct Usage {
     cpu: f64,
-    peak: f64,
+    /// Memory at its peak, MiB.
+    pub(crate) peak: f64,
 }
 
 impl Usage {

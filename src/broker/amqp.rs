@@ -1,9 +1,9 @@
 //! RabbitMQ. What breaks is opened anew by whoever needs it next.
 //!
-//! What is published goes over one connection, what is taken comes over another: RabbitMQ reads nothing more from a connection over
+//! What is published goes over one connection, what is taken comes over others: RabbitMQ reads nothing more from a connection over
 //! which much has come for a queue that does not answer, and acknowledgements are not to wait for that.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use lapin::{
@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use super::{
     apart::Apart,
     away,
-    consumer::AmqpDeliveries,
     flight::{Flight, Said, partner_of},
     line::{Connected, Line, PATIENCE, Site, blocked, in_time, unanswered},
+    listening::Listening,
     topology::Topology,
 };
 use crate::{
@@ -25,16 +25,13 @@ use crate::{
     ports::{Broker, BrokerError, Deliveries, Outgoing, Source},
 };
 
-/// How long the last acknowledgements may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
 /// RabbitMQ.
 pub(super) struct Amqp {
     site: Arc<Site>,
     /// Messages are published over it.
     speaking: Line,
     /// Consumers take over it, and whatever else there is to ask is asked over it.
-    listening: Line,
+    listening: Listening,
 }
 
 impl std::fmt::Debug for Amqp {
@@ -46,7 +43,7 @@ impl std::fmt::Debug for Amqp {
 impl Amqp {
     pub(super) fn new(url: &str, authorities: Option<String>, topology: Topology) -> Result<Self, String> {
         let site = Arc::new(Site::new(url, authorities, topology)?);
-        Ok(Self { speaking: Line::new(site.clone()), listening: Line::new(site.clone()), site })
+        Ok(Self { speaking: Line::new(site.clone()), listening: Listening::new(site.clone()), site })
     }
 
     /// What came of messages. Those that the broker says nothing of, though it answers otherwise, are refused by their queues.
@@ -54,7 +51,7 @@ impl Amqp {
         let any = |is: fn(&Said) -> bool| said.iter().any(is);
         let answers = any(|said| matches!(said, Said::Nothing(_)))
             && !connection.status().blocked()
-            && (any(|said| matches!(said, Said::Taken)) || self.listening.answers().await.is_ok());
+            && (any(|said| matches!(said, Said::Taken)) || self.listening.line.answers().await.is_ok());
         for said in &said {
             // It may have lost its queue, which is then declared again.
             if let Said::Lost(Some(partner), _) | Said::Nothing(Some(partner)) = said {
@@ -167,58 +164,33 @@ impl Broker for Amqp {
     }
 
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
-        if let Source::Partner(partner) = &source {
-            self.listening.ensure(partner).await?;
-        }
-        let connection = self.listening.with(|open| open.connection.clone()).await?;
-        // Nobody else waits meanwhile: RabbitMQ may have lost the majority, or the leader, of this one queue.
-        let channel = self.listening.apart(&connection).await?;
-        let (site, wanted) = (self.site.clone(), source.clone());
-        let request = async move { AmqpDeliveries::on(channel, &site.topology, &wanted).await };
-        match connection.asking.of(&self.site.topology.queue_of(&source), request).await {
-            Some(Ok(deliveries)) => Ok(Box::new(deliveries)),
-            Some(Err(error)) => {
-                // That another daemon has the commands says nothing of the line.
-                if source != Source::Commands {
-                    self.listening.give_up(&connection).await;
-                }
-                Err(away(error))
-            }
-            None => Err(match &source {
-                Source::Partner(partner) => self.listening.silent(partner),
-                _ => unanswered(&format!("a consumer of the queue {}", self.site.topology.queue_of(&source))),
-            }),
-        }
+        self.listening.consume(source).await
     }
 
     async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
-        self.listening.ensure(agreement).await
+        self.listening.line.ensure(agreement).await
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         self.speaking.forget(agreement).await;
-        self.listening.forget(agreement).await;
-        let connection = self.listening.with(|open| open.connection.clone()).await?;
+        self.listening.line.forget(agreement).await;
+        let connection = self.listening.line.with(|open| open.connection.clone()).await?;
         let queue = self.site.topology.partner_queue(agreement);
+        let none = || unanswered("the end of a queue");
+        let turn = connection.asking.turn(&queue).await.ok_or_else(none)?;
         // A channel of its own: a queue that is not empty is refused, and that closes the channel.
-        let channel = self.listening.apart(&connection).await?;
+        let channel = self.listening.line.apart(&connection).await?;
         let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
-        let (asking, name) = (&connection.asking, queue.clone());
         let request = async move { channel.queue_delete(queue.into(), options).await };
-        match asking.of(&name, request).await {
-            Some(answer) => answer.map(drop).map_err(away),
-            None => Err(unanswered("the end of a queue")),
-        }
+        turn.ask(request).await.ok_or_else(none)?.map(drop).map_err(away)
     }
 
     async fn flush(&self) {
-        // Frames go in order: whoever answers has read every acknowledgement before it. A connection some of whose channels are just
-        // being closed cannot be closed itself.
-        let _away = timeout(LAST_WORDS, self.listening.answers()).await;
+        self.listening.flush().await;
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {
-        self.listening.answers().await?;
+        self.listening.line.answers().await?;
         if self.speaking.is_blocked() {
             return Err(blocked());
         }

@@ -3,52 +3,69 @@
 use std::{
     collections::HashMap,
     ops::Deref,
+    pin::pin,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use lapin::Channel;
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
-    time::{error::Elapsed, timeout},
+    sync::{Mutex, OwnedMutexGuard},
+    time::timeout,
 };
 
 use super::line::PATIENCE;
 
-/// What queues are asked for: one thing at a time of each. RabbitMQ never answers for one that has no leader, and each
+/// How long others wait for what is not answered.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// What queues are asked for over a connection: one thing at a time of each. RabbitMQ may say nothing for one that has no leader, and each
 /// request keeps a channel, of which a connection has 2,047.
 #[derive(Default)]
 pub(super) struct Asking(std::sync::Mutex<HashMap<String, Arc<Mutex<()>>>>);
 
+/// A turn at asking a queue for something; it is over when that is answered.
+pub(super) struct Turn {
+    _until_answered: OwnedMutexGuard<()>,
+}
+
 impl Asking {
+    /// A turn, unless what was asked before is not answered in time.
+    pub(super) async fn turn(&self, queue: &str) -> Option<Turn> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody has are let go of.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(queue.to_owned()).or_default().clone()
+        };
+        let turn = timeout(PATIENCE, turn.lock_owned()).await.ok()?;
+        Some(Turn { _until_answered: turn })
+    }
+}
+
+impl Turn {
     /// What comes of a request, if it does in time. What comes later is let go of then, and what it was asked over closed: a channel that
     /// is closed from both sides at once would cost its connection.
-    pub(super) async fn of<T: Send + 'static>(
-        &self,
-        queue: &str,
+    pub(super) async fn ask<T: Send + 'static>(
+        self,
         request: impl Future<Output = lapin::Result<T>> + Send + 'static,
     ) -> Option<lapin::Result<T>> {
-        let turn = self.turn(queue);
-        let asked = async move {
-            let turn = turn.lock_owned().await;
-            let request = tokio::spawn(async move {
-                let _until_answered = turn;
-                request.await
-            });
-            request.await
-        };
+        let asked = tokio::spawn(async move {
+            let mut request = pin!(request);
+            let answer = timeout(LONGEST, &mut request).await;
+            // Should it never be answered on a connection that lives, others may try.
+            drop(self);
+            match answer {
+                Ok(answer) => answer,
+                Err(_) => request.await,
+            }
+        });
         match timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Ok(Err(_)) | Err(Elapsed { .. }) => None,
+            Ok(Err(_)) | Err(_) => None,
         }
-    }
-
-    fn turn(&self, queue: &str) -> Arc<Mutex<()>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody has are let go of.
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        turns.entry(queue.to_owned()).or_default().clone()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Said {
     Taken,
     /// The broker has it not, for want of a connection or of a queue; to which partner it goes, if to one.
     Lost(Option<Uuid>, BrokerError),
-    /// It was not sent, or its queue is full: nothing is amiss with the connection.
+    /// It was not sent, or its queue said no: the connection is not given up for it.
     Refused(BrokerError),
     /// The broker has said nothing of it in time; to which partner it goes, if to one.
     Nothing(Option<Uuid>),
@@ -95,7 +95,7 @@ impl Flight {
         for (seat, answer) in seats.into_iter().zip(publish::settle(batch, patience).await) {
             let said = match answer {
                 Some(Answer::Taken) => Said::Taken,
-                Some(Answer::Full) => Said::Refused(BrokerError::Refused("it said no".to_owned())),
+                Some(Answer::Nacked) => Said::Refused(BrokerError::Refused("it said no".to_owned())),
                 Some(Answer::Lost(error)) => Said::Lost(seat.partner, error),
                 None => Said::Nothing(seat.partner),
             };

@@ -137,6 +137,15 @@ impl Line {
         }
     }
 
+    /// Waits until RabbitMQ has read whatever was written on it, if it is open.
+    pub(super) async fn heard(&self) {
+        let channel = self.open.lock().await.as_ref().map(|open| open.channel.clone());
+        if let Some(channel) = channel {
+            // Frames go in order: whoever answers has read all before it.
+            let _answer = channel.confirm_select(ConfirmSelectOptions::default()).await;
+        }
+    }
+
     /// A channel of its own, for what may not be answered: it would hold up whatever else is asked for on it.
     pub(super) async fn apart(&self, connection: &Arc<Connected>) -> Result<Apart, BrokerError> {
         let channel = in_time("a channel", connection.create_channel()).await;
@@ -186,24 +195,31 @@ impl Line {
     }
 
     async fn ensure_on(&self, connection: &Arc<Connected>, partner: &Uuid) -> Result<(), BrokerError> {
+        let none = || if connection.status().blocked() { blocked() } else { self.silent(partner) };
+        let queue = self.site.topology.partner_queue(partner);
+        let turn = connection.asking.turn(&queue).await.ok_or_else(none)?;
+        // Somebody else may have made sure of it meanwhile.
+        if self.on(connection, |open| open.partners.contains(partner)).await == Some(true) {
+            return Ok(());
+        }
         let channel = self.apart(connection).await?;
         let (site, of) = (self.site.clone(), partner.clone());
-        let request = async move { site.topology.declare_partner(&channel, &of).await };
-        match connection.asking.of(&self.site.topology.partner_queue(partner), request).await {
+        match turn.ask(async move { site.topology.declare_partner(&channel, &of).await }).await {
             Some(Ok(())) => {}
             Some(Err(error)) if connection.status().connected() => {
                 return Err(BrokerError::Refused(error.to_string()));
             }
             Some(Err(error)) => return Err(away(error)),
-            None if connection.status().blocked() => return Err(blocked()),
-            None => return Err(self.silent(partner)),
+            None => return Err(none()),
         }
-        if let Some(open) =
-            self.open.lock().await.as_mut().filter(|open| Arc::ptr_eq(&open.connection, connection))
-        {
-            open.partners.insert(partner.clone());
-        }
+        self.on(connection, |open| open.partners.insert(partner.clone())).await;
         Ok(())
+    }
+
+    /// Does something with the open line, if it is still this connection's.
+    async fn on<T>(&self, connection: &Arc<Connected>, act: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        let mut open = self.open.lock().await;
+        open.as_mut().filter(|open| Arc::ptr_eq(&open.connection, connection)).map(act)
     }
 
     /// Forgets a partner's queue.

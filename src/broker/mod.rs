@@ -6,6 +6,7 @@ mod consumer;
 mod embedded;
 mod flight;
 mod line;
+mod listening;
 mod publish;
 mod topology;
 

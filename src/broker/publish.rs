@@ -27,7 +27,7 @@ pub(super) enum Answer {
     /// It has it.
     Taken,
     /// It said no: the queue has as much as it may, or has just stopped.
-    Full,
+    Nacked,
     /// The connection is gone, or there is no queue.
     Lost(BrokerError),
 }
@@ -155,7 +155,7 @@ fn judged(said: lapin::Result<Confirmation>) -> Answer {
         Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
             Answer::Lost(BrokerError::Refused(format!("returned: {}", returned.reply_text)))
         }
-        Ok(Confirmation::Nack(None)) => Answer::Full,
+        Ok(Confirmation::Nack(None)) => Answer::Nacked,
         Ok(Confirmation::NotRequested) => Answer::Lost(away("confirms are off on this channel")),
         Err(error) => Answer::Lost(away(error)),
     }

@@ -1,7 +1,7 @@
 //! SQLite's write-ahead log is copied into the file beside the writer, who would else stand still for it every few seconds.
 //!
-//! The writer does the rest itself when the log is as long as `wal_autocheckpoint` says, for it alone can begin the log anew; there is
-//! little to do by then.
+//! The writer begins the log anew once all of it is copied; where it never is, the writer copies what is left when the log is as long as
+//! `wal_autocheckpoint` says. (Both at once is something that SQLite before 3.51.3 could get wrong: it is built in.)
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use std::sync::{
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-/// After how many rows the log is looked at.
+/// After how many touched rows the log is looked at.
 const LOOK: u64 = 1_000;
 /// How many of its pages must wait for it to be copied. One that is written often is copied once.
 const PAGES: i64 = 2_000;
@@ -19,20 +19,20 @@ const PAGES: i64 = 2_000;
 /// Looks after the write-ahead log.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
-    /// Rows written since it was last looked at.
-    written: AtomicU64,
+    /// Rows touched since it was last looked at.
+    touched: AtomicU64,
     /// Held while it is copied.
     copying: Arc<Mutex<()>>,
 }
 
 impl Checkpoint {
-    /// Rows were written; another connection copies the log when there is enough of it.
-    pub(super) fn wrote(&self, rows: u64, others: &SqlitePool) {
-        if self.written.fetch_add(rows, Ordering::Relaxed) + rows < LOOK {
+    /// A transaction touched so many rows; another connection copies the log when there is enough of it.
+    pub(super) fn touched(&self, rows: u64, others: &SqlitePool) {
+        if self.touched.fetch_add(rows, Ordering::Relaxed) + rows < LOOK {
             return;
         }
         let Ok(copying) = self.copying.clone().try_lock_owned() else { return };
-        self.written.store(0, Ordering::Relaxed);
+        self.touched.store(0, Ordering::Relaxed);
         let others = others.clone();
         tokio::spawn(async move {
             let _alone = copying;
@@ -83,6 +83,11 @@ mod tests {
             });
             sqlite.transact(leaves.collect()).await.unwrap();
         }
+        let version = Statement::new("select sqlite_version()", Vec::new());
+        let version = sqlite.query(version).await.unwrap();
+        let Cell::Text(version) = &version[0][0] else { panic!("{version:?}") };
+        let numbers: Vec<u32> = version.split('.').map(|number| number.parse().unwrap()).collect();
+        assert!(numbers >= vec![3, 51, 3], "older ones may harm the file when both copy at once: {version}");
         let copied = async || {
             let log = Statement::new("pragma wal_checkpoint(noop)", Vec::new());
             let rows = sqlite.query(log).await.unwrap();

@@ -117,8 +117,8 @@ impl Link for Sqlite {
             return Err(StoreError::Conflict);
         }
         transaction.commit().await.map_err(error::sort)?;
-        let written = results.iter().map(|(_, touched)| touched).sum();
-        self.checkpoint.wrote(written, &self.pools().1);
+        let touched = results.iter().map(|(_, touched)| touched).sum();
+        self.checkpoint.touched(touched, &self.pools().1);
         Ok(results.into_iter().map(|(rows, _)| rows).collect())
     }
 }

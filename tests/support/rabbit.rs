@@ -124,6 +124,12 @@ impl RabbitMq {
         self.ctl(&["set_policy", "--apply-to", "queues", "limit", &format!("^{queue}$"), &terms]).await;
     }
 
+    /// How long the node waits for a quorum queue that is asked for a consumer; it is 65 s otherwise.
+    pub(crate) async fn gives_up_after(&self, limit: Duration) {
+        let ticks = limit.as_secs() - 5;
+        self.eval(&format!("application:set_env(kernel, net_ticktime, {ticks}).")).await;
+    }
+
     /// How many channels are open.
     pub(crate) async fn channels(&self) -> usize {
         self.eval("length(rabbit_channel:list()).").await.trim().parse().unwrap()
@@ -131,7 +137,7 @@ impl RabbitMq {
 
     /// The connections that are open.
     pub(crate) async fn connections(&self) -> String {
-        self.eval("lists:sort(rabbit_networking:connections()).").await
+        self.eval("lists:sort([pid_to_list(Pid) || Pid <- rabbit_networking:connections()]).").await
     }
 
     /// Has the node run something of its own language; what comes of it.
