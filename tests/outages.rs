@@ -127,6 +127,9 @@ async fn a_queue_that_does_not_answer_holds_up_no_other() {
     three.rabbit.still(&three.queue, true).await;
     three.acme.stop().await;
     three.acme.resume().await;
+    three.reaches_apex("for Apex before").await;
+    assert!(three.acme.stop().await, "nor does a daemon that is to end wait for it");
+    three.acme.resume().await;
     for n in 0..3 {
         three.say(&three.lens_tickets[0], &format!("for Lens {n}")).await;
         three.reaches_apex(&format!("for Apex {n}")).await;
@@ -137,7 +140,7 @@ async fn a_queue_that_does_not_answer_holds_up_no_other() {
         .await;
     three.acme.until_quiet().await;
     assert_eq!(comments(&three.lens)[1..], ["for Lens 0", "for Lens 1", "for Lens 2"]);
-    assert_eq!(comments(&three.apex)[1..], ["for Apex 0", "for Apex 1", "for Apex 2"]);
+    assert_eq!(comments(&three.apex)[1..], ["for Apex before", "for Apex 0", "for Apex 1", "for Apex 2"]);
     three.process.kill();
 }
 

@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPub
 
 use super::support::{rabbit::RabbitMq, servers::running_rabbit, until};
 
-/// How many channels two daemons have that consume nothing.
+/// How many channels two daemons have open that consume nothing.
 const LINES: usize = 2;
 
 fn connected(rabbit: &RabbitMq) -> (std::sync::Arc<dyn Broker>, crossdesk::broker::Topology) {
@@ -80,7 +80,7 @@ async fn a_full_queue_of_commands_costs_no_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_never_answers_ends_no_other_consumer_again_and_again() {
     let (rabbit, process) = running_rabbit().await;
-    rabbit.gives_up_after(Duration::from_secs(15)).await;
+    rabbit.gives_up_after(Duration::from_secs(25)).await;
     let partner = Uuid::new("00000000000000000000000000000000000000aa");
     let (broker, topology) = connected(&rabbit);
     broker.open_partner(&partner).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_queue_that_never_answers_ends_no_other_consumer_again_and_again() {
     let mut inbound = until("it is back", async || broker.consume(Source::Inbound).await.ok()).await;
     let alone = rabbit.connections().await;
     assert!(broker.consume(Source::Partner(partner.clone())).await.is_err());
-    assert_ne!(rabbit.connections().await, alone, "it was asked for over another");
+    assert_ne!(rabbit.connections().await, alone, "it was asked for over another, which is not given up yet");
     until("it gives up again", async || (rabbit.connections().await == alone).then_some(())).await;
     let other = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
     let channel = other.create_channel().await.unwrap();

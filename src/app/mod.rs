@@ -191,8 +191,8 @@ impl Daemon {
         self.config = taken_up;
     }
 
-    /// Stops: takes nothing more in, finishes what it holds, within ten seconds.
-    pub async fn stop(mut self) {
+    /// Stops: takes nothing more in, finishes what it holds, within ten seconds. Returns whether all was finished.
+    pub async fn stop(mut self) -> bool {
         tracing::info!("stopping: what is held is finished first");
         self.stop.cancel();
         self.working = None;
@@ -202,7 +202,8 @@ impl Daemon {
             // Every pipeline is gone with its task, so the writer ends when all is written.
             self.writer.await
         });
-        if drained.await.is_err() {
+        let finished = drained.await.is_ok();
+        if !finished {
             tracing::warn!("not all was finished in time; the rest is taken up at the next start");
         }
         self.broker.flush().await;
@@ -213,6 +214,7 @@ impl Daemon {
         traces::finish().await;
         telemetry::tell_left_out(true);
         tracing::info!("stopped");
+        finished
     }
 }
 

@@ -173,7 +173,7 @@ impl Broker for Amqp {
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         self.speaking.forget(agreement).await;
-        self.listening.line.forget(agreement).await;
+        self.listening.forget(agreement).await;
         let connection = self.listening.line.with(|open| open.connection.clone()).await?;
         let queue = self.site.topology.partner_queue(agreement);
         let none = || unanswered("the end of a queue");

@@ -1,7 +1,7 @@
 //! Where consumers take: over a connection that they share, but for those of queues that have not answered.
 //!
 //! A consumer that is asked for of a quorum queue without a leader is not answered, and after a minute RabbitMQ (3.10) ends the whole
-//! connection over which it was asked for, with every other consumer on it. So it is asked for again over another connection.
+//! connection over which it was asked for, with every other consumer on it. So it is asked for again over another.
 
 use std::{
     collections::HashSet,
@@ -16,7 +16,10 @@ use super::{
     consumer::AmqpDeliveries,
     line::{Line, Site, unanswered},
 };
-use crate::ports::{BrokerError, Deliveries, Source};
+use crate::{
+    domain::Uuid,
+    ports::{BrokerError, Deliveries, Source},
+};
 
 /// How long the last acknowledgements may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -24,10 +27,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The consumers' connections.
 pub(super) struct Listening {
     site: Arc<Site>,
-    /// Theirs; whatever else there is to ask is asked over it.
+    /// The consumers'; whatever else there is to ask is asked over it.
     pub(super) line: Line,
-    /// That of queues which did not answer when they were last asked.
+    /// Over which queues are asked that did not answer; who answers there stays there.
     trying: Line,
+    /// What did not answer when it was last asked.
     silent: Mutex<HashSet<Source>>,
 }
 
@@ -39,24 +43,33 @@ impl Listening {
 
     /// Starts to take from a queue.
     pub(super) async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError> {
-        let line = if self.silent().contains(&source) { &self.trying } else { &self.line };
-        if let Source::Partner(partner) = &source {
-            line.ensure(partner).await?;
+        let was_silent = self.silent().contains(&source);
+        let line = if was_silent { &self.trying } else { &self.line };
+        match self.consumer(line, &source).await {
+            Ok(Some(deliveries)) => {
+                self.silent().remove(&source);
+                return Ok(Box::new(deliveries));
+            }
+            Ok(None) => {
+                // It may be RabbitMQ that says nothing.
+                self.line.answers().await?;
+                self.silent().insert(source.clone());
+            }
+            // What is tried there costs that line its connection.
+            Err(BrokerError::Away(_)) if was_silent => self.line.answers().await?,
+            Err(error) => return Err(error),
         }
-        if let Some(answer) = self.consumer(line, &source).await? {
-            self.silent().remove(&source);
-            return Ok(Box::new(answer));
-        }
-        let error = match &source {
+        Err(match &source {
             Source::Partner(partner) => self.line.silent(partner),
             _ => unanswered(&format!("a consumer of the queue {}", self.site.topology.queue_of(&source))),
-        };
-        self.silent().insert(source);
-        Err(error)
+        })
     }
 
     /// A consumer, if the queue answers.
     async fn consumer(&self, line: &Line, source: &Source) -> Result<Option<AmqpDeliveries>, BrokerError> {
+        if let Source::Partner(partner) = source {
+            line.ensure(partner).await?;
+        }
         let connection = line.with(|open| open.connection.clone()).await?;
         let Some(turn) = connection.asking.turn(&self.site.topology.queue_of(source)).await else {
             return Ok(None);
@@ -67,14 +80,24 @@ impl Listening {
         match turn.ask(async move { AmqpDeliveries::on(channel, &site.topology, &wanted).await }).await {
             Some(Ok(deliveries)) => Ok(Some(deliveries)),
             Some(Err(error)) => {
-                // That another daemon has the commands says nothing of the line.
-                if *source != Source::Commands {
-                    line.give_up(&connection).await;
+                match source {
+                    // Its queue may be gone: it is made anew.
+                    Source::Partner(partner) if connection.status().connected() => line.forget(partner).await,
+                    // That another daemon has the commands says nothing of the line.
+                    Source::Commands => {}
+                    _ => line.give_up(&connection).await,
                 }
                 Err(away(error))
             }
             None => Ok(None),
         }
+    }
+
+    /// Knows nothing more of a partner's queue.
+    pub(super) async fn forget(&self, partner: &Uuid) {
+        self.line.forget(partner).await;
+        self.trying.forget(partner).await;
+        self.silent().remove(&Source::Partner(partner.clone()));
     }
 
     /// Waits until RabbitMQ has heard what was acknowledged, for no more than a moment.

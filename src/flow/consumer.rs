@@ -29,7 +29,11 @@ pub(super) async fn run(
 ) {
     let mut waits = options.reconnect.waits();
     while !stop.is_cancelled() {
-        let result = match options.broker.consume(source.clone()).await {
+        // A queue that does not answer is not waited for by a daemon that is to end.
+        let Some(consumed) = stop.run_until_cancelled(options.broker.consume(source.clone())).await else {
+            return;
+        };
+        let result = match consumed {
             Ok(mut deliveries) => {
                 options.outages.broker.works();
                 waits = options.reconnect.waits();

@@ -122,8 +122,9 @@ impl Worker {
     pub async fn step(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         if self.left.is_empty() && self.deliveries.is_none() {
             // The queue first: whoever has it is the one who goes on with what was left.
-            let consume = self.options.broker.consume(self.receiver.source()).await;
-            self.deliveries = Some(consume.map_err(Failure::Broker)?);
+            let consume = self.options.broker.consume(self.receiver.source());
+            let Some(consumed) = stop.run_until_cancelled(consume).await else { return Ok(()) };
+            self.deliveries = Some(consumed.map_err(Failure::Broker)?);
             self.resume().await?;
             self.was_well = true;
         }

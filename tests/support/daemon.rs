@@ -188,10 +188,11 @@ impl TestDaemon {
     }
 
     /// Stops the daemon, as SIGTERM does.
-    pub(crate) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) -> bool {
         self.stop_desk.cancel();
-        if let Some(daemon) = self.daemon.take() {
-            daemon.stop().await;
+        match self.daemon.take() {
+            Some(daemon) => daemon.stop().await,
+            None => true,
         }
     }
 
