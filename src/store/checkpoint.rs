@@ -3,9 +3,12 @@
 //! The writer begins the log anew once all of it is copied; where it never is, the writer copies what is left when the log is as long as
 //! `wal_autocheckpoint` says. (Both at once is something that SQLite before 3.51.3 could get wrong: it is built in.)
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
@@ -16,13 +19,17 @@ const LOOK: u64 = 1_000;
 /// How many of its pages must wait for it to be copied. One that is written often is copied once.
 const PAGES: i64 = 2_000;
 
+/// It is copied no more often: a writer that is busy enough to fill it sooner copies it at less cost, and nobody waits for each of its
+/// events.
+const EVERY: Duration = Duration::from_secs(1);
+
 /// Looks after the write-ahead log.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
     /// Rows touched since it was last looked at.
     touched: AtomicU64,
-    /// Held while it is copied.
-    copying: Arc<Mutex<()>>,
+    /// When it was last copied; held while it is.
+    copied: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Checkpoint {
@@ -31,24 +38,32 @@ impl Checkpoint {
         if self.touched.fetch_add(rows, Ordering::Relaxed) + rows < LOOK {
             return;
         }
-        let Ok(copying) = self.copying.clone().try_lock_owned() else { return };
+        let Ok(mut copied) = self.copied.clone().try_lock_owned() else { return };
+        if copied.is_some_and(|at| at.elapsed() < EVERY) {
+            return;
+        }
         self.touched.store(0, Ordering::Relaxed);
         let others = others.clone();
         tokio::spawn(async move {
-            let _alone = copying;
-            if let Err(error) = copy(&others).await {
-                tracing::debug!(%error, "the write-ahead log was not copied beside the writer, who does it itself later");
+            match copy(&others).await {
+                Ok(true) => *copied = Some(Instant::now()),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the write-ahead log was not copied beside the writer, who does it itself later");
+                }
             }
         });
     }
 }
 
-async fn copy(others: &SqlitePool) -> sqlx::Result<()> {
+/// Copies it, if there is enough of it.
+async fn copy(others: &SqlitePool) -> sqlx::Result<bool> {
     let mut connection = others.acquire().await?;
-    if waiting(&mut connection, "pragma wal_checkpoint(noop)").await? >= PAGES {
+    let enough = waiting(&mut connection, "pragma wal_checkpoint(noop)").await? >= PAGES;
+    if enough {
         waiting(&mut connection, "pragma wal_checkpoint(passive)").await?;
     }
-    Ok(())
+    Ok(enough)
 }
 
 /// How many pages of the log are not copied yet.
@@ -60,8 +75,6 @@ async fn waiting(connection: &mut SqliteConnection, checkpoint: &'static str) ->
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::store::{
         link::{Cell, Link, Statement},

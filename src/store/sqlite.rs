@@ -47,7 +47,7 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(std::time::Duration::from_secs(5))
             .pragma("wal_autocheckpoint", "10000")
-            .pragma("cache_size", "-6144")
+            .pragma("cache_size", "-4096")
             // What a statement may have to undo stays in memory.
             .pragma("temp_store", "memory")
             .statement_cache_capacity(100)
@@ -67,7 +67,7 @@ impl Sqlite {
             let pool = |connections| {
                 SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false)
             };
-            let readers = self.options.clone().pragma("cache_size", "-1024");
+            let readers = self.options.clone().pragma("cache_size", "-512");
             (pool(1).connect_lazy_with(self.options.clone()), pool(3).connect_lazy_with(readers))
         })
     }
