@@ -46,8 +46,8 @@ use std::{
 
 use axum::{Router, http::StatusCode};
 use broker::Rig;
-use daemon::{Daemon, Partners, Usage, end};
-use measured::{Measured, median};
+use daemon::{Daemon, Partners, end};
+use measured::{Measured, Usage, median};
 use support::servers::running_rabbit;
 
 #[tokio::main]

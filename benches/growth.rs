@@ -40,9 +40,9 @@ mod support;
 use std::{path::Path, time::Instant};
 
 use broker::Rig;
-use daemon::{Daemon, Usage, end};
+use daemon::{Daemon, end};
 use events::agreement;
-use measured::{Measured, median};
+use measured::{Measured, Usage, median};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use support::{servers::running_rabbit, until};
 

@@ -9,8 +9,8 @@ use lapin::{
 };
 
 use crate::{
-    daemon::Usage,
     events::{PARTNERS, agreement},
+    measured::Usage,
 };
 
 /// The queue of the bare loops.

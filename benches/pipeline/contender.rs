@@ -11,9 +11,9 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, options::*, types
 
 use crate::{
     broker::{BARE, BARE_EXCHANGE, Rig, bare_queues},
-    daemon::{Usage, end},
+    daemon::end,
     events::{self, PARTNERS, agreement},
-    measured::Measured,
+    measured::{Measured, Usage},
 };
 
 /// How many make a batch.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::{
     broker::Rig,
-    daemon::{Daemon, Usage, end},
+    daemon::{Daemon, end},
     events::{self, TICKETS},
-    measured::Measured,
+    measured::{Measured, Usage},
 };
 
 /// Daemons that share the work.

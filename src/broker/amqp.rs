@@ -13,10 +13,11 @@ use lapin::{
 use tokio::time::timeout;
 
 use super::{
+    PATIENCE,
     apart::Apart,
     away,
     flight::{Flight, Said, partner_of},
-    line::{Connected, Line, PATIENCE, Site, blocked, in_time, unanswered},
+    line::{Connected, Line, Site, blocked, in_time, unanswered},
     listening::Listening,
     topology::Topology,
 };

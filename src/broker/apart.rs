@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::line::PATIENCE;
+use super::PATIENCE;
 
 /// How long what is not answered keeps others from asking.
 const LONGEST: Duration = Duration::from_secs(300);

@@ -15,14 +15,13 @@ use lapin::{
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
+    PATIENCE,
     apart::{Apart, Asking},
     away,
     topology::Topology,
 };
 use crate::{domain::Uuid, ports::BrokerError};
 
-/// How long anything on the broker may take before it counts as away.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take to say that it is there.
 const BRIEFLY: Duration = Duration::from_secs(3);
 /// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for

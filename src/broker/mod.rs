@@ -10,11 +10,14 @@ mod listening;
 mod publish;
 mod topology;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::ports::{Broker, BrokerError};
 
 pub use topology::{MOST_SHARDS, QueueType, Topology};
+
+/// How long anything on RabbitMQ may take before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The broker of a URL: `embedded`, `amqp://…` or `amqps://…`, without touching it yet.
 /// `authorities` are certificates, PEM, that the broker's may be signed by, beside the system's.
