@@ -31,7 +31,7 @@ async fn a_queue_that_does_not_answer_is_asked_for_one_thing_at_a_time() {
     let (second, _) = connected(&rabbit);
     let source = Source::Partner(partner.clone());
     second.open_partner(&partner).await.unwrap();
-    // Those of its two lines, and of the first's.
+    // One of its own, and one of the first's.
     until("what it was asked over is closed", async || (rabbit.channels().await == LINES).then_some(()))
         .await;
     for answer in join_all((0..20).map(|_| second.consume(source.clone()))).await {
@@ -86,7 +86,7 @@ async fn a_queue_that_never_answers_ends_no_other_consumer_again_and_again() {
     broker.open_partner(&partner).await.unwrap();
     rabbit.still(&topology.partner_queue(&partner), true).await;
 
-    // RabbitMQ gives up, with the connection. That it could not be known: once is enough.
+    // RabbitMQ gives up, and ends the connection. Before the first time nobody can know that it will.
     let mut inbound = broker.consume(Source::Inbound).await.unwrap();
     assert!(broker.consume(Source::Partner(partner.clone())).await.is_err());
     inbound.next(1, Duration::ZERO).await.unwrap_err();

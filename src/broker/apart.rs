@@ -20,8 +20,8 @@ use super::PATIENCE;
 /// How long what is not answered keeps others from asking.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// What queues are asked for over a connection: one thing at a time of each, as long as it is answered at all. RabbitMQ may say nothing for one that has no leader, and each
-/// request keeps a channel, of which a connection has 2,047.
+/// What queues are asked for over a connection: one thing at a time of each. RabbitMQ may say nothing for one that has no leader, and
+/// each request keeps a channel, of which a connection has 2,047.
 #[derive(Default)]
 pub(super) struct Asking(std::sync::Mutex<HashMap<String, Arc<Mutex<()>>>>);
 
