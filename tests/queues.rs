@@ -51,6 +51,38 @@ async fn a_queue_that_does_not_answer_is_asked_for_one_thing_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_partners_queue_is_removed_when_it_is_empty_and_takes_no_connection_along() {
+    let (rabbit, process) = running_rabbit().await;
+    let partner = Uuid::new("00000000000000000000000000000000000000aa");
+    let (broker, topology) = connected(&rabbit);
+    broker.open_partner(&partner).await.unwrap();
+    let message = Outgoing {
+        destination: Destination::Partner(partner.clone()),
+        id: "message-1".to_owned(),
+        kind: "ticket.update",
+        subject: "1".to_owned(),
+        body: "{}".to_owned(),
+        trace: None,
+    };
+    assert!(broker.publish(vec![message]).await[0].is_ok());
+    let _inbound = broker.consume(Source::Inbound).await.unwrap();
+    let connections = rabbit.connections().await;
+    let stays = broker.close_partner(&partner).await;
+    assert!(matches!(&stays, Err(BrokerError::Refused(why)) if why.contains("not empty")), "{stays:?}");
+
+    let mut queue = broker.consume(Source::Partner(partner.clone())).await.unwrap();
+    let taken = queue.next(1, Duration::ZERO).await.unwrap().remove(0);
+    queue.ack(taken.tag).await.unwrap();
+    drop(queue);
+    for _ in 0..2 {
+        until("it is removed, or was", async || broker.close_partner(&partner).await.ok()).await;
+    }
+    assert_eq!(rabbit.connections().await, connections);
+    assert!(!rabbit.queues().await.contains(&topology.partner_queue(&partner)));
+    process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_of_commands_costs_no_connection() {
     let (rabbit, process) = running_rabbit().await;
     let (broker, topology) = connected(&rabbit);

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 use async_trait::async_trait;
 use lapin::{
     Connection,
-    options::{ConfirmSelectOptions, QueueDeleteOptions},
+    options::ConfirmSelectOptions,
 };
 use tokio::time::timeout;
 
@@ -179,11 +179,14 @@ impl Broker for Amqp {
         let queue = self.site.topology.partner_queue(agreement);
         let none = || unanswered("the end of a queue");
         let turn = connection.asking.turn(&queue).await.ok_or_else(none)?;
-        // A channel of its own: a queue that is not empty is refused, and that closes the channel.
+        // A channel of its own: a queue that is not there is refused, and that closes the channel.
         let channel = self.listening.line.apart(&connection).await?;
-        let options = QueueDeleteOptions { if_empty: true, ..QueueDeleteOptions::default() };
-        let request = async move { channel.queue_delete(queue.into(), options).await };
-        turn.ask(request).await.ok_or_else(none)?.map(drop).map_err(away)
+        let name = queue.clone();
+        let request = async move { Topology::remove(&channel, &name).await };
+        match turn.ask(request).await.ok_or_else(none)?.map_err(away)? {
+            0 => Ok(()),
+            left => Err(BrokerError::Refused(format!("the queue {queue} is not empty: {left} are in it"))),
+        }
     }
 
     async fn flush(&self) {

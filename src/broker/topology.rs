@@ -4,7 +4,7 @@ use lapin::{
     Channel, ExchangeKind,
     options::{
         ExchangeBindOptions, ExchangeDeclareOptions, ExchangeUnbindOptions, QueueBindOptions,
-        QueueDeclareOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -60,6 +60,9 @@ pub struct Topology {
 
 /// Over how many queues the events can be spread: each is a consumer.
 pub const MOST_SHARDS: u16 = 64;
+
+/// What AMQP calls a thing that is not there.
+const NOT_FOUND: u16 = 404;
 
 /// How many dead letters the queue keeps: the newest.
 const DEAD_LETTERS: i32 = 100_000;
@@ -166,6 +169,22 @@ impl Topology {
         bind(channel, &queue, &self.partners_exchange, agreement.as_str()).await
     }
 
+    /// Removes a queue that nothing waits in any more; returns how much does. One that is not there counts as removed.
+    ///
+    /// It is looked at first: RabbitMQ ends the whole connection that asks it to delete a quorum queue only if that is empty.
+    pub(super) async fn remove(channel: &Channel, name: &str) -> lapin::Result<u32> {
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let waiting = match channel.queue_declare(name.into(), look, FieldTable::default()).await {
+            Ok(queue) => queue.message_count(),
+            Err(error) if is_missing(&error) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        if waiting == 0 {
+            channel.queue_delete(name.into(), QueueDeleteOptions::default()).await?;
+        }
+        Ok(waiting)
+    }
+
     async fn queue(&self, channel: &Channel, name: &str, single_active_consumer: bool) -> lapin::Result<()> {
         declare(channel, name, self.arguments(single_active_consumer)).await
     }
@@ -184,6 +203,11 @@ impl Topology {
         }
         arguments
     }
+}
+
+/// RabbitMQ knows no such queue.
+fn is_missing(error: &lapin::Error) -> bool {
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }
 
 async fn declare(channel: &Channel, name: &str, arguments: FieldTable) -> lapin::Result<()> {

@@ -140,6 +140,11 @@ impl RabbitMq {
         self.eval("lists:sort([pid_to_list(Pid) || Pid <- rabbit_networking:connections()]).").await
     }
 
+    /// The names of its queues.
+    pub(crate) async fn queues(&self) -> String {
+        self.ctl(&["list_queues", "name"]).await
+    }
+
     /// Has the node run something of its own language; what comes of it.
     async fn eval(&self, code: &str) -> String {
         self.ctl(&["eval", code]).await
