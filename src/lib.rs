@@ -57,9 +57,9 @@
 //! | [`broker`] | the broker on RabbitMQ, and embedded | domain, ports |
 //! | [`partner`] | whatever is called over HTTP: partners, Jira, the desk's webhook | domain, wire, ports |
 //! | [`mail`] | notices over SMTP | domain, ports |
-//! | [`http`] | the sharing endpoints, webhooks, the admin API and page, health | domain, engine, wire, ports, flow, telemetry |
+//! | [`http`] | the sharing endpoints, webhooks, the admin API and pages, health | domain, engine, wire, ports, flow, telemetry |
 //! | [`config`] | the settings | domain, engine's rules, wire's filter, what checks a URL |
-//! | [`app`] | wiring, life and reload; what `check` looks at | everything but cli and demo |
+//! | [`app`] | wiring, life and reload; what `check` looks at | everything but cli, demo and kit |
 //! | [`kit`] | a partner to develop against, and one that examines | nothing of ours |
 //! | [`demo`], [`cli`] | two desks that play the story; the commands | app and below |
 //!

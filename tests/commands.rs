@@ -142,6 +142,27 @@ fn what_cannot_be_used_ends_it_with_one_line_that_names_the_mend() {
     assert_eq!(code, 1);
     assert!(out.contains("store          ok") && err.contains("broker"), "{out}{err}");
     assert_eq!(run(folder.path(), &["check"], &[]).0, 0);
+    // What would keep it from running is found, too.
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    for (variable, value, wanted) in [
+        ("CROSSDESK_HTTP__LISTEN", "192.0.2.1:80", "http.listen"),
+        ("CROSSDESK_ADMIN__LISTEN", taken.as_str(), "somebody else's"),
+        ("CROSSDESK_STORE__URL", "sqlite:/nowhere/crossdesk.db", "store"),
+    ] {
+        let (code, out, err) = run(folder.path(), &["check"], &[(variable, value)]);
+        assert!(code == 1 && err.contains(wanted), "{variable}: {out}{err}");
+    }
+    drop(held);
+    let certificate =
+        [("CROSSDESK_HTTP__CERTIFICATE", "none.pem"), ("CROSSDESK_HTTP__PRIVATE_KEY", "none.pem")];
+    let (code, _, err) = run(folder.path(), &["check"], &certificate);
+    assert!(code == 1 && err.contains("none.pem"), "{err}");
+    // Where the partner is has a name of its own: nobody else is sent the admin token.
+    let elsewhere = format!("http://127.0.0.1:{port}");
+    let (code, _, err) =
+        run(folder.path(), &["agreement", "invite", "--url", &elsewhere, "--token", "t"], &[]);
+    assert!(code == 1 && err.contains("--partner-url"), "{err}");
     assert_eq!(run(folder.path(), &["nonsense"], &[]).0, 2);
     assert_eq!(run(folder.path(), &["--version"], &[]).0, 0);
     for of in ["config", "event", "command"] {

@@ -116,3 +116,89 @@ fn every_error_names_where_what_and_the_mend() {
         }
     }
 }
+
+#[test]
+fn variables_reach_into_lists_too() {
+    let uuid = "ed46838bfb41461e4f3b16ba471162c8e2764260";
+    let set = variables(&[
+        ("CROSSDESK_TRACE__SAMPLE", "0.5"),
+        ("CROSSDESK_AGREEMENTS__0__UUID", uuid),
+        ("CROSSDESK_AGREEMENTS__0__NAME", "Bridge"),
+        ("CROSSDESK_AGREEMENTS__0__DIRECTION", "outbound"),
+        ("CROSSDESK_AGREEMENTS__0__KIND", "queue"),
+        ("CROSSDESK_AGREEMENTS__0__STATUS", "accepted"),
+        ("CROSSDESK_AGREEMENTS__0__ACCESS_KEY", &"1".repeat(40)),
+        ("CROSSDESK_AGREEMENTS__0__TERMS__SYNC_TAGS", "true"),
+        ("CROSSDESK_RULES", "[{name = 'all', when = 'true', share_with = 'Bridge'}]"),
+    ]);
+    let config = load("", "file.toml", &set).unwrap();
+    let agreement = &config.agreements[0];
+    assert_eq!(
+        (agreement.uuid.as_str(), agreement.access_key.len(), agreement.terms.sync_tags),
+        (uuid, 40, true)
+    );
+    assert_eq!((config.trace.sample.to_string().as_str(), config.rules[0].name.as_str()), ("0.5", "all"));
+    // A secret of an agreement that the file declares.
+    let text = format!(
+        "[[agreements]]\nuuid = \"{uuid}\"\nname = \"B\"\ndirection = \"outbound\"\nkind = \"queue\"\nstatus = \"accepted\"\n"
+    );
+    let key = variables(&[("CROSSDESK_AGREEMENTS__0__ACCESS_KEY", &"2".repeat(40))]);
+    assert_eq!(load(&text, "file.toml", &key).unwrap().agreements[0].access_key, "2".repeat(40));
+    let short = variables(&[("CROSSDESK_AGREEMENTS__0__ACCESS_KEY", "2")]);
+    let error = load(&text, "file.toml", &short).unwrap_err().to_string();
+    assert!(error.contains("CROSSDESK_AGREEMENTS__0__ACCESS_KEY") && error.contains("40 hex"), "{error}");
+}
+
+#[test]
+fn a_declared_partner_has_an_address_that_may_be_called_and_a_name_of_its_own() {
+    let declare = |url: &str| {
+        format!(
+            "[[agreements]]\nuuid = \"ed46838bfb41461e4f3b16ba471162c8e2764260\"\nname = \"L\"\ndirection = \"outbound\"\n\
+             kind = \"third_party\"\naccess_key = \"{}\"\nstatus = \"accepted\"\nurl = \"{url}\"\n",
+            "1".repeat(40)
+        )
+    };
+    let none = BTreeMap::new();
+    for (url, why) in [
+        ("ftp://lens.example/", "scheme"),
+        ("http://lens.example/", "allow_private_partners"),
+        ("https://10.0.0.1/", "not public"),
+    ] {
+        let error = load(&declare(url), "file.toml", &none).unwrap_err().to_string();
+        assert!(error.contains("agreements[0].url") && error.contains(why), "{url}: {error}");
+    }
+    let private = format!("[delivery]\nallow_private_partners = true\n{}", declare("http://10.0.0.1/"));
+    assert!(load(&private, "file.toml", &none).is_ok());
+    let twice = declare("https://lens.example/sharing").repeat(2);
+    let error = load(&twice, "file.toml", &none).unwrap_err().to_string();
+    assert!(error.contains("agreements[1].uuid"), "{error}");
+}
+
+#[test]
+fn the_image_and_the_base_for_kubernetes_agree() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
+    let image = std::fs::read_to_string(format!("{root}/docker/Dockerfile")).unwrap();
+    let set: BTreeMap<String, String> = image
+        .split_whitespace()
+        .filter(|word| word.starts_with("CROSSDESK_"))
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert!(!set.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, secret) in [
+        ("store-url", "postgres://u:p@h/d"),
+        ("store-key", &"0".repeat(64)),
+        ("broker-url", "amqp://u:p@h"),
+        ("admin-token", "t"),
+    ] {
+        std::fs::write(folder.path().join(name), secret).unwrap();
+    }
+    let text = std::fs::read_to_string(format!("{root}/kubernetes/crossdesk.toml")).unwrap();
+    let text = text.replace("/run/secrets/crossdesk", folder.path().to_str().unwrap());
+    let config = load(&text, "crossdesk.toml", &set).unwrap();
+    assert_eq!(
+        (config.store.url.as_str(), config.http.listen.to_string().as_str()),
+        ("postgres://u:p@h/d", "0.0.0.0:8085")
+    );
+}

@@ -36,15 +36,24 @@ fn named(text: &str) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
-    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let daemon = TestDaemon::with("Lens", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.reconcile.every = "1s".into();
+    })
+    .await;
     let sender = Sender::agreed(&daemon).await;
     let id = sender.share(&daemon, "t1").await;
     let event = daemon.desk(|desk| desk.comment(&id, "Smith", "We look into it.", true));
     daemon.tell(&event).await;
     until("it is delivered", async || (!sender.partner.tickets("PUT").is_empty()).then_some(())).await;
     daemon.until_quiet().await;
+    let shows = vec![("content-type", "application/json".to_owned())];
+    sender.partner.answer_always(Some((200, shows, "{}".to_owned())));
     let url = format!("http://{}/metrics", daemon.config.admin.listen);
-    let there = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let there = until("tickets have been compared", async || {
+        let there = reqwest::get(&url).await.ok()?.text().await.ok()?;
+        there.contains("crossdesk_tickets_adrift{").then_some(there)
+    })
+    .await;
     for file in ["prometheus/alerts.yaml", "grafana/crossdesk.json"] {
         let text = std::fs::read_to_string(beside(file)).unwrap();
         let names = named(&text);

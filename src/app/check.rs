@@ -1,10 +1,12 @@
 //! The usual mistakes of whoever runs a daemon, each with its remedy.
 
-use std::time::Duration;
+use std::{io::ErrorKind, net::SocketAddr, path::Path, time::Duration};
 
 use reqwest::{Client, header::WWW_AUTHENTICATE};
+use tokio::net::TcpListener;
 
-use crate::{config::Config, flow::Options, http::INSTANCE};
+use super::{serve::Certificate, token::token_path};
+use crate::{config::Config, flow::Options, http::INSTANCE, ports::StoreError};
 
 /// How long an address has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,11 +26,89 @@ pub enum Found {
 
 /// Looks at everything that a configuration names.
 pub async fn check(config: &Config, options: &Options) -> Vec<(&'static str, Found)> {
-    vec![
+    let mut found = vec![
         ("store", store(options).await),
         ("broker", broker(options).await),
-        ("sharing_url", sharing_url(config).await),
-    ]
+        ("http.listen", listener(config, config.http.listen).await),
+        ("admin.listen", listener(config, config.admin.listen).await),
+        ("admin.token", token(config)),
+    ];
+    if !config.http.certificate.is_empty() {
+        found.push(("certificate", certificate(config)));
+    }
+    found.push(("sharing_url", sharing_url(config).await));
+    found
+}
+
+/// Whether an address can be bound, or the daemon has it.
+async fn listener(config: &Config, address: SocketAddr) -> Found {
+    match TcpListener::bind(address).await {
+        Ok(_) => Found::Fine("ok".to_owned()),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let admin = format!("http://{}/healthz", config.admin.listen);
+            let client = Client::builder().timeout(PATIENCE).no_proxy().build();
+            let answer = match client {
+                Ok(client) => client.get(admin).send().await,
+                Err(error) => Err(error),
+            };
+            if answer.is_ok_and(|answer| answer.headers().contains_key(INSTANCE)) {
+                return Found::Fine("ok: the daemon has it".to_owned());
+            }
+            Found::Wrong(format!("{address} is somebody else's already: end that, or give another"))
+        }
+        Err(error) => {
+            Found::Wrong(format!("{address} cannot be bound: {error}; is it an address of this machine?"))
+        }
+    }
+}
+
+/// Whether the admins' token can be read, or made.
+fn token(config: &Config) -> Found {
+    if !config.admin.token.is_empty() {
+        return Found::Fine("ok".to_owned());
+    }
+    let path = token_path(config);
+    match std::fs::read_to_string(&path) {
+        Ok(_) => Found::Fine(format!("ok: it is in {}", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            match tempfile_in(folder.unwrap_or(Path::new("."))) {
+                Ok(()) => Found::Fine(format!("ok: the first start makes it, in {}", path.display())),
+                Err(error) => Found::Wrong(format!(
+                    "it cannot be kept in {}: {error}; give admin.token",
+                    path.display()
+                )),
+            }
+        }
+        Err(error) => {
+            Found::Wrong(format!("{} cannot be read: {error}; is this the daemon's user?", path.display()))
+        }
+    }
+}
+
+/// Whether a file can be made in a folder.
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let path = folder.join(format!(".crossdesk-check-{}", std::process::id()));
+    std::fs::File::create_new(&path)?;
+    std::fs::remove_file(path)
+}
+
+fn certificate(config: &Config) -> Found {
+    super::install_tls();
+    match Certificate::load(&config.http.certificate, &config.http.private_key) {
+        Ok(_) => Found::Fine("ok".to_owned()),
+        Err(error) => Found::Wrong(format!("{error:#}")),
+    }
+}
+
+/// Whether `store.key` opens the keys of agreements.
+async fn keys(options: &Options) -> Result<(), StoreError> {
+    let store = &options.store;
+    store.attach().await?;
+    for agreement in store.agreements().await? {
+        store.access_keys(&agreement.uuid).await?;
+    }
+    Ok(())
 }
 
 async fn store(options: &Options) -> Found {
@@ -54,6 +134,9 @@ async fn store(options: &Options) -> Found {
             tables.missing.join(", ")
         ));
     }
+    if let Err(error) = keys(options).await {
+        return Found::Wrong(error.to_string());
+    }
     let Ok(Some(theirs)) = options.store.clock().await else { return Found::Fine("ok".to_owned()) };
     let ours = options.clock.now();
     let apart = ours.since(theirs).max(theirs.since(ours));
@@ -72,7 +155,7 @@ async fn broker(options: &Options) -> Found {
         Err(error) => {
             let said = error.to_string();
             let remedy = if said.contains("ACCESS_REFUSED") || said.contains("ACCESS-REFUSED") {
-                "; give its user configure, write and read on crossdesk.* and helpdesk.events, and write on amq.default \
+                "; is the password right? Otherwise give its user configure, write and read on crossdesk.* and helpdesk.events, and write on amq.default \
                  (deploy/rabbitmq/definitions.json)"
             } else if said.contains("NOT_ALLOWED") || said.contains("NOT-ALLOWED") {
                 "; is there such a vhost, and may this user enter it? rabbitmqctl list_permissions -p VHOST"

@@ -296,6 +296,11 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         }
         Command::Show(which) => client.get(&format!("agreements/{}", part(&which.uuid))).await?,
         Command::Invite(invite) => {
+            if invite.partner_url.is_none() && !matches!(invite.kind, Kind::Queue) {
+                return Err(anyhow!(
+                    "--partner-url is missing: where the partner is (--url is where this desk's daemon is)"
+                ));
+            }
             let mut terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
                 "sync_custom_fields": invite.sync_custom_fields});
             if let Value::Object(terms) = &mut terms {

@@ -52,21 +52,14 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
     let client = Client::new(global)?;
     match command {
         Command::List { agreement } => {
-            let query =
-                agreement.map(|agreement| format!("?agreement={}", part(&agreement))).unwrap_or_default();
-            let list = client.get(&format!("dead-letters{query}")).await?;
+            let list = all(&client, agreement.as_deref()).await?;
             if global.json {
-                return print::json(&list);
+                return print::json(&Value::Array(list));
             }
             let columns = [("ID", "id"), ("TYPE", "type"), ("SINCE", "created_at"), ("REASON", "reason")];
-            print::table(list.as_array().map_or(&[], Vec::as_slice), &columns)
+            print::table(&list, &columns)
         }
-        Command::Show { id } => {
-            let list = client.get("dead-letters").await?;
-            let mut found = list.as_array().map_or(&[][..], Vec::as_slice).iter();
-            let one = found.find(|one| one.get("id").and_then(Value::as_str) == Some(id.as_str()));
-            print::json(one.ok_or_else(|| anyhow!("there is no dead letter {id}"))?)
-        }
+        Command::Show { id } => print::json(&client.get(&format!("dead-letters/{}", part(&id))).await?),
         Command::Replay(which) => match &which.id {
             Some(id) => {
                 client.post(&format!("dead-letters/{}/replay", part(id)), None).await?;
@@ -81,6 +74,18 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
             }
             None => many(&client, Method::DELETE, "dead-letters", &which, "dropped").await,
         },
+    }
+}
+
+/// All of them, page after page.
+async fn all(client: &Client, agreement: Option<&str>) -> Result<Vec<Value>> {
+    let only = agreement.map(|agreement| format!("&agreement={}", part(agreement))).unwrap_or_default();
+    let (mut list, mut after) = (Vec::new(), 0);
+    loop {
+        let page = client.get(&format!("dead-letters?after={after}{only}")).await?;
+        let Some(last) = page.as_array().and_then(|page| page.last()) else { return Ok(list) };
+        after = last["place"].as_i64().unwrap_or(i64::MAX);
+        list.extend(page.as_array().into_iter().flatten().cloned());
     }
 }
 

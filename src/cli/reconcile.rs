@@ -22,7 +22,7 @@ pub(super) async fn run(global: &Global, given: Reconcile) -> Result<()> {
         Some(uuid) => vec![uuid.clone()],
         None => askable(&client.get("agreements").await?),
     };
-    let (mut looked, mut on_their_way, mut all) = (0, 0, Vec::new());
+    let (mut looked, mut on_their_way, mut all, mut unclear) = (0, 0, Vec::new(), Vec::new());
     for agreement in agreements {
         let mut after = Value::Null;
         loop {
@@ -37,6 +37,13 @@ pub(super) async fn run(global: &Global, given: Reconcile) -> Result<()> {
                 }
                 all.push(json!({"agreement": agreement, "ticket": ticket}));
             }
+            for ticket in list(&step, "unclear") {
+                if !global.json {
+                    let (uuid, why) = (print::text(ticket, "ticket"), print::text(ticket, "reason"));
+                    print::line(&format!("ticket {uuid} under {agreement} could not be compared: {why}"))?;
+                }
+                unclear.push(json!({"agreement": agreement, "ticket": ticket}));
+            }
             after = step.get("next").cloned().unwrap_or_default();
             if after.is_null() {
                 break;
@@ -44,7 +51,8 @@ pub(super) async fn run(global: &Global, given: Reconcile) -> Result<()> {
         }
     }
     if global.json {
-        let sum = json!({"looked": looked, "on_their_way": on_their_way, "repaired": given.repair, "differing": all});
+        let sum = json!({"looked": looked, "on_their_way": on_their_way, "repaired": given.repair, "differing": all,
+            "unclear": unclear});
         return print::json(&sum);
     }
     let verb = match (all.is_empty(), given.repair) {
@@ -53,8 +61,9 @@ pub(super) async fn run(global: &Global, given: Reconcile) -> Result<()> {
         (false, false) => "crossdesk reconcile --repair makes them one again",
     };
     print::line(&format!(
-        "{looked} shared tickets looked at, {} differ, {on_their_way} have something on its way: {verb}",
-        all.len()
+        "{looked} shared tickets looked at, {} differ, {on_their_way} have something on its way, {} could not be compared: {verb}",
+        all.len(),
+        unclear.len()
     ))
 }
 

@@ -15,6 +15,30 @@ pub struct Error(pub(super) String);
 const SECRETS: [&str; 7] =
     ["url", "token", "access_key", "key", "webhook_secret", "command_secret", "event_filter"];
 
+/// How many members of a list variables can make.
+const MEMBERS: usize = 1000;
+
+/// A configuration in which every list has a member, so that it is known what a variable's text is to be read as.
+const ONE_OF_EACH: &str = r#"
+[[desk.fields]]
+title = ""
+type = "text"
+[[agreements]]
+uuid = ""
+name = ""
+direction = "outbound"
+kind = "queue"
+status = "accepted"
+[agreements.jira]
+project = ""
+issue_type = ""
+token = ""
+[[rules]]
+name = ""
+when = ""
+share_with = ""
+"#;
+
 /// The JSON Schema of the configuration.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Config).to_value()
@@ -37,23 +61,25 @@ pub fn from_file(path: Option<&Path>, variables: &BTreeMap<String, String>) -> R
 /// # Errors
 /// The first thing that is wrong, in one line.
 pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Result<Config, Error> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line =
             error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
         Error(format!("{name}:{line}: not TOML: {}", one_line(error.message())))
     })?;
     let mut from_environment = BTreeMap::new();
-    let defaults = Value::try_from(Config::default()).map_err(|error| Error(error.to_string()))?;
+    let one_of_each: Config = toml::from_str(ONE_OF_EACH).map_err(|error| Error(error.to_string()))?;
+    let known = Value::try_from(one_of_each).map_err(|error| Error(error.to_string()))?;
+    let mut whole = Value::Table(table);
     for (variable, raw) in variables {
         let path: Vec<String> =
             variable.trim_start_matches("CROSSDESK_").split("__").map(str::to_lowercase).collect();
-        let value =
-            typed(raw, default_at(&defaults, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
-        if !put(&mut table, &path, value) {
+        let value = typed(raw, known_at(&known, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
+        if !put(&mut whole, &path, value) {
             return Err(Error(format!("{variable}: {} is no section", path.join("."))));
         }
-        from_environment.insert(path.join("."), variable.clone());
+        from_environment.insert(named(&path), variable.clone());
     }
+    let Value::Table(mut table) = whole else { return Err(Error(format!("{name}: not a table"))) };
     let source = |path: &str| match from_environment.iter().find(|(key, _)| path.starts_with(key.as_str())) {
         Some((_, variable)) => variable.clone(),
         None => name.to_owned(),
@@ -109,19 +135,37 @@ fn line_of(text: &str, path: &str) -> String {
     }
 }
 
-fn default_at<'a>(defaults: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(defaults, |value, key| value.get(key))
+/// What stands at a place; of a list, whichever of its members is meant.
+fn known_at<'a>(known: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(known, |value, key| match value {
+        Value::Array(members) => members.first(),
+        other => other.get(key),
+    })
 }
 
-/// A variable's text as the type that the key has by default.
-fn typed(raw: &str, default: Option<&Value>) -> Result<Value, String> {
-    match default {
+/// A place as errors name it.
+fn named(path: &[String]) -> String {
+    let mut name = String::new();
+    for key in path {
+        if key.parse::<usize>().is_ok() {
+            name.extend(["[", key, "]"]);
+        } else {
+            name.extend([if name.is_empty() { "" } else { "." }, key]);
+        }
+    }
+    name
+}
+
+/// A variable's text as the type that the key has.
+fn typed(raw: &str, known: Option<&Value>) -> Result<Value, String> {
+    match known {
         Some(Value::Boolean(_)) => {
             raw.parse().map(Value::Boolean).map_err(|_| format!("\"{raw}\" is neither true nor false"))
         }
         Some(Value::Integer(_)) => {
             raw.parse().map(Value::Integer).map_err(|_| format!("\"{raw}\" is no whole number"))
         }
+        Some(Value::Float(_)) => raw.parse().map(Value::Float).map_err(|_| format!("\"{raw}\" is no number")),
         Some(Value::Array(_) | Value::Table(_)) => {
             let table: Table = format!("value = {raw}").parse().map_err(|_| "not a TOML value".to_owned())?;
             table.get("value").cloned().ok_or_else(|| "not a TOML value".to_owned())
@@ -130,18 +174,28 @@ fn typed(raw: &str, default: Option<&Value>) -> Result<Value, String> {
     }
 }
 
-fn put(table: &mut Table, path: &[String], value: Value) -> bool {
-    match path {
-        [] => false,
-        [key] => {
-            table.insert(key.clone(), value);
-            true
+/// Puts a value at a place, and makes the sections and members of lists that lead there.
+fn put(at: &mut Value, path: &[String], value: Value) -> bool {
+    let [key, rest @ ..] = path else {
+        *at = value;
+        return true;
+    };
+    let inner = match at {
+        Value::Table(table) => table.entry(key.clone()).or_insert_with(|| {
+            let list = rest.first().is_some_and(|key| key.parse::<usize>().is_ok());
+            if list { Value::Array(Vec::new()) } else { Value::Table(Table::new()) }
+        }),
+        Value::Array(members) => {
+            let Some(place) = key.parse().ok().filter(|place| *place < MEMBERS) else { return false };
+            if members.len() <= place {
+                members.resize(place + 1, Value::Table(Table::new()));
+            }
+            let Some(member) = members.get_mut(place) else { return false };
+            member
         }
-        [section, rest @ ..] => {
-            let inner = table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()));
-            inner.as_table_mut().is_some_and(|inner| put(inner, rest, value))
-        }
-    }
+        _ => return false,
+    };
+    put(inner, rest, value)
 }
 
 /// Replaces every `KEY_file` of a secret by what is in the file.

@@ -1,6 +1,6 @@
 //! What types alone cannot say: a configuration that passes here can be run.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use url::Url;
 
@@ -9,6 +9,7 @@ use crate::{
     broker::MOST_SHARDS,
     domain::{Direction, Kind, Namespace},
     engine::{rules::Rule, status::STATUSES},
+    partner::Allowed,
     wire::desk_filter::Filter,
 };
 
@@ -121,7 +122,19 @@ pub(super) fn check(config: &Config) -> Check {
             .map(drop)
             .or_else(|why| wrong(format!("rules[{at}].when"), format!("rule \"{}\": {why}", rule.name)))?;
     }
-    config.agreements.iter().enumerate().try_for_each(|(at, agreement)| declared(at, agreement))
+    let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
+    let mut uuids = HashSet::new();
+    for (at, agreement) in config.agreements.iter().enumerate() {
+        declared(at, agreement)?;
+        let key = |name: &str| format!("agreements[{at}].{name}");
+        if let Some(url) = &agreement.url {
+            allowed.check(url).map(drop).or_else(|why| wrong(key("url"), why))?;
+        }
+        if !uuids.insert(agreement.uuid.as_str().to_lowercase()) {
+            return wrong(key("uuid"), "stands above already: each agreement has its own");
+        }
+    }
+    Ok(())
 }
 
 fn mail(config: &Config) -> Check {
@@ -284,8 +297,9 @@ impl Config {
         if !self.store.daemon.is_empty() {
             return self.store.daemon.clone();
         }
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("{}:{}", host.trim(), self.admin.listen.port())
+        // Asked of the kernel: a service that sees nothing of /proc but processes has a name too.
+        let host = hostname::get().unwrap_or_default();
+        format!("{}:{}", host.to_string_lossy(), self.admin.listen.port())
     }
 }
 

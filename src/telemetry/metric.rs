@@ -63,7 +63,10 @@ fn describe() {
     describe_gauge!("crossdesk_outbox_pending", "Messages that are not yet with the broker.");
     describe_gauge!("crossdesk_dead_letters", "Messages that wait for a person.");
     describe_counter!("crossdesk_fields_not_synced_total", "Custom fields left out, by reason.");
-    describe_gauge!("crossdesk_partner_up", "How the last attempt at a partner ended: 1 or 0.");
+    describe_gauge!(
+        "crossdesk_partner_up",
+        "How the last attempt at a partner ended: 1 or 0; NaN where this daemon serves it no more."
+    );
     describe_gauge!(
         "crossdesk_tickets_adrift",
         "Tickets that differed from the partner's when they were last compared by the clock."
@@ -128,6 +131,11 @@ pub fn delivery(
     if let Some(lag) = lag {
         histogram!("crossdesk_sync_lag_seconds").record(lag.as_secs_f64());
     }
+}
+
+/// This daemon serves a partner no more: how it is, another may know.
+pub fn unserved(agreement: &Uuid) {
+    gauge!("crossdesk_partner_up", "agreement" => agreement.to_string()).set(f64::NAN);
 }
 
 /// A partner made a request. Only agreements that are known are named: anybody can make up others.
