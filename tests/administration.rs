@@ -1,9 +1,10 @@
 //! Agreements as their administrators meet them: what a check says, and the command line.
 
 use crossdesk::domain::{CustomField, FieldType, Title};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Pair, TestDaemon};
+use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
 async fn start(name: &str) -> TestDaemon {
     TestDaemon::start(name, Pair::SQLITE_EMBEDDED).await
@@ -120,4 +121,71 @@ async fn an_agreement_can_be_run_from_the_command_line() {
     lens.until_agreement(Some(&uuid), "inactive").await;
     let (code, out) = run(&acme, &["accept", &uuid]).await;
     assert!(code == 1 && out.contains("inactive"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_shared_again_by_its_uuid_as_by_its_number() {
+    let acme = start("Acme").await;
+    let (partner, agreement) = acme.agreed().await;
+    let id = acme.open_and_share(&agreement, "Lens stuck").await;
+    let uuid = acme.ticket(&id).await["uuid"].as_str().unwrap().to_owned();
+    acme.driver.ask(Method::DELETE, &format!("tickets/{uuid}/share"), None).await.unwrap();
+    let shared = acme.post(&format!("tickets/{uuid}/share"), json!({"agreement": agreement})).await;
+    assert_eq!((&shared["id"], &shared["shares"][0]["state"]), (&json!(id), &json!("active")));
+    until("it is out again", async || partner.tickets("POST").get(1).cloned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shares_are_shown_ended_as_soon_as_their_agreement_has_ended() {
+    let acme = start("Acme").await;
+    let (_partner, agreement) = acme.agreed().await;
+    let id = acme.open_and_share(&agreement, "Lens stuck").await;
+    assert_eq!(acme.ticket(&id).await["mergeable"], false);
+    acme.post(&format!("agreements/{agreement}/deactivate"), Value::Null).await;
+    let shown = acme.ticket(&id).await;
+    assert_eq!(
+        (&shown["mergeable"], &shown["shares"][0]["state"]),
+        (&json!(true), &json!("ended")),
+        "{shown}"
+    );
+    assert!(shown["shares"][0]["reason"].as_str().unwrap().contains("inactive"), "{shown}");
+    let list = acme.get(&format!("tickets?agreement={agreement}")).await;
+    assert_eq!(list[0]["mergeable"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_cannot_lose_its_name() {
+    let acme = start("Acme").await;
+    let (_partner, agreement) = acme.agreed().await;
+    let path = format!("agreements/{agreement}");
+    let refused = acme.driver.ask(Method::PATCH, &path, Some(&json!({"name": " "}))).await;
+    assert!(refused.unwrap_err().to_string().contains("name is empty"));
+    assert_eq!(acme.edit(&agreement, json!({"name": " Lens "})).await["name"], "Lens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_what_waits_go_on_where_a_page_ends() {
+    let lens = TestDaemon::start("Lens", Pair::SQLITE_AMQP).await;
+    let sender = Sender::agreed(&lens).await;
+    lens.stop_desk();
+    for uuid in ["t1", "t2"] {
+        assert_eq!(sender.ticket("POST", uuid, &new_ticket(uuid)).await, 201);
+    }
+    let commands = lens.get("commands").await;
+    let after = commands[1]["id"].as_str().unwrap();
+    let rest = lens.get(&format!("commands?after={after}")).await;
+    assert_eq!(rest.as_array().unwrap()[..], commands.as_array().unwrap()[2..]);
+
+    for n in 0..3 {
+        lens.publish(format!("no event {n}").as_bytes()).await;
+    }
+    let dead = until("they are kept", async || {
+        let dead = lens.get("dead-letters").await;
+        (dead.as_array()?.len() == 3).then_some(dead)
+    })
+    .await;
+    let rest = lens.get(&format!("dead-letters?after={}", dead[0]["place"])).await;
+    assert_eq!(rest.as_array().unwrap()[..], dead.as_array().unwrap()[1..]);
+    let one = lens.get(&format!("dead-letters/{}", dead[1]["id"].as_str().unwrap())).await;
+    assert_eq!(one, dead[1]);
 }

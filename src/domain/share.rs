@@ -12,7 +12,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Parts, Shared, TagSet, Tags, Title, Uuid, Value, Word};
+use super::{AgreementStatus, Parts, Shared, TagSet, Tags, Title, Uuid, Value, Word};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -158,6 +158,15 @@ pub struct TagsExchange {
     pub names: BTreeMap<Word, Word>,
 }
 
+impl Exchange {
+    /// What the partner has, `there`, though the ticket says something else, `now`: the next difference tells it that.
+    pub fn untold(there: Shared, now: &Shared) -> Self {
+        // Anything but what the ticket has.
+        let here = if now.is_null() { there.clone() } else { Shared::default() };
+        Self { wire: there, here, seq: 0, unfit: false }
+    }
+}
+
 impl TagsExchange {
     /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
     pub fn changes(&self, here: &TagSet) -> (TagSet, TagSet) {
@@ -290,5 +299,13 @@ impl Share {
     /// Whether changes cross.
     pub fn is_active(&self) -> bool {
         self.state == ShareState::Active
+    }
+
+    /// Ends with its agreement, where that has come to its end: nothing crosses under it any more.
+    pub fn end_with(&mut self, agreement: AgreementStatus) {
+        if agreement.is_final() && self.state != ShareState::Ended {
+            self.state = ShareState::Ended;
+            self.reason = Some(format!("the agreement is {}", agreement.as_str()));
+        }
     }
 }

@@ -71,7 +71,7 @@ async fn event(
     let mut span = traced(&mut changes, Step::Answered, super::traceparent(&headers).as_ref());
     let mut outcome = Outcome::Unshared;
     for (at, answer) in context.pipeline.submit(changes).await.into_iter().enumerate() {
-        let done = answer?;
+        let done = answer.inspect_err(|_| metric::events(Outcome::Rejected, 1))?;
         // Of several, what became of the one that changed something.
         if at == 0 || done.outcome == Outcome::Applied {
             outcome = done.outcome;
@@ -92,7 +92,12 @@ async fn event(
     )),
     responses((status = 200, description = "what it would do", body = ref("#/components/schemas/Preview")), (status = 415, description = "the body is not said to be an event", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn look_ahead(State(context): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Result<Json<Value>> {
+async fn look_ahead(
+    State(context): State<Shared>,
+    headers: HeaderMap,
+    bytes: std::result::Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>> {
+    let bytes = bytes.map_err(|error| Problem::unusable(error.body_text()))?;
     let changes = read(&context, &headers, &bytes).await?;
     let Some(Change::Event { event, .. }) = changes.first() else {
         return Ok(json(Previewed {

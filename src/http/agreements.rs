@@ -3,7 +3,10 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{
+        State,
+        rejection::{BytesRejection, JsonRejection},
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -16,6 +19,7 @@ use super::{
     Shared,
     inviting::{make, random, with_key},
     jira_form::{self, JiraForm},
+    name::Name,
     problem::{Problem, Result},
     view::{AgreementView, Checked, ReconciledView, json},
 };
@@ -53,6 +57,9 @@ pub(super) struct EditForm {
     jira: Option<JiraForm>,
 }
 
+/// A body that may be empty, and may not be there whole.
+type Raw = std::result::Result<Bytes, BytesRejection>;
+
 /// A JSON object that somebody sent, which may be none.
 pub(super) type Sent = std::result::Result<Json<Map<String, Value>>, JsonRejection>;
 
@@ -89,7 +96,7 @@ pub(super) async fn find(context: &Shared, uuid: &str) -> Result<Agreement> {
     params(("uuid" = String, Path, description = "The agreement's uuid")),
     responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
 )]
-async fn show(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+async fn show(State(context): State<Shared>, Name(uuid): Name) -> Result<Json<Value>> {
     Ok(json(AgreementView::of(&find(&context, &uuid).await?)))
 }
 
@@ -117,12 +124,13 @@ pub(super) struct ByForm {
 }
 
 /// The person that a body names; a body is optional.
-fn person(bytes: &[u8]) -> Result<Option<String>> {
+fn person(sent: Raw) -> Result<Option<String>> {
+    let bytes = sent.map_err(|error| Problem::unusable(error.body_text()))?;
     if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
         return Ok(None);
     }
     let form: Map<String, Value> =
-        serde_json::from_slice(bytes).map_err(|error| Problem::unusable(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| Problem::unusable(error.to_string()))?;
     let form: ByForm = body(Ok(Json(form)))?;
     Ok(form.by.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()))
 }
@@ -141,8 +149,8 @@ pub(super) async fn act(context: &Shared, uuid: String, action: AgreementAction)
     request_body(content = ref("#/components/schemas/By"), description = "who accepts; may be left out"),
     responses((status = 202, description = "the agreement; what the partner refuses stays pending with the reason", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn accept(State(context): State<Shared>, Path(uuid): Path<String>, body: Bytes) -> Result<Response> {
-    let agreement = act(&context, uuid, AgreementAction::Accept(person(&body)?)).await?;
+async fn accept(State(context): State<Shared>, Name(uuid): Name, body: Raw) -> Result<Response> {
+    let agreement = act(&context, uuid, AgreementAction::Accept(person(body)?)).await?;
     Ok((StatusCode::ACCEPTED, json(AgreementView::of(&agreement))).into_response())
 }
 
@@ -155,12 +163,8 @@ async fn accept(State(context): State<Shared>, Path(uuid): Path<String>, body: B
     request_body(content = ref("#/components/schemas/By"), description = "who declines; may be left out"),
     responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn decline(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>> {
-    let action = AgreementAction::End(AgreementStatus::Declined, person(&body)?);
+async fn decline(State(context): State<Shared>, Name(uuid): Name, body: Raw) -> Result<Json<Value>> {
+    let action = AgreementAction::End(AgreementStatus::Declined, person(body)?);
     Ok(json(AgreementView::of(&act(&context, uuid, action).await?)))
 }
 
@@ -173,12 +177,8 @@ async fn decline(
     request_body(content = ref("#/components/schemas/By"), description = "who ends it; may be left out"),
     responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn deactivate(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>> {
-    let action = AgreementAction::End(AgreementStatus::Inactive, person(&body)?);
+async fn deactivate(State(context): State<Shared>, Name(uuid): Name, body: Raw) -> Result<Json<Value>> {
+    let action = AgreementAction::End(AgreementStatus::Inactive, person(body)?);
     Ok(json(AgreementView::of(&act(&context, uuid, action).await?)))
 }
 
@@ -190,7 +190,7 @@ async fn deactivate(
     params(("uuid" = String, Path, description = "The agreement's uuid")),
     responses((status = 200, description = "the agreement of a bridge, with its new key", body = ref("#/components/schemas/Agreement")), (status = 202, description = "the agreement; the key is on its way to the partner", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Response> {
+async fn rotate_key(State(context): State<Shared>, Name(uuid): Name) -> Result<Response> {
     let keys = context.options.store.access_keys(&Uuid::new(uuid.as_str())).await?;
     let on_its_way = keys.is_some_and(|keys| keys.next.is_some());
     let key = random()?;
@@ -208,7 +208,7 @@ async fn rotate_key(State(context): State<Shared>, Path(uuid): Path<String>) -> 
     params(("uuid" = String, Path, description = "The agreement's uuid")),
     responses((status = 200, description = "what was found", body = ref("#/components/schemas/Checked")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
 )]
-async fn check(State(context): State<Shared>, Path(uuid): Path<String>) -> Result<Json<Value>> {
+async fn check(State(context): State<Shared>, Name(uuid): Name) -> Result<Json<Value>> {
     let agreement = find(&context, &uuid).await?;
     let found = flow::check(&context.options, &agreement).await?;
     Ok(json(Checked { agreement: AgreementView::of(&agreement), found }))
@@ -235,11 +235,7 @@ pub(super) struct ReconcileForm {
     request_body(content = ref("#/components/schemas/ReconcileForm")),
     responses((status = 200, description = "what was found", body = ref("#/components/schemas/Reconciled")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "the agreement is not in force, or the partner does not take its key", body = ref("#/components/schemas/Problem")), (status = 422, description = "the partner cannot be asked for tickets", body = ref("#/components/schemas/Problem"))),
 )]
-async fn reconcile(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    form: Sent,
-) -> Result<Json<Value>> {
+async fn reconcile(State(context): State<Shared>, Name(uuid): Name, form: Sent) -> Result<Json<Value>> {
     let form: ReconcileForm = body(form)?;
     let agreement = find(&context, &uuid).await?;
     let reconcile = Reconcile::new(context.options.clone(), context.pipeline.clone());
@@ -256,7 +252,7 @@ async fn reconcile(
     request_body(content = ref("#/components/schemas/EditForm")),
     responses((status = 200, description = "the agreement", body = ref("#/components/schemas/Agreement")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn edit(State(context): State<Shared>, Path(uuid): Path<String>, form: Sent) -> Result<Json<Value>> {
+async fn edit(State(context): State<Shared>, Name(uuid): Name, form: Sent) -> Result<Json<Value>> {
     let form: EditForm = body(form)?;
     if let Some(jira) = form.jira {
         let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira).await?;

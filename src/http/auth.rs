@@ -22,7 +22,8 @@ pub(super) async fn bearer(State(context): State<Shared>, request: Request, next
 
 /// The bearer token of a request.
 pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Whether this is the admins' token.

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::HeaderMap,
     response::Response,
     routing::post,
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{
     PATIENCE, Shared,
+    name::Name,
     sharing::{answer, refusal},
 };
 use tokio::sync::Semaphore;
@@ -34,7 +35,7 @@ struct Asked {
 
 async fn jira(
     State(context): State<Shared>,
-    Path(agreement): Path<String>,
+    Name(agreement): Name,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
@@ -51,7 +52,7 @@ async fn jira(
     if let Err(reply) = context.hooks.admit(&webhook).await {
         return answer(reply);
     }
-    let limit = context.body;
+    let limit = context.options.limits.body;
     let read = async {
         let _one_of_few = if webhook.secret.is_none() { SIGNED.acquire().await.ok() } else { None };
         to_bytes(body, limit).await

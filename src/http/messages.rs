@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
+    name::Name,
     problem::{Problem, Result},
     view::{ManyDone, MessageView, Refused, json},
 };
@@ -31,8 +32,17 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(commands))
         .routes(routes!(dead_letters, drop_many))
         .routes(routes!(replay_many))
-        .routes(routes!(drop_one))
+        .routes(routes!(show, drop_one))
         .routes(routes!(replay))
+}
+
+/// Where a page of commands begins.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct After {
+    /// The id of the last command of the page before.
+    after: Option<String>,
 }
 
 /// Commands that the desk has not answered, oldest first, a thousand at most: for desks without a broker, which answer by `helpdesk.command.completed`.
@@ -40,10 +50,19 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     get,
     path = "/commands",
     tag = "commands",
-    responses((status = 200, description = "the commands", body = ref("#/components/schemas/Commands")))
+    params(After),
+    responses((status = 200, description = "the commands", body = ref("#/components/schemas/Commands")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn commands(State(context): State<Shared>) -> Result<Json<Vec<Value>>> {
-    let messages = context.options.store.messages(MessageFilter::Commands, LIMIT).await?;
+async fn commands(
+    State(context): State<Shared>,
+    page: std::result::Result<Query<After>, QueryRejection>,
+) -> Result<Json<Vec<Value>>> {
+    let Query(page) = page.map_err(|error| Problem::unusable(error.body_text()))?;
+    let after = match page.after {
+        Some(id) => named(&context, &id, "command").await?.seq,
+        None => 0,
+    };
+    let messages = context.options.store.messages(MessageFilter::Commands(after), LIMIT).await?;
     Ok(Json(messages.iter().filter_map(|message| serde_json::from_str(&message.body).ok()).collect()))
 }
 
@@ -58,7 +77,7 @@ struct Which {
     /// All of them; one of the two must be said where something is done to many.
     #[serde(default)]
     all: bool,
-    /// Those after this place, as the answer before said it.
+    /// Those after this place: `place` of the last one of the page before, or `next` of what was done.
     #[serde(default)]
     after: i64,
 }
@@ -141,8 +160,9 @@ async fn drop_many(State(context): State<Shared>, which: Asked) -> Result<Json<V
     Ok(json(ManyDone { done, refused: Vec::new(), next }))
 }
 
-pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
-    let unknown = || Problem::unknown(format!("dead letter {id}"));
+/// The message of this id; `what` it is called where there is none.
+async fn named(context: &Shared, id: &str, what: &str) -> Result<Message> {
+    let unknown = || Problem::unknown(format!("{what} {id}"));
     let id = MessageId::parse(id).ok_or_else(unknown)?;
     let store = &context.options.store;
     let mut found = store.messages(MessageFilter::Ids(vec![id.clone()]), 1).await?;
@@ -151,7 +171,11 @@ pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
         found = store.messages(MessageFilter::Of(id.owner.clone()), LIMIT).await?;
         found.retain(|message| message.id == id);
     }
-    let message = found.pop().ok_or_else(unknown)?;
+    found.pop().ok_or_else(unknown)
+}
+
+pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
+    let message = named(context, id, "dead letter").await?;
     if message.state != MessageState::Parked {
         let state = message.state.as_str();
         return Err(Problem::new(
@@ -170,7 +194,7 @@ pub(super) async fn parked(context: &Shared, id: &str) -> Result<Message> {
     params(("id" = String, Path, description = "The message's id")),
     responses((status = 202, description = "it is tried again"), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn replay(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
+async fn replay(State(context): State<Shared>, Name(id): Name) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
     replay_one(&context, message).await?;
     Ok(StatusCode::ACCEPTED)
@@ -203,6 +227,18 @@ pub(super) async fn replay_one(context: &Shared, message: Message) -> Result<()>
     Ok(())
 }
 
+/// A dead letter.
+#[utoipa::path(
+    get,
+    path = "/dead-letters/{id}",
+    tag = "dead letters",
+    params(("id" = String, Path, description = "The message's id")),
+    responses((status = 200, description = "the dead letter", body = ref("#/components/schemas/Message")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")))
+)]
+async fn show(State(context): State<Shared>, Name(id): Name) -> Result<Json<Value>> {
+    Ok(json(MessageView::of(&parked(&context, &id).await?)))
+}
+
 /// Drops a dead letter.
 #[utoipa::path(
     delete,
@@ -211,7 +247,7 @@ pub(super) async fn replay_one(context: &Shared, message: Message) -> Result<()>
     params(("id" = String, Path, description = "The message's id")),
     responses((status = 204, description = "it is gone"), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")))
 )]
-async fn drop_one(State(context): State<Shared>, Path(id): Path<String>) -> Result<StatusCode> {
+async fn drop_one(State(context): State<Shared>, Name(id): Name) -> Result<StatusCode> {
     let message = parked(&context, &id).await?;
     context.pipeline.submit_one(Change::Drop(Box::new(message))).await?;
     Ok(StatusCode::NO_CONTENT)

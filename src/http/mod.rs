@@ -8,6 +8,7 @@ mod hooks;
 mod inviting;
 mod jira_form;
 mod messages;
+mod name;
 mod openapi;
 mod openapi_partners;
 mod pages;
@@ -57,9 +58,7 @@ pub struct Context {
     pub intake: Intake,
     /// The admins' token.
     pub token: AccessKey,
-    /// How many bytes a body may hold.
-    pub body: usize,
-    /// How long it may take to come.
+    /// How long a body may take to come.
     pub body_timeout: Duration,
     /// Who is signed in to the pages.
     pub sessions: Sessions,
@@ -97,7 +96,7 @@ pub fn admins(context: Arc<Context>) -> Router {
         .merge(agreements::routes())
         .merge(tickets::routes())
         .merge(messages::routes())
-        .merge(admin::routes(context.body));
+        .merge(admin::routes(context.options.limits.body));
     let (api, document) =
         OpenApiRouter::with_openapi(openapi::begun()).nest(openapi::BASE, api).split_for_parts();
     let api = api

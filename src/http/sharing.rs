@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::{Body, HttpBody as _, to_bytes},
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, Method as HttpMethod, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
@@ -26,11 +26,12 @@ pub(super) fn routes() -> Router<Shared> {
 
 async fn serve(
     State(context): State<Shared>,
-    Path(rest): Path<String>,
+    rest: Result<Path<String>, PathRejection>,
     method: HttpMethod,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let Ok(Path(rest)) = rest else { return answer(refusal(422, "the path holds no uuid")) };
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
     let (collection, uuid) = match parts.as_slice() {
         ["agreements", uuid] => (Collection::Agreements, (*uuid).to_owned()),
@@ -53,7 +54,7 @@ async fn serve(
     {
         return answer(reply);
     }
-    let limit = Inbound::body_limit(collection, context.body);
+    let limit = Inbound::body_limit(collection, context.options.limits.body);
     // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
     let read = tokio::time::timeout(context.body_timeout, to_bytes(body, limit)).await;
     let body = match read {
@@ -64,7 +65,7 @@ async fn serve(
         Err(_) => return answer(refusal(503, "the body came too slowly; try again")),
     };
     let trace = super::traceparent(&headers);
-    let request = Request { method, collection, uuid, token, body, over_http: true, trace };
+    let request = Request { method, collection, uuid, token, body, id: None, over_http: true, trace };
     match tokio::time::timeout(PATIENCE, context.inbound.handle(request)).await {
         Ok(reply) => answer(reply),
         Err(_) => answer(refusal(503, "this desk is busy; try again later")),

@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use schemars::JsonSchema;
@@ -17,6 +17,7 @@ use super::{
     Shared,
     agreements::{Sent, body},
     messages::replay_one,
+    name::Name,
     problem::{Problem, Result},
     timeline,
     view::{Explained, MessageView, Replayed, TicketShape, json},
@@ -83,6 +84,11 @@ pub(super) async fn find(context: &Shared, id: &str) -> Result<TicketView> {
     found.ok_or_else(|| Problem::unknown(format!("shared ticket {id}")))
 }
 
+/// The desk's number of a ticket that somebody named so.
+fn number(found: &TicketView, named: &str) -> Result<TicketId> {
+    found.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {named} on the desk yet")))
+}
+
 fn shown(context: &Shared, found: &TicketView) -> Json<Value> {
     json(TicketShape::of(found, false, context.options.desk.ticket_url.as_deref()))
 }
@@ -95,7 +101,7 @@ fn shown(context: &Shared, found: &TicketView) -> Json<Value> {
     params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
     responses((status = 200, description = "the ticket", body = ref("#/components/schemas/Ticket")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
 )]
-async fn show(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
+async fn show(State(context): State<Shared>, Name(id): Name) -> Result<Json<Value>> {
     Ok(shown(&context, &find(&context, &id).await?))
 }
 
@@ -110,11 +116,16 @@ async fn show(State(context): State<Shared>, Path(id): Path<String>) -> Result<J
 )]
 async fn share(
     State(context): State<Shared>,
-    Path(id): Path<String>,
+    Name(id): Name,
     form: Sent,
 ) -> Result<(StatusCode, Json<Value>)> {
     let form: ShareForm = body(form)?;
-    context.pipeline.submit_one(Change::Share(TicketId::new(id.as_str()), form.agreement)).await?;
+    // One that was never shared is known by the desk's id alone.
+    let number = match context.options.store.ticket(&id).await? {
+        Some(known) => number(&known, &id)?,
+        None => TicketId::new(id.as_str()),
+    };
+    context.pipeline.submit_one(Change::Share(number, form.agreement)).await?;
     Ok((StatusCode::ACCEPTED, shown(&context, &find(&context, &id).await?)))
 }
 
@@ -126,10 +137,8 @@ async fn share(
     params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
     responses((status = 202, description = "the ticket; the partner is told after", body = ref("#/components/schemas/Ticket")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")))
 )]
-async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
-    let known = find(&context, &id).await?;
-    let id =
-        known.ticket.id.clone().ok_or_else(|| Problem::unknown(format!("ticket {id} on the desk yet")))?;
+async fn unshare(State(context): State<Shared>, Name(id): Name) -> Result<(StatusCode, Json<Value>)> {
+    let id = number(&find(&context, &id).await?, &id)?;
     context.pipeline.submit_one(Change::Unshare(id.clone())).await?;
     Ok((StatusCode::ACCEPTED, shown(&context, &find(&context, id.as_str()).await?)))
 }
@@ -142,7 +151,7 @@ async fn unshare(State(context): State<Shared>, Path(id): Path<String>) -> Resul
     params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
     responses((status = 202, description = "how many messages are sent again", body = ref("#/components/schemas/Replayed")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")), (status = 409, description = "not as things stand; the detail says how they do", body = ref("#/components/schemas/Problem")), (status = 422, description = "it cannot be used; the detail says why", body = ref("#/components/schemas/Problem")))
 )]
-async fn retry(State(context): State<Shared>, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>)> {
+async fn retry(State(context): State<Shared>, Name(id): Name) -> Result<(StatusCode, Json<Value>)> {
     let replayed = try_again(&context, &find(&context, &id).await?).await?;
     Ok((StatusCode::ACCEPTED, json(Replayed { replayed })))
 }
@@ -169,7 +178,7 @@ pub(super) async fn try_again(context: &Shared, found: &TicketView) -> Result<us
     params(("id" = String, Path, description = "The desk's id of the ticket, or its uuid")),
     responses((status = 200, description = "its story", body = ref("#/components/schemas/Explained")), (status = 404, description = "there is none of that name", body = ref("#/components/schemas/Problem")))
 )]
-async fn explain(State(context): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>> {
+async fn explain(State(context): State<Shared>, Name(id): Name) -> Result<Json<Value>> {
     let found = find(&context, &id).await?;
     let uuid = &found.ticket.uuid;
     let messages = context.options.store.messages(MessageFilter::Of(uuid.clone()), EXPLAINED).await?;

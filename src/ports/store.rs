@@ -145,8 +145,6 @@ pub struct Writes {
     pub seen: Vec<String>,
     /// Events that wait until their ticket is known: its id and the event's bytes.
     pub waiting: Vec<(TicketId, String)>,
-    /// Tickets whose waiting events have been looked at.
-    pub released: Vec<TicketId>,
     /// Rows among those that wait, by name and contents, that need wait no longer.
     pub let_go: Vec<(TicketId, String)>,
     /// The desk's new catalogue.
@@ -226,8 +224,8 @@ pub enum MessageFilter {
     Open(Uuid),
     /// Those of an agreement that tell its partner of a ticket, and are not delivered; oldest first.
     Creates(Uuid),
-    /// For the desk, not answered.
-    Commands,
+    /// For the desk, not answered, after this order.
+    Commands(i64),
     /// Parked, after this order; those under one agreement, where it is named.
     Parked(i64, Option<Uuid>),
     /// For the desk, and not taken by it, where it is brought its commands.

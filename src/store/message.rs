@@ -68,8 +68,8 @@ pub(super) fn select(filter: MessageFilter, limit: i64, daemon: &str) -> Stateme
             ),
             (&agreement).into(),
         ),
-        MessageFilter::Commands => {
-            with(select!("where m.state = 'asked' and m.seq > $1 order by m.seq limit $2"), 0.into())
+        MessageFilter::Commands(after) => {
+            with(select!("where m.state = 'asked' and m.seq > $1 order by m.seq limit $2"), after.into())
         }
         MessageFilter::Parked(after, None) => {
             with(select!("where m.state = 'parked' and m.seq > $1 order by m.seq limit $2"), after.into())
@@ -243,7 +243,8 @@ pub(super) fn mark(marks: &[Mark], now: i64) -> Statement {
             now.into(),
         ]
     };
-    let sql = "update message set state = case when r.state in ('pending', 'published') then \
+    // One that a person has sent again is as old as that.
+    let sql = "update message set created_at = case when r.state = 'pending' then r.updated_at else message.created_at end, state = case when r.state in ('pending', 'published') then \
         case when message.kind like 'crossdesk.%' then 'asked' when message.kind like 'dead.%' then 'dead' when message.state = 'handed' then 'handed' else 'open' end \
         else r.state end, attempts = r.attempts, due_at = r.due_at, \
         error = case when r.state = 'delivered' then r.error else coalesce(r.error, message.error) end, \

@@ -1,6 +1,6 @@
 //! Reading for people: lists, one ticket with everything, counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     link::{Cell, Link, Statement, Type},
@@ -8,7 +8,7 @@ use super::{
     snapshot::{read_ticket, ticket_columns},
 };
 use crate::{
-    domain::{Issue, Reason, Uuid},
+    domain::{AgreementStatus, Issue, Reason, Uuid},
     engine::Stored,
     ports::{Counts, StoreError, TicketView},
 };
@@ -51,8 +51,14 @@ pub(super) async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<T
     let keys: Vec<Vec<Cell>> = tickets.iter().map(|stored| vec![(&stored.ticket.uuid).into()]).collect();
     let sql = "select i.ticket, i.agreement, i.subject, i.reason, i.detail, i.opened_at, i.resolved_at from issue i \
         join {rows} on i.ticket = r.wanted order by i.opened_at";
+    // Shares end with their agreement, though a row says so only when its ticket is next written.
+    let ended = "select a.uuid, a.status from agreement a join {rows} on a.uuid = r.wanted where a.status in ('declined', 'inactive')";
+    let under: BTreeSet<&Uuid> =
+        tickets.iter().flat_map(|stored| &stored.shares).map(|share| &share.agreement).collect();
+    let questions = vec![Statement::rows(sql, KEY, keys), Statement::keys(ended, under)];
+    let mut answers = link.query_all(questions).await?.into_iter();
     let mut issues: HashMap<Uuid, Vec<Issue>> = HashMap::new();
-    for row in link.query(Statement::rows(sql, KEY, keys)).await? {
+    for row in answers.next().unwrap_or_default() {
         let mut row = Reader::new("issue", row);
         let issue = Issue {
             ticket: row.uuid()?,
@@ -65,10 +71,18 @@ pub(super) async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<T
         };
         issues.entry(issue.ticket.clone()).or_default().push(issue);
     }
-    let view = |Stored { ticket, shares }: Stored| TicketView {
-        shares,
-        issues: issues.remove(&ticket.uuid).unwrap_or_default(),
-        ticket,
+    let mut ended: HashMap<Uuid, AgreementStatus> = HashMap::new();
+    for row in answers.next().unwrap_or_default() {
+        let mut row = Reader::new("agreement", row);
+        ended.insert(row.uuid()?, row.word()?);
+    }
+    let view = |Stored { ticket, mut shares }: Stored| {
+        for share in &mut shares {
+            if let Some(status) = ended.get(&share.agreement) {
+                share.end_with(*status);
+            }
+        }
+        TicketView { shares, issues: issues.remove(&ticket.uuid).unwrap_or_default(), ticket }
     };
     Ok(tickets.into_iter().map(view).collect())
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Extension, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::Response,
     routing::{get, post},
 };
@@ -23,6 +23,7 @@ use crate::{
     http::{
         Shared,
         agreements::{act, find},
+        name::Name,
         problem::Problem,
     },
     ports::{Point, Scope},
@@ -81,7 +82,7 @@ struct Look {
 async fn show(
     State(context): State<Shared>,
     Extension(session): Extension<Session>,
-    Path(uuid): Path<String>,
+    Name(uuid): Name,
     look: Result<Query<Look>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let agreement = find(&context, &uuid).await?;
@@ -142,11 +143,7 @@ fn field(check: &FieldCheck) -> Field {
     }
 }
 
-async fn accept(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn accept(State(context): State<Shared>, Name(uuid): Name, sent: Sent) -> Result<Response, Problem> {
     let person = sent.session.person.clone();
     let agreement = act(&context, uuid.clone(), AgreementAction::Accept(person)).await?;
     let said = format!(
@@ -156,22 +153,14 @@ async fn accept(
     Ok(go(&context, &sent.session, &format!("/agreements/{uuid}"), said))
 }
 
-async fn decline(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn decline(State(context): State<Shared>, Name(uuid): Name, sent: Sent) -> Result<Response, Problem> {
     let action = AgreementAction::End(AgreementStatus::Declined, sent.session.person.clone());
     let agreement = act(&context, uuid, action).await?;
     Ok(go(&context, &sent.session, "/agreements", format!("The invite of {} is declined.", agreement.name)))
 }
 
 /// Nothing changes: the invite waits.
-async fn later(
-    State(context): State<Shared>,
-    Path(uuid): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn later(State(context): State<Shared>, Name(uuid): Name, sent: Sent) -> Result<Response, Problem> {
     let agreement = find(&context, &uuid).await?;
     let days = context.options.invites.expire_after.as_secs() / 86_400;
     let said = if is_invite(&agreement) {
@@ -194,7 +183,7 @@ struct DeactivatePage {
 async fn ask(
     State(context): State<Shared>,
     Extension(session): Extension<Session>,
-    Path(uuid): Path<String>,
+    Name(uuid): Name,
 ) -> Result<Response, Problem> {
     let agreement = find(&context, &uuid).await?;
     let backlog = context.options.store.backlog().await?;
@@ -208,7 +197,7 @@ async fn ask(
 
 async fn deactivate(
     State(context): State<Shared>,
-    Path(uuid): Path<String>,
+    Name(uuid): Name,
     sent: Sent,
 ) -> Result<Response, Problem> {
     let action = AgreementAction::End(AgreementStatus::Inactive, sent.session.person.clone());

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Extension, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::Response,
     routing::{get, post},
 };
@@ -21,6 +21,7 @@ use crate::{
     flow::Change,
     http::{
         Shared,
+        name::Name,
         problem::Problem,
         tickets::{find, try_again},
         timeline as story,
@@ -69,7 +70,7 @@ struct Look {
 async fn show(
     State(context): State<Shared>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
+    Name(id): Name,
     look: Result<Query<Look>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let found = find(&context, &id).await?;
@@ -124,11 +125,7 @@ async fn number(context: &Shared, id: &str) -> Result<crate::domain::TicketId, P
         .ok_or_else(|| Problem::unusable("the desk has not made this ticket yet: it has no number here"))
 }
 
-async fn share(
-    State(context): State<Shared>,
-    Path(id): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn share(State(context): State<Shared>, Name(id): Name, sent: Sent) -> Result<Response, Problem> {
     let number = number(&context, &id).await?;
     context.pipeline.submit_one(Change::Share(number, sent.text("agreement").to_owned())).await?;
     Ok(go(
@@ -139,22 +136,14 @@ async fn share(
     ))
 }
 
-async fn unshare(
-    State(context): State<Shared>,
-    Path(id): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn unshare(State(context): State<Shared>, Name(id): Name, sent: Sent) -> Result<Response, Problem> {
     let number = number(&context, &id).await?;
     context.pipeline.submit_one(Change::Unshare(number)).await?;
     let said = "The ticket is not shared any more: both sides keep what they have.";
     Ok(go(&context, &sent.session, &format!("/tickets/{id}"), said))
 }
 
-async fn retry(
-    State(context): State<Shared>,
-    Path(id): Path<String>,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn retry(State(context): State<Shared>, Name(id): Name, sent: Sent) -> Result<Response, Problem> {
     let replayed = try_again(&context, &find(&context, &id).await?).await?;
     let said = match replayed {
         0 => "What the desk could not do is being tried again.".to_owned(),

@@ -6,12 +6,7 @@ use std::{
 };
 
 use askama::Template;
-use axum::{
-    Extension, Router,
-    extract::{Path, State},
-    response::Response,
-    routing::get,
-};
+use axum::{Extension, Router, extract::State, response::Response, routing::get};
 
 use super::{
     session::{self, Session},
@@ -20,7 +15,7 @@ use super::{
 use crate::{
     domain::{Reason, Uuid},
     flow::{Change, Reconcile},
-    http::{Shared, agreements::find, messages::replay_one, problem::Problem},
+    http::{Shared, agreements::find, messages::replay_one, name::Name, problem::Problem},
     ports::{MessageFilter, TroubleKey},
 };
 
@@ -210,7 +205,7 @@ struct WorkPage {
 async fn show(
     State(context): State<Shared>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Result<Response, Problem> {
     let progress = id.parse().ok().and_then(|id| context.works.of(id));
     let progress =

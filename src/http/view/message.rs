@@ -18,6 +18,8 @@ pub(in crate::http) struct MessageView<'a> {
     kind: &'static str,
     /// `pending`, `published`, `delivered`, `parked` or `withdrawn`.
     state: &'static str,
+    /// Its place in the order of all messages.
+    place: i64,
     agreement: Option<&'a Uuid>,
     /// The ticket or agreement that it is about.
     about: &'a Uuid,
@@ -38,6 +40,7 @@ impl<'a> MessageView<'a> {
             id: message.id.to_string(),
             kind: message.kind.as_str(),
             state: message.state.as_str(),
+            place: message.seq,
             agreement: message.agreement.as_ref(),
             about: &message.id.owner,
             attempts: message.attempts,

@@ -20,6 +20,8 @@ pub(in crate::http) struct ReconciledView<'a> {
     on_their_way: usize,
     /// Those that differ; after a repair, those that differed.
     differing: Vec<DriftView<'a>>,
+    /// Those of which nobody knows what the partner has.
+    unclear: Vec<UnclearView<'a>>,
     /// Where the next step begins; null after the last one.
     next: Option<&'a Uuid>,
 }
@@ -33,6 +35,15 @@ struct DriftView<'a> {
     #[schemars(with = "Option<String>")]
     number: Option<&'a TicketId>,
     differences: Vec<DifferenceView<'a>>,
+}
+
+/// A ticket that could not be compared.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Unclear")]
+struct UnclearView<'a> {
+    ticket: &'a Uuid,
+    /// Why not.
+    reason: &'a str,
 }
 
 /// One part of a ticket that differs.
@@ -54,7 +65,8 @@ impl<'a> ReconciledView<'a> {
     pub(in crate::http) fn of(step: &'a Reconciled) -> Self {
         let (looked, on_their_way) = (step.looked, step.on_their_way);
         let differing = step.differing.iter().map(DriftView::of).collect();
-        Self { looked, on_their_way, differing, next: step.next.as_ref() }
+        let unclear = step.unclear.iter().map(|(ticket, reason)| UnclearView { ticket, reason }).collect();
+        Self { looked, on_their_way, differing, unclear, next: step.next.as_ref() }
     }
 }
 

@@ -72,7 +72,7 @@ impl Store for Memory {
             Retrying(to) => is_to(row, to) && row.due_at.is_some(),
             Open(to) => is_to(row, to),
             Creates(to) => is_to(row, to) && row.kind == MessageType::TicketCreate,
-            Commands => is_open(row) && row.kind.channel() == Channel::Command,
+            Commands(after) => row.seq > *after && is_open(row) && row.kind.channel() == Channel::Command,
             Parked(after, of) => {
                 row.state == MessageState::Parked
                     && row.seq > *after

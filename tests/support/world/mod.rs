@@ -265,7 +265,7 @@ impl World {
             }
         }
         if self.completes {
-            let commands = at_once(self.store.messages(MessageFilter::Commands, 1000)).unwrap();
+            let commands = at_once(self.store.messages(MessageFilter::Commands(0), 1000)).unwrap();
             wrong.extend(commands.iter().map(|command| format!("command {} waits", command.id)));
         }
         let partners: Vec<_> = self.partners.iter().map(|partner| partner.lock().unwrap()).collect();

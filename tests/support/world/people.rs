@@ -65,7 +65,7 @@ impl World {
             if self.durable {
                 commands.extend(self.queues.pop("commands").map(|command| command.body));
             } else if self.desk.lock().unwrap().waiting() == 0
-                && let Ok(waiting) = at_once(self.store.messages(MessageFilter::Commands, 100))
+                && let Ok(waiting) = at_once(self.store.messages(MessageFilter::Commands(0), 100))
             {
                 commands.extend(waiting.into_iter().map(|message| message.body.into_bytes()));
             }
@@ -93,6 +93,7 @@ impl World {
                 uuid: uuid.clone(),
                 token: Some(format!("{agreement}:{agreement}")),
                 body: body.to_string().into_bytes(),
+                id: None,
                 over_http: true,
             };
             // Whoever waits for a dead daemon gives up.

@@ -181,7 +181,7 @@ impl Rows {
         }
         self.seen.extend(writes.seen.iter().cloned());
         self.waiting.extend(writes.waiting.iter().map(|(t, raw)| (t.clone(), raw.clone(), writes.now)));
-        self.waiting.retain(|(ticket, ..)| !writes.released.contains(ticket));
+        self.waiting.retain(|(ticket, raw, _)| !writes.let_go.contains(&(ticket.clone(), raw.clone())));
         if writes.refit {
             self.refit = Some(Uuid::new(""));
         }
