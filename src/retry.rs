@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 
+/// The longest wait that somebody else may ask for.
+const ASKED_FOR: Duration = Duration::from_secs(3600);
+
 /// Growing waits with jitter, between an initial and a longest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -57,7 +60,13 @@ impl Policy {
         for _ in 1..tries.min(64) {
             wait = waits.next_wait();
         }
-        asked_for.map_or(wait, |asked| wait.max(asked.min(Duration::from_secs(3600))))
+        asked_for.map_or(wait, |asked| wait.max(asked.min(ASKED_FOR)))
+    }
+
+    /// No wait is longer.
+    pub fn longest(self) -> Duration {
+        let jitter = 1.0 + f64::from(self.jitter) / 100.0;
+        self.max.mul_f64(jitter).max(ASKED_FOR)
     }
 }
 

@@ -7,7 +7,7 @@ use lapin::{Connection, ConnectionProperties, options::*, types::FieldTable};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Pair, TestDaemon, until};
+use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
 const UNUSABLE: [(&str, &str); 9] = [
     ("{", "not JSON"),
@@ -169,4 +169,75 @@ async fn an_event_on_a_ticket_that_nobody_names_is_not_kept_for_ever_in_silence(
         until("it is before a person", async || daemon.get("dead-letters").await.get(0).cloned()).await;
     assert!(dead["reason"].as_str().unwrap().contains("4711"), "{dead}");
     assert_eq!(dead["body"], event);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_waits_for_its_ticket_is_not_given_up_with_an_older_one() {
+    let daemon = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.delivery.retry.give_up_after = "3s".to_owned();
+    })
+    .await;
+    let event = |id: &str| {
+        json!({"specversion": "1.0", "id": id, "source": "s", "type": "helpdesk.ticket.changed",
+            "data": {"ticket": {"id": "4711", "via": "ticket_sharing"}}})
+    };
+    daemon.tell(&event("1")).await;
+    let dead = async |count: usize| {
+        until("it is before a person", async || {
+            let dead = daemon.get("dead-letters").await;
+            (dead.as_array()?.len() == count).then_some(dead)
+        })
+        .await
+    };
+    // Whatever comes while the first is given up is given up after it, each as a letter of its own.
+    let mut told = 1;
+    until("the first is given up", async || {
+        told += 1;
+        daemon.tell(&event(&told.to_string())).await;
+        (!daemon.get("dead-letters").await.as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    let all = dead(told).await;
+    let mut ids: Vec<_> = all.as_array().unwrap().iter().map(|one| one["body"]["id"].to_string()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_partner_writes_is_kept_to_the_letter_and_once() {
+    let daemon = TestDaemon::start("Lens", Pair::POSTGRES_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let mut ticket = new_ticket("t1");
+    // A backslash and a u, which is no character U+0000, and one that is.
+    ticket["comments"][0]["body"] = json!("write \\u0000, not \u{0}");
+    let twin = ticket["comments"][0].clone();
+    ticket["comments"].as_array_mut().unwrap().push(twin);
+    let id = sender.share_as(&daemon, "t1", &ticket).await;
+    let bodies = daemon.desk(|desk| {
+        desk.tickets[&id].comments.iter().map(|comment| comment.body.clone()).collect::<Vec<_>>()
+    });
+    assert_eq!(bodies, ["write \\u0000, not \u{fffd}"]);
+    // A name that no index of a database could hold.
+    for (member, value) in [
+        (
+            "comments",
+            json!([{"uuid": "c".repeat(3000), "author": {"uuid": "u", "name": "U"}, "body": "x", "public": true}]),
+        ),
+        ("custom_fields", json!({"T".repeat(3000): "x"})),
+        ("original_id", json!("9".repeat(3000))),
+    ] {
+        let (status, text) = sender.send("PUT", "tickets/t1", Some(&json!({member: value})), true).await;
+        assert!(status == 422 && text.contains("longer than"), "{member}: {status} {text}");
+    }
+    // A path that is no text.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let said = client.get(format!("{}/tickets/%FF", daemon.sharing_url())).send().await.unwrap();
+    assert_eq!(said.status(), 422);
+    let api = format!("http://{}/api/v1/tickets/%FF", daemon.config.admin.listen);
+    let said = client.get(api).bearer_auth("test-token").send().await.unwrap();
+    assert_eq!(
+        (said.status().as_u16(), &said.headers()["content-type"]),
+        (404, &"application/problem+json".parse().unwrap())
+    );
 }

@@ -80,15 +80,30 @@ impl Bridge {
 
     /// Sends a message, and waits for the answer: its status and reason.
     pub(crate) async fn send(&mut self, kind: &str, uuid: &str, token: &str, body: &str) -> (String, Value) {
+        self.send_as(None, kind, uuid, token, body).await
+    }
+
+    /// The same with a message that has an id.
+    async fn send_as(
+        &mut self,
+        id: Option<&str>,
+        kind: &str,
+        uuid: &str,
+        token: &str,
+        body: &str,
+    ) -> (String, Value) {
         let mut table = FieldTable::default();
         for (name, value) in [("x-ticket-sharing-uuid", uuid), ("x-ticket-sharing-token", token)] {
             table.insert(name.into(), AMQPValue::LongString(value.into()));
         }
-        let properties = BasicProperties::default()
+        let mut properties = BasicProperties::default()
             .with_type(kind.into())
             .with_headers(table)
             .with_reply_to(self.reply_to.as_str().into())
             .with_correlation_id("c-1".into());
+        if let Some(id) = id {
+            properties = properties.with_message_id(id.into());
+        }
         let (queue, options) = (self.inbound.as_str().into(), BasicPublishOptions::default());
         let confirm =
             self.channel.basic_publish("".into(), queue, options, body.as_bytes(), properties).await.unwrap();
@@ -253,4 +268,46 @@ async fn an_invite_too_many_stalls_no_bridge_and_no_answer_goes_to_our_own_queue
     daemon.until_agreement(Some(&uuid), "accepted").await;
     daemon.open_and_share(&uuid, "Lens stuck").await;
     assert_eq!(bridge.next().await.0, "ticket.create", "no answer stands before it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bridge_sends_twice_is_done_once_and_what_is_too_large_not_at_all() {
+    let daemon = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+        config.limits.body = 100_000;
+    })
+    .await;
+    let mut bridge = Bridge::join(&daemon).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
+    daemon.until_agreement(Some(&uuid), "accepted").await;
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let ticket = until("it is told", async || {
+        let (kind, headers, ..) = bridge.next().await;
+        (kind == "ticket.create").then(|| headers["x-ticket-sharing-uuid"].clone())
+    })
+    .await;
+    let status = async |wanted: &str| {
+        daemon
+            .until_desk("it is so on the desk", |d| (d.tickets[&id].values["status"] == wanted).then_some(()))
+            .await;
+    };
+    let solved = r#"{"status":"solved"}"#;
+    assert_eq!(bridge.send_as(Some("m-1"), "ticket.update", &ticket, &token, solved).await.0, "200");
+    status("solved").await;
+    daemon.until_quiet().await;
+    let event = daemon.desk(|d| d.set(&id, "status", "open"));
+    daemon.tell(&event).await;
+    // It comes again when the desk has long gone on.
+    assert_eq!(bridge.send_as(Some("m-1"), "ticket.update", &ticket, &token, solved).await.0, "200");
+    assert_eq!(
+        bridge.send_as(Some("m-2"), "ticket.update", &ticket, &token, r#"{"subject":"Lens"}"#).await.0,
+        "200"
+    );
+    daemon
+        .until_desk("the next is done", |d| (d.tickets[&id].values["subject"] == "Lens").then_some(()))
+        .await;
+    status("open").await;
+    let large = json!({"subject": "x".repeat(200_000)}).to_string();
+    let (status, why) = bridge.send("ticket.update", &ticket, &token, &large).await;
+    assert!(status == "422" && why.to_string().contains("100000 bytes"), "{status} {why}");
 }

@@ -43,10 +43,11 @@ mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
 mod queues; // queues of the broker that do not answer, or are full
 mod reconciling; // drift between two sides: found, told, repaired
+mod refused; // what partners refuse, or have taken without a word
 mod remembering; // comments and events that come again, messages that no index has
 mod replaying; // recorded events under a changed mapping
 mod restarts; // agreements over restarts, declared ones too
-mod sharing; // the requests of protocol.md, and the code that answers each
+mod sharing; // the requests of the protocol, and the code that answers each
 mod simulation; // the flow in a simulated world, from a seed
 mod statuses; // statuses: translated, refused, closed
 mod story; // the whole way, on all four pairs of store and broker

@@ -247,3 +247,23 @@ async fn what_another_implementation_shows_is_compared_as_far_as_it_goes(pair: P
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_cannot_be_read_keeps_no_other_from_being_compared() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, agreement) = daemon.agreed().await;
+    for subject in ["One", "Two"] {
+        daemon.open_and_share(&agreement, subject).await;
+    }
+    until("both are out", async || (partner.tickets("POST").len() == 2).then_some(())).await;
+    daemon.until_quiet().await;
+    let json = || vec![("content-type", "application/json".to_owned())];
+    partner.answer_next([(200, json(), "{\"subject\":".into())]);
+    partner.answer_always(Some((200, json(), json!({"subject": "Three"}).to_string())));
+    let found = reconcile(&daemon, &[]).await.unwrap();
+    assert_eq!(
+        (found["unclear"].as_array().unwrap().len(), parts(&found)),
+        (1, vec!["subject"]),
+        "{found:#}"
+    );
+}

@@ -1,7 +1,7 @@
 //! What else syncs and what does not: numbers, links, people, HTML, rules, merges; on both databases.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
@@ -215,4 +215,60 @@ async fn a_ticket_that_is_merged_or_deleted_ends_its_share_and_both_sides_are_to
         assert_eq!(acme.ticket(&id).await["mergeable"], true);
         assert_eq!(lens.desk(|d| d.tickets.len()), 1, "the partner keeps its ticket");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_comments_go_out_a_message_at_a_time_each_once_and_in_order() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, agreement) = daemon.agreed().await;
+    let comment = |n: usize| {
+        json!({"id": n.to_string(), "body": format!("{n}"), "public": true,
+            "author": {"id": "9", "name": "Smith", "role": "agent"}})
+    };
+    let event = json!({"specversion": "1.0", "id": "s", "source": "desk", "type": "helpdesk.ticket.shared", "data": {
+        "agreement": agreement, "ticket": {"id": "1", "revision": 1, "subject": "Lens stuck", "status": "open"},
+        "comments": (0..450).map(comment).collect::<Vec<_>>(), "comments_complete": true}});
+    daemon.tell(&event).await;
+    until("all is told", async || (partner.tickets("PUT").len() == 2).then_some(())).await;
+    daemon.until_quiet().await;
+    let messages = [partner.tickets("POST"), partner.tickets("PUT")].concat();
+    let told: Vec<Vec<Value>> =
+        messages.iter().map(|message| message["comments"].as_array().unwrap().clone()).collect();
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [200, 200, 50]);
+    let bodies: Vec<_> = told.iter().flatten().map(|one| one["body"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(bodies, (0..450).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_the_desk_has_deleted_is_not_taken_for_one_that_could_be_shared_anew() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let id = sender.share(&daemon, "t1").await;
+    let event = json!({"specversion": "1.0", "id": "d", "source": "desk", "type": "helpdesk.ticket.deleted",
+        "data": {"ticket": {"id": id}}});
+    daemon.tell(&event).await;
+    until("the sender is told", async || sender.partner.tickets("DELETE").pop()).await;
+    daemon.until_quiet().await;
+    let (status, text) = sender.send("POST", "tickets/t1", Some(&new_ticket("t1")), true).await;
+    assert!(status == 422 && text.contains("deleted"), "{status} {text}");
+    // It was a mistake: the desk has it again.
+    let event = json!({"specversion": "1.0", "id": "r", "source": "desk", "type": "helpdesk.ticket.changed",
+        "data": {"ticket": {"id": id, "status": "open"}}});
+    daemon.tell(&event).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_people_of_the_desk_are_told_once_of_a_field_that_does_not_fit() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let id = sender.share(&daemon, "t1").await;
+    for value in [7, 8] {
+        assert_eq!(sender.ticket("PUT", "t1", &json!({"custom_fields": {"Serial": value}})).await, 200);
+    }
+    daemon.until_quiet().await;
+    let told = daemon.desk(|desk| desk.notices.clone());
+    let told: Vec<&Value> = told.iter().filter(|notice| notice["kind"] == "field_failed").collect();
+    let text = told[0]["text"].as_str().unwrap();
+    assert!(told.len() == 1 && text.contains(&id) && text.contains("\"Serial\""), "{told:?}");
 }

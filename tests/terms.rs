@@ -97,3 +97,30 @@ async fn an_old_partner_that_marks_no_comment_is_taken_as_this_side_has_settled(
         0
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_told_under_the_terms_as_they_are_then() {
+    let acme = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = acme.agreed().await;
+    let id = acme.open_and_share(&uuid, "Lens stuck").await;
+    until("it is out", async || partner.tickets("POST").pop()).await;
+    acme.until_quiet().await;
+    partner.answer_always(Some((503, vec![], String::new())));
+    let event = acme.desk(|d| d.tag(&id, &["vip"]));
+    acme.tell(&event).await;
+    let event = acme.desk(|d| d.comment(&id, "Smith", "Thanks.", true));
+    acme.tell(&event).await;
+    until("it was tried", async || partner.tickets("PUT").pop()).await;
+    acme.edit(&uuid, json!({"terms": {"sync_tags": false}})).await;
+    let before = partner.tickets("PUT").len();
+    partner.answer_always(None);
+    until("the comment is there", async || {
+        partner.tickets("PUT").into_iter().find(|put| put.get("comments").is_some())
+    })
+    .await;
+    acme.until_quiet().await;
+    // One may have been under way at that very moment.
+    for put in partner.tickets("PUT").into_iter().skip(before + 1) {
+        assert!(put.get("tags").is_none() && put["crossdesk"].get("tags_added").is_none(), "{put}");
+    }
+}

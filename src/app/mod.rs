@@ -117,7 +117,6 @@ impl Daemon {
             hooks: Hooks::new(options.clone(), pipeline.clone()),
             intake: Intake::new(options.clone(), pipeline.clone()),
             token: token.clone(),
-            body: config.limits.body,
             body_timeout: config.limits.body_timeout(),
             sessions: http::Sessions::default(),
             works: http::Works::default(),
@@ -131,7 +130,7 @@ impl Daemon {
             certificate,
             stop,
             tasks: TaskTracker::new(),
-            writer: tokio::spawn(writer.run()),
+            writer: watched(writer.run()),
             store: options.store.clone(),
             broker: options.broker.clone(),
             working: Some((options.clone(), pipeline.clone())),
@@ -152,14 +151,8 @@ impl Daemon {
         }
         daemon.tasks.spawn(tell_left_out(daemon.stop.clone()));
         let declared = Declared::of(config, options.clock.now(), prune);
-        let work = tokio::spawn(work(options, pipeline, inbound, declared, daemon.stop.clone()));
-        daemon.tasks.spawn(async move {
-            if let Err(error) = work.await {
-                // Half a daemon would look alive and do nothing: whoever runs it starts it again.
-                tracing::error!(error = %error, "a part of the daemon failed; it ends");
-                std::process::exit(1);
-            }
-        });
+        let work = watched(work(options, pipeline, inbound, declared, daemon.stop.clone()));
+        daemon.tasks.spawn(async move { drop(work.await) });
         tracing::info!(partners = %daemon.partners, admins = %daemon.admins, "crossdesk is running");
         Ok(daemon)
     }
@@ -229,6 +222,20 @@ pub async fn backup(config: &Config, to: &std::path::Path) -> Result<()> {
 /// One TLS provider for the whole process; the second daemon of a process finds it there.
 pub fn install_tls() {
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Runs a part of the daemon. Should it fail, the process ends: half a daemon would look alive and do nothing, and whoever runs it
+/// starts it again.
+fn watched(part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let part = tokio::spawn(part);
+    tokio::spawn(async move {
+        if let Err(error) = part.await
+            && error.is_panic()
+        {
+            tracing::error!(error = %error, "a part of the daemon failed; it ends");
+            std::process::exit(1);
+        }
+    })
 }
 
 /// Says from time to time what the logs left out.

@@ -92,6 +92,7 @@ pub fn options(config: &Config) -> Result<Options> {
         started: Arc::default(),
         notify_after: config.delivery.notify_after(),
         limits: Limits {
+            body: config.limits.body,
             comments: config.limits.comments,
             comment_length: config.limits.comment_length,
             tags: config.limits.tags,

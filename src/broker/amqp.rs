@@ -6,10 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use lapin::{
-    Connection,
-    options::ConfirmSelectOptions,
-};
+use lapin::{Connection, options::ConfirmSelectOptions};
 use tokio::time::timeout;
 
 use super::{

@@ -79,7 +79,7 @@ impl Site {
         let connection =
             Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
-        self.topology.declare(&channel).await?;
+        self.topology.declare(&connection, &channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let connection = Arc::new(Connected { connection, asking: Asking::default() });
         Ok(Open { connection, channel, partners: HashSet::new() })

@@ -1,7 +1,7 @@
 //! The exchanges and queues: their names, and how they are declared.
 
 use lapin::{
-    Channel, ExchangeKind,
+    Channel, Connection, ExchangeKind,
     options::{
         ExchangeBindOptions, ExchangeDeclareOptions, ExchangeUnbindOptions, QueueBindOptions,
         QueueDeclareOptions, QueueDeleteOptions,
@@ -61,6 +61,9 @@ pub struct Topology {
 /// Over how many queues the events can be spread: each is a consumer.
 pub const MOST_SHARDS: u16 = 64;
 
+/// How often a message may be returned to its queue.
+const RETURNS: i32 = 1_000_000;
+
 /// What AMQP calls a thing that is not there.
 const NOT_FOUND: u16 = 404;
 
@@ -94,7 +97,7 @@ impl Topology {
     }
 
     /// Declares all that does not belong to one agreement.
-    pub(super) async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
+    pub(super) async fn declare(&self, connection: &Connection, channel: &Channel) -> lapin::Result<()> {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         for (name, kind) in [
             (&self.events_exchange, ExchangeKind::Topic),
@@ -104,17 +107,16 @@ impl Topology {
             channel.exchange_declare(name.as_str().into(), kind, durable, FieldTable::default()).await?;
         }
         self.events(channel).await?;
-        self.queue(channel, &self.commands_queue, false).await?;
-        bind(channel, &self.commands_queue, &self.commands_exchange, "#").await?;
-        self.queue(channel, &self.inbound_queue, true).await?;
-        let mut keeps_newest = self.arguments(false);
+        self.commands(connection, channel).await?;
+        self.queue(channel, &self.inbound_queue).await?;
+        let mut keeps_newest = self.arguments();
         keeps_newest.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS));
         declare(channel, &self.dead_letter_queue, keeps_newest).await
     }
 
     /// Declares where events wait: in one queue, or spread over several by the ticket that they are about.
     async fn events(&self, channel: &Channel) -> lapin::Result<()> {
-        self.queue(channel, &self.events_queue, true).await?;
+        self.queue(channel, &self.events_queue).await?;
         let (queue, exchange) = (self.events_queue.as_str(), self.events_exchange.as_str());
         let spread = self.spread();
         if self.events_shards <= 1 {
@@ -131,7 +133,7 @@ impl Topology {
         channel.exchange_declare(spread.as_str().into(), kind, durable, by_ticket).await?;
         for shard in 0..self.events_shards {
             let queue = self.shard(shard);
-            self.queue(channel, &queue, true).await?;
+            self.queue(channel, &queue).await?;
             bind(channel, &queue, &spread, "1").await?;
         }
         // Queues of an earlier, larger number get nothing new: nobody takes from them.
@@ -165,7 +167,7 @@ impl Topology {
     /// Declares the queue of one agreement.
     pub(super) async fn declare_partner(&self, channel: &Channel, agreement: &Uuid) -> lapin::Result<()> {
         let queue = self.partner_queue(agreement);
-        self.queue(channel, &queue, true).await?;
+        self.queue(channel, &queue).await?;
         bind(channel, &queue, &self.partners_exchange, agreement.as_str()).await
     }
 
@@ -173,35 +175,59 @@ impl Topology {
     ///
     /// It is looked at first: RabbitMQ ends the whole connection that asks it to delete a quorum queue only if that is empty.
     pub(super) async fn remove(channel: &Channel, name: &str) -> lapin::Result<u32> {
-        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let waiting = match channel.queue_declare(name.into(), look, FieldTable::default()).await {
-            Ok(queue) => queue.message_count(),
-            Err(error) if is_missing(&error) => return Ok(0),
-            Err(error) => return Err(error),
-        };
+        let Some(waiting) = look(channel, name).await? else { return Ok(0) };
         if waiting == 0 {
             channel.queue_delete(name.into(), QueueDeleteOptions::default()).await?;
         }
         Ok(waiting)
     }
 
-    async fn queue(&self, channel: &Channel, name: &str, single_active_consumer: bool) -> lapin::Result<()> {
-        declare(channel, name, self.arguments(single_active_consumer)).await
+    /// Declares the queue of commands. One that is there stays as it is: older versions made it without a limit of its own, and
+    /// RabbitMQ lets nobody change that.
+    async fn commands(&self, connection: &Connection, channel: &Channel) -> lapin::Result<()> {
+        // A channel of its own: a queue that is not there closes it.
+        let looking = connection.create_channel().await?;
+        if look(&looking, &self.commands_queue).await?.is_none() {
+            let mut arguments = self.arguments();
+            self.keep_what_is_returned(&mut arguments);
+            declare(channel, &self.commands_queue, arguments).await?;
+        } else {
+            looking.close(200, "looked".into()).await?;
+        }
+        bind(channel, &self.commands_queue, &self.commands_exchange, "#").await
     }
 
-    fn arguments(&self, single_active_consumer: bool) -> FieldTable {
+    /// Declares a queue that one consumer takes from at a time: a second daemon is a standby, and order holds.
+    async fn queue(&self, channel: &Channel, name: &str) -> lapin::Result<()> {
+        let mut arguments = self.arguments();
+        arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+        self.keep_what_is_returned(&mut arguments);
+        declare(channel, name, arguments).await
+    }
+
+    fn arguments(&self) -> FieldTable {
         let mut arguments = FieldTable::default();
         let queue_type = self.queue_type.as_str();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
-        if single_active_consumer {
-            // A second daemon is a standby, and order holds: never two consumers at once.
-            arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-            if self.queue_type == QueueType::Quorum {
-                // RabbitMQ 4 drops a message after 20 returns; a restart returns all that is not acknowledged.
-                arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(1_000_000));
-            }
-        }
         arguments
+    }
+
+    /// RabbitMQ 4 drops a message after 20 returns; a restart returns all that is not acknowledged, and a desk that cannot do a
+    /// command now may return it as often as it likes.
+    fn keep_what_is_returned(&self, arguments: &mut FieldTable) {
+        if self.queue_type == QueueType::Quorum {
+            arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(RETURNS));
+        }
+    }
+}
+
+/// How much waits in a queue; `None` where it is not there, and then the channel is closed.
+async fn look(channel: &Channel, name: &str) -> lapin::Result<Option<u32>> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    match channel.queue_declare(name.into(), passive, FieldTable::default()).await {
+        Ok(queue) => Ok(Some(queue.message_count())),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Property, TagSet, Timestamp, Traceparent, Uuid};
+use super::{Exchange, MessageId, Parts, Property, TagSet, Timestamp, Traceparent, Uuid};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,13 +138,16 @@ impl MessageState {
 }
 
 /// What a ticket message carried, so that it can be un-agreed when it is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contents {
     /// Its number in the share.
     pub seq: i64,
     /// The properties that it told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<Property>,
+    /// What these were before, as far as they had been told: agreed again, should it be refused.
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub was: Parts<Exchange>,
     /// The tags that it told as new.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags_added: TagSet,
@@ -163,7 +166,7 @@ pub struct Contents {
 }
 
 /// A message, as its row keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// Its place in the store's order; zero before it has one.
     pub seq: i64,

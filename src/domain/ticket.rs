@@ -187,6 +187,9 @@ pub struct Ticket {
     /// How many messages it has had.
     #[serde(default)]
     pub messages: i64,
+    /// The desk has it no more, or has merged it into another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// Where it first came from; `None`: from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -240,6 +243,7 @@ impl Ticket {
             created_at: None,
             comments: 0,
             messages: 0,
+            gone: false,
             origin: None,
             hops: 0,
             open: Vec::new(),

@@ -122,12 +122,9 @@ impl Case {
 
     /// Ends the shares whose agreement has ended: nothing crosses under it any more.
     pub(super) fn end_dead_shares(&mut self, ctx: &super::Context<'_>) {
-        use crate::domain::ShareState::Ended;
-        for share in self.shares.iter_mut().filter(|share| share.state != Ended) {
-            let agreement = ctx.agreements.get(&share.agreement);
-            if let Some(agreement) = agreement.filter(|agreement| agreement.status.is_final()) {
-                share.state = Ended;
-                share.reason = Some(format!("the agreement is {}", agreement.status.as_str()));
+        for share in &mut self.shares {
+            if let Some(agreement) = ctx.agreements.get(&share.agreement) {
+                share.end_with(agreement.status);
             }
         }
     }

@@ -14,6 +14,10 @@ use crate::domain::{
 
 use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
 
+/// How many comments one message tells; further ones follow in the next.
+const COMMENTS: usize = 200;
+/// How many bytes of them, but for one that is longer by itself: a partner takes a body of some MiB.
+const BYTES: usize = 1024 * 1024;
 /// How many changes of tags are remembered that the partner has not been seen to know.
 const TOLD: usize = 32;
 
@@ -30,8 +34,12 @@ pub(super) fn all_shares(
         if !share.is_active() || !agreement.is_accepted() || !(case.ticket.known || case.ticket.received) {
             continue;
         }
-        let create = !share.begun;
-        if let Some((update, contents)) = difference(decision, case, share, agreement, actor, ctx) {
+        let mut more = true;
+        while more {
+            let create = !share.begun;
+            let told = difference(decision, case, share, agreement, actor, ctx);
+            let Some((update, contents, is_more)) = told else { break };
+            more = is_more;
             let id = case.next_message();
             if create {
                 share.from_n = id.n;
@@ -64,6 +72,7 @@ pub(super) fn comment_limit(agreement: &Agreement, written_by_receiver: bool) ->
     }
 }
 
+/// What a share has not been told, in a message; and whether there is more than goes into one.
 fn difference(
     decision: &mut Decision,
     case: &Case,
@@ -71,7 +80,7 @@ fn difference(
     agreement: &Agreement,
     actor: Option<&Person>,
     ctx: &Context<'_>,
-) -> Option<(TicketUpdate, Contents)> {
+) -> Option<(TicketUpdate, Contents, bool)> {
     let ticket = &case.ticket;
     let create = !share.begun;
     let seq = share.seq + 1;
@@ -95,11 +104,15 @@ fn difference(
             || (wire.is_null() && !matches!(property, Property::Field(_)));
         let told_in = if silent { last.map_or(0, |last| last.seq) } else { seq };
         let exchange = Exchange { wire: wire.clone(), here: here.clone(), seq: told_in, unfit: false };
-        share.agreed.properties.insert(property.clone(), exchange);
         if !silent {
+            // Nobody hears of it when a bridge refuses something.
+            if let Some(last) = last.filter(|_| agreement.kind != Kind::Queue) {
+                contents.was.insert(property.clone(), last.clone());
+            }
             contents.properties.push(property.clone());
             update.properties.insert(name, wire);
         }
+        share.agreed.properties.insert(property.clone(), exchange);
     }
 
     let mut extra = Extra { seq: Some(seq), seen: Some(share.partner_seq), ..Extra::default() };
@@ -118,7 +131,13 @@ fn difference(
     let all_read =
         i64::try_from(fresh.len()).is_ok_and(|count| count == ticket.comments - share.comments_sent);
     let fresh = fresh.into_iter().filter(|_| all_read);
+    let (mut bytes, mut left_from) = (0, None);
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
+        bytes += stored.comment.body.len() + stored.comment.html_body.as_ref().map_or(0, String::len);
+        if update.comments.len() >= COMMENTS || (bytes > BYTES && !update.comments.is_empty()) {
+            left_from = Some(stored.n);
+            break;
+        }
         contents.first_comment.get_or_insert(stored.n);
         let mut comment = stored.comment.clone().limited(limit);
         if agreement.local.rewrite_references && !ctx.references.is_empty() {
@@ -127,7 +146,7 @@ fn difference(
         update.comments.push(comment);
     }
     if all_read {
-        share.comments_sent = ticket.comments;
+        share.comments_sent = left_from.map_or(ticket.comments, |n| n - 1);
     }
 
     // A crossdesk is told our number as soon as there is one; others with the next message.
@@ -154,7 +173,7 @@ fn difference(
     }
     update.actor = actor.cloned();
     update.extra = Some(extra);
-    Some((update, contents))
+    Some((update, contents, left_from.is_some()))
 }
 
 /// A status that the partner has not is told as its nearest, and that is said.

@@ -346,10 +346,7 @@ fn repair(
 /// What this side last told counts as never told: the partner has something else.
 fn untell(case: &mut Case, agreement: &Agreement, property: &Property, there: &Shared) {
     let now = case.ticket.effective(property).cloned().unwrap_or_default();
-    // Anything but what the ticket has, so that the next difference tells that.
-    let here = if now.is_null() { there.clone() } else { Shared::default() };
     if let Some(share) = case.share_mut(&agreement.uuid) {
-        let exchange = Exchange { wire: there.clone(), here, seq: 0, unfit: false };
-        share.agreed.properties.insert(property.clone(), exchange);
+        share.agreed.properties.insert(property.clone(), Exchange::untold(there.clone(), &now));
     }
 }

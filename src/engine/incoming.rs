@@ -3,6 +3,8 @@
 //! What the terms do not let cross is dropped first; the rest is compared with what the share last agreed, and what is
 //! new becomes one command for the desk. The same change is laid over the ticket for its other shares at once.
 
+use std::collections::HashSet;
+
 use crate::domain::{
     Agreement, Command, Direction, Extra, Origin, Privacy, Property, Reason, Share, ShareRole, ShareState,
     TicketUpdate, Undone, Value,
@@ -33,6 +35,11 @@ pub fn ticket_created(
     let uuid = &case.ticket.uuid;
     if !case.ticket.received && case.ticket.id.is_some() {
         return Err(Refusal::new(422, format!("ticket {uuid} is here already")));
+    }
+    if case.ticket.gone {
+        let reason =
+            format!("ticket {uuid} was deleted here, or merged into another: it cannot be shared again");
+        return Err(Refusal::new(422, reason));
     }
     // Shared anew under the agreement that it came by, it may meanwhile have been shared on.
     let known_by_this = case.share(&agreement.uuid).is_some();
@@ -180,6 +187,12 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
         partner_news: wanted.partner_news,
     };
     asking::ask(&mut decision, case, agreement, asked, ctx);
+    if !wanted.failed.is_empty() {
+        let number =
+            case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
+        let text = format!("ticket {number}: {} does not sync: {}", agreement.name, wanted.failed.join("; "));
+        decision.notice(case, &agreement.uuid, "field_failed", text, ctx);
+    }
     diff::all_shares(&mut decision, case, actor.as_ref(), ctx);
     decision
 }
@@ -220,8 +233,11 @@ fn comments(
 ) -> Vec<crate::domain::Comment> {
     let by_receiver = agreement.direction == Direction::Outbound;
     let limit: Privacy = diff::comment_limit(agreement, by_receiver);
-    let mut new = Vec::new();
+    let (mut new, mut named) = (Vec::new(), HashSet::new());
     for comment in &update.comments {
+        if !named.insert(&comment.uuid) {
+            continue;
+        }
         // A desk that could not create the ticket has none of its comments, though they are known.
         let known = case.comments.known.get(&comment.uuid).cloned();
         if known.as_ref().is_some_and(|id| !creates || id.is_some()) {

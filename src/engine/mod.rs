@@ -45,5 +45,5 @@ pub use case::{Case, Comments, Stored};
 pub use decision::{
     ChangedPart, Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal,
 };
-pub use mapping::crosses;
+pub use mapping::{crosses, may_be_told};
 pub use snapshot::Snapshot;

@@ -39,6 +39,7 @@ fn take_in(decision: &mut Decision, case: &mut Case, event: &TicketEvent, ctx: &
     let news = echo::absorb(decision, case, event, ctx);
     let ticket = &mut case.ticket;
     ticket.id.get_or_insert_with(|| event.id.clone());
+    ticket.gone = false;
     if !ticket.received {
         if event.requester.is_some() && event.requester != ticket.requester {
             ticket.requester.clone_from(&event.requester);

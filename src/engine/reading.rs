@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) tags_added: TagSet,
     pub(super) tags_removed: TagSet,
     pub(super) fields_not_synced: Vec<FieldNotSynced>,
+    /// Custom fields whose values fit no more, each with the reason, for the people of the desk.
+    pub(super) failed: Vec<String>,
     /// Something new is known of the partner's own ticket.
     pub(super) partner_news: bool,
 }
@@ -164,13 +166,15 @@ fn value(
     if last.is_some_and(|last| last.wire == *wire) || (last.is_none() && wire.is_null()) {
         return;
     }
-    if crosses_over(case, share, property, extra) {
+    let unseen = is_unseen(case, share, property, extra);
+    if unseen && share.role == ShareRole::Outgoing {
         let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
         decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
         decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
         // Whoever does not say what it has seen is told our value again.
         if extra.and_then(|extra| extra.seen).is_none() {
-            share.agreed.properties.remove(property);
+            let now = case.ticket.effective(property).cloned().unwrap_or_default();
+            share.agreed.properties.insert(property.clone(), Exchange::untold(wire.clone(), &now));
         }
         return;
     }
@@ -202,8 +206,11 @@ fn value(
             if differs || case.ticket.open.iter().any(may_come) {
                 wanted.properties.insert(property.clone(), here.clone());
             }
-            let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
-            share.agreed.properties.insert(property.clone(), exchange);
+            // A sender that does not say what it has seen takes our own change after it has told its: it is told its own once more.
+            if !unseen || extra.and_then(|extra| extra.seen).is_some() {
+                let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
+                share.agreed.properties.insert(property.clone(), exchange);
+            }
         }
         Reading::Unfit(reason, detail) => {
             let here = case.ticket.effective(property).cloned().unwrap_or_default();
@@ -212,22 +219,24 @@ fn value(
             decision.hold_back(&agreement.uuid, property, reason);
             decision.issue(case, &agreement.uuid, property, reason, detail.clone(), ctx);
             if let Property::Field(title) = property {
+                if !was_unfit && reason != Reason::NotShared {
+                    wanted.failed.push(format!("\"{title}\", {detail}"));
+                }
                 wanted.fields_not_synced.push(FieldNotSynced { title: title.clone(), reason, detail });
             }
         }
     }
 }
 
-/// Whether the partner changed a property without having seen our own change of it, and ours stands: on the sender's side.
-fn crosses_over(case: &Case, share: &Share, property: &Property, extra: Option<&Extra>) -> bool {
+/// Whether the partner changed a property without having seen our own change of it. Then the sender's stands.
+fn is_unseen(case: &Case, share: &Share, property: &Property, extra: Option<&Extra>) -> bool {
     let Some(last) = share.agreed.properties.get(property) else { return false };
-    let unseen = match extra.and_then(|extra| extra.seen) {
+    match extra.and_then(|extra| extra.seen) {
         Some(seen) => last.seq > seen,
         None => case.unanswered.iter().any(|(agreement, contents)| {
             *agreement == share.agreement && last.seq > 0 && contents.seq == last.seq
         }),
-    };
-    unseen && share.role == ShareRole::Outgoing
+    }
 }
 
 enum Reading {
@@ -296,6 +305,7 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         Some(seen) => *seq > seen,
         None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
     });
+    let said = (added.clone(), removed.clone());
     if seen.is_none() || share.role == ShareRole::Outgoing {
         added.retain(|tag| !last.told.contains_key(tag.as_str()));
         removed.retain(|tag| !last.told.contains_key(tag.as_str()));
@@ -304,10 +314,12 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
     let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| -> TagSet {
         set.union(added).filter(|tag| !removed.contains(*tag)).cloned().collect()
     };
-    let wire = merge(&last.wire, &added, &removed);
     let on_desk = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| last.on_desk(tag)).collect() };
+    // Whoever does not say what it has seen is told our tags again: what counts as agreed is what it has now.
+    let agreed = if seen.is_none() { &said } else { &(added.clone(), removed.clone()) };
+    let wire = merge(&last.wire, &agreed.0, &agreed.1);
+    let here = merge(&last.here, &on_desk(&agreed.0), &on_desk(&agreed.1));
     let (added, removed) = (on_desk(&added), on_desk(&removed));
-    let here = merge(&last.here, &added, &removed);
     share.agreed.tags =
         Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
     wanted.tags_added = added.difference(&has).cloned().collect();

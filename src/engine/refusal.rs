@@ -15,8 +15,10 @@ pub fn refused(
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     let (kind, contents) = (message.kind, &message.contents);
     case.unanswered.retain(|(to, open)| to != agreement || open.seq != contents.seq);
-    // A share that has ended, or begun anew since, has nothing to do with an old message of its.
-    let concerned = |share: &&mut Share| share.state != ShareState::Ended && message.id.n >= share.from_n;
+    // A share that has ended, or begun anew since, has nothing to do with an old message of its, but for that of its end.
+    let ends = kind == MessageType::TicketUnshare;
+    let concerned =
+        |share: &&mut Share| (share.state == ShareState::Ended) == ends && message.id.n >= share.from_n;
     let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
     let subject = match kind {
         MessageType::TicketCreate => {
@@ -31,7 +33,14 @@ pub fn refused(
         }
         MessageType::TicketUpdate => {
             share.told_number &= contents.seq > 1;
-            share.agreed.properties.retain(|_, exchange| exchange.seq != contents.seq);
+            for property in &contents.properties {
+                let told = share.agreed.properties.get(property).is_some_and(|told| told.seq == contents.seq);
+                match contents.was.get(property) {
+                    _ if !told => {}
+                    Some(was) => drop(share.agreed.properties.insert(property.clone(), was.clone())),
+                    None => drop(share.agreed.properties.remove(property)),
+                }
+            }
             if let Some(tags) = &mut share.agreed.tags {
                 // The message told them in the wire's words.
                 let here: Vec<Word> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();

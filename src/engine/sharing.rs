@@ -39,8 +39,11 @@ pub fn share(
     }
     let already = case.outgoing().is_some();
     if !already {
+        // A partner that has not heard of the end passes over numbers that it has had.
+        let seq = case.share(&agreement.uuid).map_or(0, |ended| ended.seq);
         case.shares.retain(|share| share.agreement != agreement.uuid);
-        case.shares.push(Share::new(case.ticket.uuid.clone(), agreement.uuid.clone(), ShareRole::Outgoing));
+        let share = Share::new(case.ticket.uuid.clone(), agreement.uuid.clone(), ShareRole::Outgoing);
+        case.shares.push(Share { seq, ..share });
     }
     let mut decision = Decision::default();
     match event {
@@ -94,6 +97,7 @@ pub fn unshare(case: &mut Case, why: &str, ctx: &Context<'_>) -> Result<Decision
 /// Ends every share of a ticket that is gone from the desk.
 pub fn gone(case: &mut Case, why: &str, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision::default();
+    case.ticket.gone = true;
     let active: Vec<Uuid> =
         case.shares.iter().filter(|s| s.state != ShareState::Ended).map(|s| s.agreement.clone()).collect();
     for agreement in active {

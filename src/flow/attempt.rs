@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     domain::{AccessKey, Agreement, Keys, Kind, Message, MessageType, Profile, Timestamp, Traceparent},
-    ports::{Answer, Call, CallError, MessageFilter, Method},
+    engine::Refusal,
+    ports::{Answer, Call, CallError, MessageFilter, Method, StoreError},
     telemetry::{Span, Step, metric},
-    wire::nhd,
+    wire::{narrowed, nhd},
 };
 
 /// Whom to call, with which keys.
@@ -40,8 +41,8 @@ pub(super) struct Tried {
     pub(super) came_of_it: CameOfIt,
     /// The receiver has said something, whatever it said.
     pub(super) answered: bool,
-    /// What came of it, to be written; nothing where it need not have been tried.
-    pub(super) note: Option<Change>,
+    /// What came of it, to be written; nothing where it need not have been tried. A refusal where nobody knows whether it may be.
+    pub(super) note: Result<Option<Change>, Refusal>,
     /// The issue that stands for its ticket: what waited for it to be known is let go once the note is written.
     pub(super) issue: Option<(Arc<Who>, String)>,
 }
@@ -55,10 +56,25 @@ pub(super) struct Noted {
 }
 
 impl Tried {
-    /// One that need no longer be sent.
-    pub(super) fn over(message: Message) -> Self {
+    fn not(message: Message, note: Result<Option<Change>, Refusal>) -> Self {
         let message = Arc::new(message);
-        Self { message, came_of_it: CameOfIt::Done, answered: false, note: None, issue: None }
+        Self { message, came_of_it: CameOfIt::Done, answered: false, note, issue: None }
+    }
+
+    /// One that need no longer be sent, as its row says.
+    pub(super) fn over(message: Message) -> Self {
+        Self::not(message, Ok(None))
+    }
+
+    /// One of an agreement that has ended. It may have been written beside that end, which then did not withdraw it.
+    fn withdrawn(message: Message) -> Self {
+        let note = Change::Drop(Box::new(message.clone()));
+        Self::not(message, Ok(Some(note)))
+    }
+
+    /// One whose row cannot be read: it may have been withdrawn, so it stays where it is.
+    pub(super) fn unknown(message: Message, error: &StoreError) -> Self {
+        Self::not(message, Err(Refusal::new(503, error.to_string())))
     }
 
     /// Has what came of it written, before the queue is acknowledged; when the daemon is stopping it is tried again after the
@@ -66,8 +82,9 @@ impl Tried {
     pub(super) async fn note(self, options: &Options, pipeline: &Pipeline) -> Noted {
         let Self { message, came_of_it, answered, note, issue } = self;
         let written = match note {
-            Some(note) => pipeline.submit_one(note).await,
-            None => Ok(Done::default()),
+            Ok(Some(note)) => pipeline.submit_one(note).await,
+            Ok(None) => Ok(Done::default()),
+            Err(refusal) => Err(refusal),
         };
         if let Some((who, issue)) = issue.filter(|_| written.is_ok()) {
             // What cannot be written now is taken up later.
@@ -88,9 +105,22 @@ pub(super) async fn make(
     let ended =
         || pipeline.ended.read().unwrap_or_else(PoisonError::into_inner).contains(&who.agreement.uuid);
     // An agreement that has ended has withdrawn what was on its way, whoever has it in hand.
-    let over = !message.kind.is_about_agreement() && ended();
-    if over || (!fresh && is_over(options, &message).await) {
-        return Tried::over(message);
+    if !message.kind.is_about_agreement() && (who.agreement.status.is_final() || ended()) {
+        return Tried::withdrawn(message);
+    }
+    if !fresh {
+        match is_over(options, &message).await {
+            Ok(true) => return Tried::over(message),
+            Ok(false) => {}
+            Err(error) => return Tried::unknown(message, &error),
+        }
+    }
+    if message.created_at <= who.agreement.updated_at
+        && let creates = message.kind == MessageType::TicketCreate
+        && (creates || message.kind == MessageType::TicketUpdate)
+        && let Some(body) = narrowed(&message.body, &who.agreement, creates)
+    {
+        message.body = body;
     }
     let begun = options.clock.now();
     let mut span = Span::follow("deliver", Step::Called, message.contents.trace.as_ref());
@@ -130,7 +160,7 @@ pub(super) async fn make(
     }
     drop(span);
     let message = Arc::new(message);
-    let note = Some(Change::Attempt(message.clone(), attempted));
+    let note = Ok(Some(Change::Attempt(message.clone(), attempted)));
     Tried { message, came_of_it, answered, note, issue: issue.map(|issue| (who, issue.id)) }
 }
 
@@ -158,10 +188,10 @@ async fn speak(
     }
 }
 
-/// Whether the row of a message says that it need no longer be sent. A row that cannot be read says nothing.
-pub(super) async fn is_over(options: &Options, message: &Message) -> bool {
-    let row = options.store.messages(MessageFilter::Ids(vec![message.id.clone()]), 1).await;
-    row.is_ok_and(|rows| rows.first().is_none_or(|row| row.state.is_final()))
+/// Whether the row of a message says that it need no longer be sent.
+pub(super) async fn is_over(options: &Options, message: &Message) -> Result<bool, StoreError> {
+    let rows = options.store.messages(MessageFilter::Ids(vec![message.id.clone()]), 1).await?;
+    Ok(rows.first().is_none_or(|row| row.state.is_final()))
 }
 
 /// What a verdict means for a message of its age.
@@ -236,9 +266,9 @@ async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verd
         Ok(answer) if matches!(answer.status, 401 | 403) => Verdict::Park(
             "the partner took the announcement of a new key, but not the key: the old one stays".to_owned(),
         ),
-        Ok(answer) if answer.status >= 500 => Verdict::Later {
+        Ok(answer) if is_for_later(answer.status) => Verdict::Later {
             why: "whether the new key opens the agreement is not known yet".to_owned(),
-            after: None,
+            after: answer.retry_after,
         },
         Ok(_) => Verdict::Done,
         Err(error) => Verdict::Later { why: error.to_string(), after: None },
@@ -302,10 +332,26 @@ async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -
         result =
             options.partner.call(&Call { token: Some((agreement.clone(), other)), ..look.clone() }).await;
     }
+    let tried_before = message.attempts > 0;
     match result {
+        // What it has may be of an earlier share, and as it was then.
+        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page && !tried_before => {
+            let update = Call { method: Method::Put, body: Some(message.body.clone()), ..look };
+            let result = options.partner.call(&update).await;
+            verdict(MessageType::TicketUpdate, who.agreement.profile, &redacted(result, who, &update))
+        }
         Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
-        Ok(answer) if answer.status < 500 => Verdict::Park(refused),
-        Ok(answer) => Verdict::Later { why: refused, after: answer.retry_after },
+        // It tells nobody what it has: that it refuses what may have reached it before means that it did.
+        Ok(answer) if matches!(answer.status, 405 | 501) && tried_before => Verdict::Done,
+        Ok(answer) if is_for_later(answer.status) => {
+            Verdict::Later { why: refused, after: answer.retry_after }
+        }
+        Ok(_) => Verdict::Park(refused),
         Err(_) => Verdict::Later { why: refused, after: None },
     }
+}
+
+/// Whether an answer says nothing of what was asked: whoever gave it may do so later.
+fn is_for_later(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429) || status >= 500
 }

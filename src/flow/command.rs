@@ -27,8 +27,12 @@ pub(super) async fn bring(
     mut message: Message,
     fresh: bool,
 ) -> Tried {
-    if !fresh && is_over(options, &message).await {
-        return Tried::over(message);
+    if !fresh {
+        match is_over(options, &message).await {
+            Ok(true) => return Tried::over(message),
+            Ok(false) => {}
+            Err(error) => return Tried::unknown(message, &error),
+        }
     }
     let mut span = Span::follow("bring command", Step::Called, message.contents.trace.as_ref());
     span.set("messaging.message.id", &message.id);
@@ -63,7 +67,7 @@ pub(super) async fn bring(
             (Change::Attempt(Arc::new(message.clone()), later), CameOfIt::Later(due_at))
         }
     };
-    Tried { message: Arc::new(message), came_of_it, answered, note: Some(change), issue: None }
+    Tried { message: Arc::new(message), came_of_it, answered, note: Ok(Some(change)), issue: None }
 }
 
 enum Judged {

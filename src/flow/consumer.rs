@@ -12,7 +12,7 @@ use crate::{
 /// What takes from one queue.
 #[async_trait]
 pub(super) trait Consumer: Sync {
-    /// Takes deliveries until it is stopped, or the broker fails.
+    /// Takes deliveries until it is stopped, or the broker or what becomes of them fails.
     async fn take(
         &self,
         deliveries: &mut dyn Deliveries,

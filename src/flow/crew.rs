@@ -86,7 +86,7 @@ impl Crew {
     /// A daemon that may have company, and what is its own at any time.
     pub fn new(options: Options, pipeline: Pipeline) -> (Self, Own) {
         let alone = !options.store.is_shared();
-        let sources = if alone || options.shards <= 1 { sources(options.shards, 0, 1) } else { Vec::new() };
+        let sources = if alone { sources(options.shards, 0, 1) } else { Vec::new() };
         let me = options.store.daemon().to_owned();
         let crew = if alone { vec![me.clone()] } else { Vec::new() };
         let (sources, of_events) = watch::channel(sources);
@@ -238,8 +238,8 @@ impl Crew {
 /// first takes.
 fn sources(shards: u16, rank: usize, daemons: usize) -> Vec<Source> {
     if shards <= 1 {
-        // Whoever comes first has it, the others stand by.
-        return vec![Source::Events];
+        // The others stand by, and do not begin before what one that is gone left has been taken over.
+        return (rank == 0).then_some(Source::Events).into_iter().collect();
     }
     let ours = (0..shards).filter(|shard| usize::from(*shard) % daemons.max(1) == rank).map(Source::Shard);
     (rank == 0).then_some(Source::Events).into_iter().chain(ours).collect()

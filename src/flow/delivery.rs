@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::{Message, Timestamp, Uuid},
     ports::{BrokerError, Deliveries, DeskHook, Incoming, StoreError},
-    telemetry::Outages,
+    telemetry::{Outages, metric},
 };
 
 /// How many messages are taken at once, at first and at most: as many as the receiver gets through quickly, since RabbitMQ does
@@ -107,11 +107,14 @@ impl Worker {
                     self.left.clear();
                     tokio::select! {
                         biased;
-                        () = stop.cancelled() => return,
+                        () = stop.cancelled() => {}
                         () = tokio::time::sleep(waits.next_wait()) => {}
                     }
                 }
             }
+        }
+        if let Receiver::Partner(agreement) = &self.receiver {
+            metric::unserved(agreement);
         }
     }
 
@@ -164,7 +167,8 @@ impl Worker {
 
     async fn wait_until_due(&mut self, stop: &CancellationToken) {
         if let Some(due) = self.leave_alone_until {
-            let wait = due.since(self.options.clock.now());
+            // A clock that was ahead and has been set right is waited for no longer than a receiver is ever left alone.
+            let wait = due.since(self.options.clock.now()).min(self.options.retry.longest());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}

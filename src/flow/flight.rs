@@ -53,7 +53,7 @@ pub(super) fn is_plain(writes: &Writes) -> bool {
         // These marks are neither with their tickets any more nor in the store yet.
         && writes.older.is_empty()
         && writes.waiting.is_empty()
-        && writes.released.is_empty()
+        && writes.let_go.is_empty()
         && writes.catalogue.is_none()
         && writes.decline_all_invites.is_none()
         && !writes.refit

@@ -3,13 +3,15 @@
 use super::{
     cause::Cause,
     change::{Answer, Attempted, Change, Done, TicketAction},
-    fold_event::{done, not_shared},
+    fold_event::{applied, done, not_shared},
     options::Options,
     references, scope,
     writes::Batch,
 };
 use crate::{
-    domain::{Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Timestamp, Uuid},
+    domain::{
+        Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Share, ShareState, Timestamp, Uuid,
+    },
     engine::{
         self, Case, Context, Outcome, Refusal, completion,
         drift::{self, Comparison},
@@ -38,7 +40,7 @@ impl Batch<'_> {
                 let reason =
                     format!("ticket {ticket} says that a command made it, but no command's answer named it");
                 self.bury_incoming(MessageType::DeadEvent, body, &reason);
-                self.writes.released.push(ticket.clone());
+                self.writes.let_go.push((ticket.clone(), body.clone()));
                 Ok(Done::default())
             }
             Change::Ticket { agreement, ticket, action, .. } => self.partner(agreement, ticket, action),
@@ -134,7 +136,7 @@ impl Batch<'_> {
         let agreement = agreement.ok_or_else(|| Refusal::new(403, "the agreement is gone"))?;
         let known = self.snapshot.cases.remove(ticket);
         let created = known.as_ref().is_none_or(|case| {
-            case.share(&agreement.uuid).is_none_or(|share| share.state == crate::domain::ShareState::Ended)
+            case.share(&agreement.uuid).is_none_or(|share| share.state == ShareState::Ended)
         }) && matches!(action, TicketAction::Create(_));
         let case = known.unwrap_or_else(|| Case::new(ticket.clone()));
         let apply = |case: &mut Case, ctx: &Context<'_>| match action {
@@ -257,6 +259,13 @@ impl Batch<'_> {
                 else {
                     return Err(Refusal::new(409, "its ticket is gone"));
                 };
+                let ended = |share: &Share| share.state == ShareState::Ended;
+                if message.kind == MessageType::TicketUnshare && case.share(&agreement).is_some_and(ended) {
+                    // The end of a share is no difference that could be told anew: it goes out again as it is.
+                    self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+                    self.send_again(message);
+                    return Ok(applied());
+                }
                 self.mark(message, MessageState::Withdrawn, message.error.clone());
                 Ok(done(self.decide(case, None, |case, ctx| refusal::replayed(case, &agreement, ctx))))
             }

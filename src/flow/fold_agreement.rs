@@ -88,7 +88,11 @@ impl Batch<'_> {
                 }
                 agreement.profile = profile.unwrap_or(agreement.profile);
                 if let Some(name) = name {
-                    agreement.name.clone_from(name);
+                    let name = name.trim();
+                    if name.is_empty() {
+                        return Err(Refusal::new(422, "name is empty: leave it out, and it stays as it is"));
+                    }
+                    name.clone_into(&mut agreement.name);
                     agreement.own_name = true;
                     agreement.updated_at = self.now;
                 }
@@ -236,18 +240,16 @@ impl Batch<'_> {
         Ok(Done::default())
     }
 
+    /// Has a parked message sent once more, as if it were new.
+    pub(super) fn send_again(&mut self, message: &Message) {
+        let (id, state) = (message.id.clone(), MessageState::Pending);
+        self.writes.marks.push(Mark { id, command: false, state, attempts: 0, due_at: None, error: None });
+    }
+
     /// A refused message about an agreement goes out again as it is: it says where the agreement stands.
     pub(super) fn replay_agreement(&mut self, message: &Message) -> Answer {
         let agreement = self.agreement(&message.id.owner)?;
-        let state = MessageState::Pending;
-        self.writes.marks.push(Mark {
-            id: message.id.clone(),
-            command: false,
-            state,
-            attempts: 0,
-            due_at: None,
-            error: None,
-        });
+        self.send_again(message);
         let answers =
             message.kind == MessageType::AgreementUpdate && agreement.direction == Direction::Inbound;
         if answers && agreement.status == AgreementStatus::Pending {

@@ -298,13 +298,15 @@ impl Batch<'_> {
 
     /// Events that waited for a ticket to be named: of earlier batches, and of this one.
     fn released(&mut self, id: &TicketId) -> Vec<DeskEvent> {
-        let mut events = self.waiting.remove(id).unwrap_or_default();
-        if !events.is_empty() {
-            self.writes.released.push(id.clone());
-        }
-        let ours = &self.options.desk.namespace;
+        let waited = self.waiting.remove(id).unwrap_or_default();
         let fresh = self.writes.waiting.extract_if(.., |(waiting, _)| waiting == id);
-        events.extend(fresh.filter_map(|(_, raw)| wire::desk::decode(raw.as_bytes(), ours).ok()));
+        let fresh: Vec<String> = fresh.map(|(_, raw)| raw).collect();
+        let ours = &self.options.desk.namespace;
+        let decoded = waited.iter().chain(&fresh);
+        let mut events: Vec<DeskEvent> =
+            decoded.filter_map(|raw| wire::desk::decode(raw.as_bytes(), ours).ok()).collect();
+        // Only what was looked at: another daemon may just be writing one more.
+        self.writes.let_go.extend(waited.into_iter().map(|raw| (id.clone(), raw)));
         // Over HTTP two events of one ticket may overtake each other.
         events.sort_by_key(|event| match &event.body {
             EventBody::Changed(ticket) | EventBody::Shared(ticket, _) => ticket.revision.number,

@@ -13,6 +13,8 @@ use crate::{
 
 /// How many HTML tags one request may hold.
 const HTML_TAGS: usize = 20_000;
+/// How many bytes a uuid, a ticket's number or the title of a custom field may have: a database finds things by them.
+const NAME: usize = 500;
 /// From so many agreements on, gates of those that have been quiet are forgotten.
 const GATES: usize = 10_000;
 
@@ -88,6 +90,23 @@ impl Limits {
             if count > limit {
                 return Err(Refusal::new(422, format!("{count} {what}: this desk takes {limit} at most")));
             }
+        }
+        let authors = update.comments.iter().map(|comment| &comment.author);
+        let people = update.requester.iter().chain(&update.actor).chain(authors).map(|person| &person.uuid);
+        let uuids = people.chain(update.comments.iter().map(|comment| &comment.uuid)).map(Uuid::as_str);
+        let titles = update.properties.keys().filter_map(|property| match property {
+            Property::Field(title) => Some(title.as_str()),
+            _ => None,
+        });
+        let mut names = uuids.chain(titles).chain(update.original_id.as_deref());
+        if let Some(name) = names.find(|name| name.len() > NAME) {
+            let begins: String = name.chars().take(40).collect();
+            return Err(Refusal::new(
+                422,
+                format!(
+                    "the name that begins \"{begins}\" is longer than the {NAME} bytes that this desk takes"
+                ),
+            ));
         }
         // Nested deeply, tags take a time to clean that grows with their square.
         let tags = |comment: &Arc<Comment>| {

@@ -48,6 +48,8 @@ pub struct Request {
     pub token: Option<String>,
     /// The JSON.
     pub body: Vec<u8>,
+    /// What it is called, where it came over a queue: the same when it comes again.
+    pub id: Option<String>,
     /// It came over HTTP, where a partner sets the pace; a queue is emptied at ours.
     pub over_http: bool,
     /// What it is part of.
@@ -136,7 +138,8 @@ impl Inbound {
         let uuid = token.and_then(|token| token.trim().split(':').next()).unwrap_or_default().to_owned();
         let (token, body) = (token.map(str::to_owned), Vec::new());
         let (method, collection) = (Method::Get, Collection::Agreements);
-        let request = Request { method, collection, uuid, token, body, over_http: true, trace: None };
+        let request =
+            Request { method, collection, uuid, token, body, id: None, over_http: true, trace: None };
         self.authenticate(&request).await.map(drop).map_err(Reply::from)
     }
 
@@ -157,6 +160,10 @@ impl Inbound {
         }
         if request.collection == Collection::Agreements && request.body.len() > AGREEMENT {
             let reason = format!("an agreement is larger than {} KiB", AGREEMENT / 1024);
+            return (None, Err(Refusal::new(422, reason)));
+        }
+        if request.body.len() > self.options.limits.body {
+            let reason = format!("the body is larger than {} bytes", self.options.limits.body);
             return (None, Err(Refusal::new(422, reason)));
         }
         let uuid = Uuid::new(request.uuid.clone());
@@ -294,7 +301,14 @@ impl Inbound {
             Method::Delete => TicketAction::Unshare,
         };
         let trace = request.trace.clone();
-        self.submit(Change::Ticket { agreement: agreement.uuid, ticket: uuid, action, trace }).await
+        let once = request.id.as_ref().map(|id| format!("inbound {} {id}", agreement.uuid));
+        let change = Change::Ticket { agreement: agreement.uuid, ticket: uuid, action, trace };
+        // Who numbers its messages may begin anew with their ids, after its own store was set back.
+        self.submit(match once.filter(|_| !numbered(&change)) {
+            Some(key) => Change::Once(key, Box::new(change)),
+            None => change,
+        })
+        .await
     }
 
     /// A shared ticket as this side last said it, with all its comments.
@@ -312,6 +326,15 @@ impl Inbound {
         let Done { created, .. } = self.pipeline.submit_one(change).await?;
         Ok(Reply { status: if created { 201 } else { 200 }, body: "{}".to_owned() })
     }
+}
+
+/// Whether a change says which one it is of its share.
+fn numbered(change: &Change) -> bool {
+    let Change::Ticket { action: TicketAction::Create(update) | TicketAction::Update(update), .. } = change
+    else {
+        return false;
+    };
+    update.extra.as_ref().is_some_and(|extra| extra.seq.is_some())
 }
 
 /// Whether a text can be the name of an object: a part of a path, and nothing that leads elsewhere in one.

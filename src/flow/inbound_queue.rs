@@ -57,8 +57,9 @@ impl InboundQueue {
         let named = || serde_json::from_slice::<Named>(&incoming.body).ok().map(|named| named.uuid);
         let uuid = incoming.subject.clone().or_else(named).unwrap_or_default();
         let (token, body) = (incoming.token.clone(), incoming.body.clone());
-        let trace = incoming.trace.clone();
-        self.inbound.handle(Request { method, collection, uuid, token, body, over_http: false, trace }).await
+        let (id, trace) = (incoming.id.clone(), incoming.trace.clone());
+        let request = Request { method, collection, uuid, token, body, id, over_http: false, trace };
+        self.inbound.handle(request).await
     }
 
     /// Answers where an answer is wanted, and keeps what was refused as a dead letter.

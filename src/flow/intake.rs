@@ -204,7 +204,10 @@ impl Consumer for Intake {
                             span.set("crossdesk.outcome", done.outcome.as_str());
                         }
                     }
-                    Err(refusal) if refusal.status == 503 => return Ok(()), // Stopping: it comes again.
+                    // Nobody takes anything in any more: it comes again.
+                    Err(refusal) if refusal.status == 503 => {
+                        return Err(BrokerError::Refused(refusal.reason));
+                    }
                     Err(refusal) => {
                         span.fail(&refusal.reason);
                         self.keep(&incoming.body, refusal.reason).await?;

@@ -29,6 +29,8 @@ pub struct Invites {
 /// How much a partner may send.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Bytes of a body, over HTTP or from a queue.
+    pub body: usize,
     /// Comments in one request.
     pub comments: usize,
     /// Characters of one comment.

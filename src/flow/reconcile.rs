@@ -53,9 +53,14 @@ pub struct Reconciled {
     pub on_their_way: usize,
     /// Those that differ; after a repair, those that differed.
     pub differing: Vec<Drift>,
+    /// Those of which nobody knows what the partner has, and why.
+    pub unclear: Vec<(Uuid, String)>,
     /// Where the next step begins; none after the last one.
     pub next: Option<Uuid>,
 }
+
+/// What a partner has of tickets, and those that it was asked for in vain.
+type Shown = (HashMap<Uuid, There>, Vec<(Uuid, String)>);
 
 /// Compares shared tickets with their counterparts.
 #[derive(Clone, Debug)]
@@ -107,9 +112,9 @@ impl Reconcile {
             view.shares.iter().any(|s| s.agreement == agreement.uuid && s.is_active() && s.begun)
         };
         let views: Vec<TicketView> = views.into_iter().filter(active).collect();
-        let there = self.ask(agreement, keys.as_ref(), &views).await?;
+        let (there, unclear) = self.ask(agreement, keys.as_ref(), &views).await?;
         let suspects = self.suspects(agreement, &views, &there).await?;
-        let mut reconciled = Reconciled { looked: views.len(), ..Reconciled::default() };
+        let mut reconciled = Reconciled { looked: views.len(), unclear, ..Reconciled::default() };
         if suspects.is_empty() {
             return Ok(reconciled);
         }
@@ -119,8 +124,11 @@ impl Reconcile {
         for uuid in &suspects {
             again.extend(store.ticket(uuid.as_str()).await.map_err(away)?);
         }
-        let there = self.ask(agreement, keys.as_ref(), &again).await?;
-        let changes = again.iter().filter_map(|view| compared(agreement, view, &there, repair)).collect();
+        let (there, unclear) = self.ask(agreement, keys.as_ref(), &again).await?;
+        reconciled.unclear.extend(unclear);
+        let changes: Vec<_> =
+            again.iter().filter_map(|view| compared(agreement, view, &there, repair)).collect();
+        again.retain(|view| there.contains_key(&view.ticket.uuid));
         for (view, answer) in again.iter().zip(self.pipeline.submit(changes).await) {
             match answer?.differs {
                 None => reconciled.on_their_way += 1,
@@ -141,30 +149,43 @@ impl Reconcile {
         agreement: &Agreement,
         keys: Option<&Keys>,
         views: &[TicketView],
-    ) -> Result<HashMap<Uuid, There>, Refusal> {
+    ) -> Result<Shown, Refusal> {
         let uuids: Vec<Uuid> = views.iter().map(|view| view.ticket.uuid.clone()).collect();
-        let asked = stream::iter(uuids).map(|uuid| self.show(agreement, keys, uuid));
-        let answers: Vec<Result<_, Refusal>> = asked.buffer_unordered(SIDE_BY_SIDE).collect().await;
-        answers.into_iter().collect()
+        let asked = stream::iter(uuids).map(|uuid| async move {
+            let shown = self.show(agreement, keys, &uuid).await;
+            (uuid, shown)
+        });
+        let answers: Vec<_> = asked.buffer_unordered(SIDE_BY_SIDE).collect().await;
+        let (mut there, mut unclear, mut why) = (HashMap::new(), Vec::new(), None);
+        for (uuid, answer) in answers {
+            match answer {
+                Ok(shown) => drop(there.insert(uuid, shown)),
+                // It is that ticket's alone, where others are shown.
+                Err(refusal) if refusal.status == 422 => {
+                    unclear.push((uuid, refusal.reason.clone()));
+                    why.get_or_insert(refusal);
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        match why {
+            Some(refusal) if there.is_empty() => Err(refusal),
+            _ => Ok((there, unclear)),
+        }
     }
 
     /// What the partner has of one.
-    async fn show(
-        &self,
-        agreement: &Agreement,
-        keys: Option<&Keys>,
-        uuid: Uuid,
-    ) -> Result<(Uuid, There), Refusal> {
-        let answer = asking::ask(&self.options, agreement, keys, "tickets", &uuid).await;
+    async fn show(&self, agreement: &Agreement, keys: Option<&Keys>, uuid: &Uuid) -> Result<There, Refusal> {
+        let answer = asking::ask(&self.options, agreement, keys, "tickets", uuid).await;
         let none = || Refusal::new(422, "the agreement has no URL or no access key");
         let answer = answer
             .ok_or_else(none)?
             .map_err(|error| Refusal::new(503, format!("{} cannot be asked: {error}", agreement.name)))?;
         let said = format!("{} answered {} {}", agreement.name, answer.status, asking::words(&answer, keys));
-        let there = match answer.status {
+        Ok(match answer.status {
             200..=299 if !answer.is_page => {
                 let unmarked = agreement.local.unmarked_comments;
-                let read = nhd::read_ticket(answer.text.as_bytes(), &uuid, unmarked);
+                let read = nhd::read_ticket(answer.text.as_bytes(), uuid, unmarked);
                 let update = read.map_err(|error| Refusal::new(422, format!("{said}: {error}")))?;
                 self.options.limits.admit(&update)?;
                 There::Ticket(Box::new(nhd::cleaned(update)))
@@ -174,8 +195,7 @@ impl Reconcile {
             401 | 403 => return Err(Refusal::new(409, said)),
             408 | 429 | 500..=599 => return Err(Refusal::new(503, said)),
             _ => return Err(Refusal::new(422, format!("{said}: it shows no tickets"))),
-        };
-        Ok((uuid, there))
+        })
     }
 
     /// The tickets that seem to differ, and those that did.
@@ -258,6 +278,12 @@ impl Reconcile {
         let (mut looked, mut differing, mut after) = (0, 0, None);
         loop {
             let step = self.step(agreement, after.as_ref(), repair).await?;
+            for (ticket, why) in &step.unclear {
+                tracing::warn!(
+                    agreement.uuid = %agreement.uuid, ticket.uuid = %ticket, error = why,
+                    "a ticket could not be compared with the partner's"
+                );
+            }
             looked += step.looked;
             differing += step.differing.len();
             after = step.next;

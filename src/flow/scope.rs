@@ -156,18 +156,15 @@ fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
 }
 
 /// Events that waited for a ticket to be named speak of its comments.
-pub(super) fn add_waiting(scope: &mut Scope, owner: &Uuid, events: &[DeskEvent]) {
-    for event in events {
-        if let EventBody::Shared(_, agreement) = &event.body {
-            scope.agreements.push(agreement.clone());
-            scope.all_comments.push(TicketRef::Network(owner.clone()));
-        }
-        if let EventBody::Changed(ticket) | EventBody::Shared(ticket, _) = &event.body {
-            let of = |comment: &Comment| {
-                (TicketRef::Network(owner.clone()), comment.uuid.clone(), comment.id.clone())
-            };
-            scope.comments.extend(ticket.comments.iter().map(|(comment, _)| of(comment)));
-        }
+pub(super) fn add_waiting(scope: &mut Scope, owner: &Uuid, event: &DeskEvent) {
+    if let EventBody::Shared(_, agreement) = &event.body {
+        scope.agreements.push(agreement.clone());
+        scope.all_comments.push(TicketRef::Network(owner.clone()));
+    }
+    if let EventBody::Changed(ticket) | EventBody::Shared(ticket, _) = &event.body {
+        let of =
+            |comment: &Comment| (TicketRef::Network(owner.clone()), comment.uuid.clone(), comment.id.clone());
+        scope.comments.extend(ticket.comments.iter().map(|(comment, _)| of(comment)));
     }
 }
 

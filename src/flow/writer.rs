@@ -23,7 +23,7 @@ use super::{
     writes::Batch,
 };
 use crate::{
-    domain::{DeskEvent, EventBody, MessageState, MessageType, TicketId, Uuid},
+    domain::{EventBody, MessageState, MessageType, TicketId, Uuid},
     engine::{Outcome, Refusal},
     ports::{Scope, StoreError, Writes},
     telemetry::{Tally, metric},
@@ -58,7 +58,7 @@ pub(super) struct Scribe {
 }
 
 /// The ticket that is named, and the events that waited for it.
-type Waiting = (Uuid, Vec<DeskEvent>);
+type Waiting = (Uuid, Vec<String>);
 
 impl Writer {
     /// Works until every pipeline is gone and everything that they brought is written.
@@ -201,7 +201,9 @@ impl Scribe {
         let waiting = self.waiting(changes).await?;
         let mut scope = scope::of(changes, &self.options);
         for (owner, events) in waiting.values() {
-            scope::add_waiting(&mut scope, owner, events);
+            let ours = &self.options.desk.namespace;
+            let events = events.iter().filter_map(|raw| wire::desk::decode(raw.as_bytes(), ours).ok());
+            events.for_each(|event| scope::add_waiting(&mut scope, owner, &event));
         }
         self.cases.know(&mut scope);
         let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
@@ -213,7 +215,7 @@ impl Scribe {
         &mut self,
         changes: &[&Change],
         scope: Scope,
-        waiting: HashMap<TicketId, Vec<DeskEvent>>,
+        waiting: HashMap<TicketId, Vec<String>>,
         before: Option<&Writes>,
     ) -> Result<Decided, StoreError> {
         let options = self.options.clone();
@@ -287,9 +289,7 @@ impl Scribe {
                 && let EventBody::Completed(completion) = &event.body
                 && let Some(id) = &completion.ticket_id
             {
-                let events = self.options.store.waiting(id).await?.into_iter();
-                let ours = &self.options.desk.namespace;
-                let events = events.filter_map(|raw| wire::desk::decode(raw.as_bytes(), ours).ok()).collect();
+                let events = self.options.store.waiting(id).await?;
                 waiting.insert(id.clone(), (completion.command_id.owner.clone(), events));
             }
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::{cause::Cause, options::Options};
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, Contents, DeskEvent, FieldNotSynced, Kind, Message,
-        MessageId, MessageState, MessageType, Notice, QuickSet, TicketId, Timestamp, Traceparent, Uuid,
+        Agreement, Catalogue, Channel, Command, Contents, FieldNotSynced, Kind, Message, MessageId,
+        MessageState, MessageType, Notice, QuickSet, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     ports::{Withdraw, Writes},
@@ -23,7 +23,7 @@ pub(super) struct Batch<'a> {
     pub(super) now: Timestamp,
     pub(super) snapshot: Snapshot,
     /// Events that wait, for tickets that a completion of this batch names.
-    pub(super) waiting: HashMap<TicketId, Vec<DeskEvent>>,
+    pub(super) waiting: HashMap<TicketId, Vec<String>>,
     pub(super) writes: Writes,
     /// What is being folded, for the history of the ticket that it is about.
     pub(super) cause: Option<Cause>,
@@ -44,7 +44,7 @@ impl<'a> Batch<'a> {
     pub(super) fn new(
         options: &'a Options,
         snapshot: Snapshot,
-        waiting: HashMap<TicketId, Vec<DeskEvent>>,
+        waiting: HashMap<TicketId, Vec<String>>,
     ) -> Self {
         let now = options.clock.now();
         let catalogue = snapshot.catalogue.clone().unwrap_or_else(|| options.catalogue.as_ref().clone());

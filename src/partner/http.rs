@@ -61,10 +61,11 @@ impl HttpPartner {
 fn headers(call: &Call) -> Result<HeaderMap, CallError> {
     let mut headers = HeaderMap::new();
     let content_type = match call.profile {
-        Profile::Standard => "application/json",
-        Profile::RequestTracker => "text/x-json; charset=\"UTF-8\"",
+        // Request Tracker reads what is called so, and answers with a page where nothing is.
+        Profile::RequestTracker if call.body.is_some() => "text/x-json; charset=\"UTF-8\"",
+        _ => "application/json",
     };
-    if call.body.is_some() || call.method == Method::Delete {
+    if call.body.is_some() || call.method == Method::Delete || call.profile == Profile::RequestTracker {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

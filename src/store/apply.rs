@@ -46,7 +46,6 @@ pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result
     push(!writes.issues.is_empty(), &|| issues(&writes.issues));
     push(!writes.seen.is_empty(), &|| seen(&writes.seen, writes.now));
     push(!writes.waiting.is_empty(), &|| waiting(&writes.waiting, writes.now));
-    push(!writes.released.is_empty(), &|| released(&writes.released));
     push(!writes.let_go.is_empty(), &|| let_go(&writes.let_go));
     // Whatever else looks at what waits for the broker, has to find it without these.
     let looked_at = !writes.withdraw.is_empty() || !writes.marks.is_empty();
@@ -279,12 +278,6 @@ fn waiting(events: &[(TicketId, String)], now: Timestamp) -> Statement {
     };
     let sql = "insert into waiting_event (ticket, body, at) select ticket, body, at from {rows}";
     Statement::rows(sql, COLUMNS, events.iter().map(row).collect())
-}
-
-fn released(tickets: &[TicketId]) -> Statement {
-    const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text)];
-    let rows = tickets.iter().map(|ticket| vec![ticket.as_str().into()]).collect();
-    Statement::rows("delete from waiting_event where ticket in (select ticket from {rows})", COLUMNS, rows)
 }
 
 /// Rows that wait no longer, while others of their name may.

@@ -58,7 +58,7 @@ pub(super) struct Data {
     #[serde(default, deserialize_with = "text::nullable")]
     pub comments: Vec<CommentForm>,
     /// `comments` are all that the ticket has.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::nullable")]
     pub comments_complete: bool,
     #[serde(default)]
     pub actor: Option<PersonForm>,

@@ -11,10 +11,13 @@ pub mod desk_filter;
 mod desk_form;
 pub mod jira;
 pub mod jira_hook;
+mod narrowed;
 pub mod nhd;
 mod nhd_form;
 mod nhd_ticket;
 mod text;
+
+pub use narrowed::narrowed;
 
 use crate::{
     domain::{Agreement, Catalogue},

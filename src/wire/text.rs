@@ -79,5 +79,19 @@ pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !bytes.contains(&b'\\') || !bytes.windows(NUL.len()).any(|window| window == NUL) {
         return Cow::Borrowed(bytes);
     }
-    Cow::Owned(String::from_utf8_lossy(bytes).replace("\\u0000", "\\ufffd").into_bytes())
+    let text = String::from_utf8_lossy(bytes);
+    let (mut clean, mut rest) = (String::with_capacity(text.len()), &*text);
+    while let Some(at) = rest.find('\\') {
+        let (plain, escape) = rest.split_at(at);
+        clean.push_str(plain);
+        // A backslash takes the character behind it along: of two, the second begins nothing.
+        let (escape, behind) = match escape.strip_prefix("\\u0000") {
+            Some(behind) => ("\\ufffd", behind),
+            None => escape.split_at(escape.char_indices().nth(2).map_or(escape.len(), |(end, _)| end)),
+        };
+        clean.push_str(escape);
+        rest = behind;
+    }
+    clean.push_str(rest);
+    Cow::Owned(clean.into_bytes())
 }
