@@ -4,18 +4,20 @@
 //! the file or the variable, the key, and the mend.
 
 mod asyncapi;
+mod durations;
 mod environment;
 mod guard;
 mod jira;
 mod load;
+mod names;
 mod sections;
 mod telemetry;
 mod validate;
 
+pub use durations::read_duration;
 pub use environment::environment;
 pub use guard::{Invites, Limits, Mail};
 pub use jira::DeclaredJira;
 pub use load::{Error, from_file, load, schema};
 pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Retry, Rule, Store};
 pub use telemetry::{Log, Trace};
-pub use validate::read_duration;

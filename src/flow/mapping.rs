@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{filtering::Filtering, options::Options};
+use super::filtering::Filtering;
 use crate::{
     domain::{Catalogue, CustomField},
     engine::rules::Rule,
@@ -75,15 +75,5 @@ impl Mapping {
         Filter::new(&self.event_filter)
             .map(|filter| Some(Filtering::new(filter)))
             .map_err(|error| format!("desk.event_filter: {error}"))
-    }
-
-    /// The same settings under the mapping that this text is.
-    ///
-    /// # Errors
-    /// Why it cannot be used.
-    pub(super) fn over(doc: &str, options: &Options) -> Result<Options, String> {
-        let mapping: Self = serde_json::from_str(doc).map_err(|error| error.to_string())?;
-        let Changeable { catalogue, rules, mapped } = mapping.changeable()?;
-        Ok(Options { catalogue, rules, mapped, event_filter: mapping.filter()?, ..options.clone() })
     }
 }

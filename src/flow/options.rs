@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::{filtering::Filtering, mapping::Changeable, post::Postbox};
+use super::{
+    filtering::Filtering,
+    mapping::{Changeable, Mapping},
+    post::Postbox,
+};
 use crate::{
     clock::Clock,
     domain::Catalogue,
@@ -139,6 +143,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// The same under the mapping that this text is.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn under(&self, mapping: &str) -> Result<Self, String> {
+        let mapping: Mapping = serde_json::from_str(mapping).map_err(|error| error.to_string())?;
+        let Changeable { catalogue, rules, mapped } = mapping.changeable()?;
+        Ok(Self { catalogue, rules, mapped, event_filter: mapping.filter()?, ..self.clone() })
+    }
+
     /// Takes up what has changed in the configuration.
     pub(super) fn renew(&mut self) {
         let now = self.live.0.read().unwrap_or_else(PoisonError::into_inner).clone();

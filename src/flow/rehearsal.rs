@@ -7,7 +7,6 @@ use super::{
     altered::{Altered, compare},
     change::Change,
     intake,
-    mapping::Mapping,
     options::Options,
     references, scope,
     writes::Batch,
@@ -68,7 +67,7 @@ impl Rehearsal {
         if let Some(then) = self.then.get(&mapped.digest) {
             return Ok(then.clone());
         }
-        let then = Mapping::over(&mapped.doc, &self.changed).map_err(StoreError::Broken)?;
+        let then = self.changed.under(&mapped.doc).map_err(StoreError::Broken)?;
         self.then.insert(mapped.digest.clone(), then.clone());
         Ok(then)
     }

@@ -13,14 +13,14 @@ mod recorded;
 mod store;
 mod tracker;
 mod view;
+mod writes;
 
 pub use broker::{Broker, BrokerError, Deliveries, Destination, Incoming, Outgoing, Source};
 pub use desk_hook::DeskHook;
 pub use mailer::Mailer;
 pub use partner::{Answer, Call, CallError, Method, Partner};
 pub use recorded::{Before, Mapped, Recorded, Tables};
-pub use store::{
-    Beat, Changed, Mark, MessageFilter, NewComment, Scope, Store, StoreError, TicketRef, Withdraw, Writes,
-};
+pub use store::{Beat, MessageFilter, Scope, Store, StoreError, TicketRef};
 pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};
 pub use view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
+pub use writes::{Changed, Mark, NewComment, Withdraw, Writes};

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 
 use super::recorded::{Recorded, Tables};
 use super::view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
+use super::writes::Writes;
 use crate::{
     domain::{
-        Agreement, Catalogue, Issue, Keys, Message, MessageId, MessageState, Share, StoredComment, Ticket,
-        TicketId, Timestamp, User, Uuid, Word,
+        Agreement, Catalogue, Keys, Message, MessageId, StoredComment, TicketId, Timestamp, Uuid, Word,
     },
-    engine::{Snapshot, Stored, agreement::NewKey},
+    engine::{Snapshot, Stored},
 };
 
 /// Why the store did not do what it was asked.
@@ -78,135 +78,6 @@ pub enum TicketRef {
     Desk(TicketId),
     /// By uuid.
     Network(Uuid),
-}
-
-/// Messages that need no longer be sent, of those that were never tried.
-#[derive(Clone, Debug)]
-pub struct Withdraw {
-    /// Of one ticket only.
-    pub ticket: Option<Uuid>,
-    /// The agreement.
-    pub agreement: Uuid,
-}
-
-/// How far a message has come.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// Which message.
-    pub id: MessageId,
-    /// Only if it is a command: the desk names them, and must not end anything else.
-    pub command: bool,
-    /// Its state now.
-    pub state: MessageState,
-    /// How often its receiver was tried.
-    pub attempts: u32,
-    /// When it may be tried again.
-    pub due_at: Option<Timestamp>,
-    /// What the receiver said.
-    pub error: Option<String>,
-}
-
-/// Everything that one batch writes, in the order in which it is written.
-#[derive(Debug, Default)]
-pub struct Writes {
-    /// The time of the batch.
-    pub now: Timestamp,
-    /// Agreements, each with the version that was read.
-    pub agreements: Vec<Agreement>,
-    /// Keys of agreements that are new or changed.
-    pub access_keys: Vec<(Uuid, NewKey)>,
-    /// What partners have told of their custom fields.
-    pub partner_fields: Vec<(Uuid, Catalogue)>,
-    /// Tickets that changed, each with the version that was read.
-    pub tickets: Vec<Changed>,
-    /// Tickets that were known already and have not changed: they must still have this version.
-    pub relied_on: Vec<(Uuid, i64)>,
-    /// What stands for tickets at partners: agreement, the partner's id, ticket.
-    pub counterparts: Vec<(Uuid, String, Uuid)>,
-    /// New comments.
-    pub comments: Vec<NewComment>,
-    /// Marks of comments that their tickets remember no longer: ticket and mark.
-    pub older: Vec<(Uuid, String)>,
-    /// The desk's ids of known comments: ticket, comment, id.
-    pub learnt: Vec<(Uuid, Uuid, Word)>,
-    /// People met, or whose id is now known.
-    pub users: Vec<User>,
-    /// Issues opened or resolved.
-    pub issues: Vec<Issue>,
-    /// Messages that need no longer be sent.
-    pub withdraw: Vec<Withdraw>,
-    /// New messages.
-    pub messages: Vec<Message>,
-    /// How far older messages have come.
-    pub marks: Vec<Mark>,
-    /// Messages, by order of the store, that the broker has taken.
-    pub published: Vec<i64>,
-    /// Events that are applied with this.
-    pub seen: Vec<String>,
-    /// Events that wait until their ticket is known: its id and the event's bytes.
-    pub waiting: Vec<(TicketId, String)>,
-    /// Rows among those that wait, by name and contents, that need wait no longer.
-    pub let_go: Vec<(TicketId, String)>,
-    /// The desk's new catalogue.
-    pub catalogue: Option<Catalogue>,
-    /// Whether invites are declined from now on.
-    pub decline_all_invites: Option<bool>,
-    /// The desk's fields have changed: all tickets are to be gone through.
-    pub refit: bool,
-    /// Tickets have been gone through from the one to the other; `None`: to the last.
-    pub refitted: Vec<(Uuid, Option<Uuid>)>,
-    /// Events as they came, for them to be gone through again.
-    pub recorded: Vec<Recorded>,
-    /// What happened to tickets without a message that could carry it: ticket, its last message's number, a JSON object.
-    pub history: Vec<(Uuid, i64, String)>,
-}
-
-/// A comment that is new.
-#[derive(Clone, Debug)]
-pub struct NewComment {
-    /// Its ticket.
-    pub ticket: Uuid,
-    /// Its place in the store's order.
-    pub place: i64,
-    /// The place of the ticket's comment before it.
-    pub before: Option<i64>,
-    /// The comment.
-    pub stored: StoredComment,
-}
-
-/// A ticket with its shares that changed.
-#[derive(Debug)]
-pub struct Changed {
-    /// The ticket with all its shares, as it will be: with the version after the one that was read.
-    pub stored: Arc<Stored>,
-    /// Agreements under which it was not shared before.
-    pub begun: Vec<Uuid>,
-    /// Whether something changed by which it is found: it is new, or its number or when it is due.
-    pub moved: bool,
-    /// Agreements under which the partner's number of it is new, with that.
-    pub numbered: Vec<(Uuid, String)>,
-}
-
-impl Changed {
-    /// What changed of a case.
-    pub fn of(before: Option<&Stored>, mut ticket: Ticket, shares: Vec<Share>) -> Self {
-        let had = |share: &Share| {
-            before.is_some_and(|stored| stored.shares.iter().any(|had| had.agreement == share.agreement))
-        };
-        let begun = shares.iter().filter(|share| !had(share)).map(|share| share.agreement.clone()).collect();
-        let moved = before
-            .is_none_or(|stored| stored.ticket.id != ticket.id || stored.ticket.due_at != ticket.due_at);
-        let number = |share: &Share| {
-            let had = before.and_then(|stored| {
-                stored.shares.iter().find(|had| had.agreement == share.agreement)?.partner.ticket_id.as_ref()
-            });
-            let new = share.partner.ticket_id.as_ref().filter(|number| Some(*number) != had)?;
-            Some((share.agreement.clone(), new.clone()))
-        };
-        let numbered = shares.iter().filter_map(number).collect();
-        ticket.version += 1;
-        Self { stored: Arc::new(Stored { ticket, shares }), begun, moved, numbered }
-    }
 }
 
 /// Which messages are wanted.

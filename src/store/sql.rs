@@ -11,10 +11,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    agreement, apply, comment,
+    agreement, apply, comment, crew,
     link::{Cell, Link, Statement},
-    message, migrations, pages, read, recorded,
-    row::{Reader, json},
+    message, migrations, pages, prune, read, recorded,
+    row::Reader,
     snapshot,
     vault::Vault,
 };
@@ -29,9 +29,6 @@ use crate::{
         TicketView, Trouble, TroubleKey, Writes,
     },
 };
-
-/// After so long an invite is forgotten that was declined because all are, or taken back: an hour.
-const UNASKED_MILLIS: i64 = 3_600_000;
 
 /// A batch of so many messages or more is written beside the runtime.
 const MANY: usize = 64;
@@ -347,32 +344,15 @@ impl Store for SqlStore {
     }
 
     async fn beat(&self, holding: &[String]) -> Result<Vec<Beat>, StoreError> {
-        let beat = "insert into daemon (name, beat, holding) values ($1, 1, $2) \
-            on conflict (name) do update set beat = daemon.beat + 1, holding = excluded.holding";
-        let all = "select name, beat, holding from daemon order by name";
-        let beat = Statement::new(beat, vec![(&*self.daemon).into(), json(&holding)]);
-        let beats = vec![beat, Statement::new(all, Vec::new())];
-        let rows = self.link()?.transact(beats).await?.pop().unwrap_or_default();
-        let read = |row| {
-            let mut row = Reader::new("daemon", row);
-            Ok(Beat { name: row.text()?, count: row.int()?, holding: row.json()? })
-        };
-        rows.into_iter().map(read).collect()
+        crew::beat(self.link()?, &self.daemon, holding).await
     }
 
     async fn inherit(&self, gone: &[String]) -> Result<u64, StoreError> {
-        let forget =
-            |name: &String| Statement::new("delete from daemon where name = $1", vec![name.as_str().into()]);
-        let mut statements: Vec<Statement> = gone.iter().map(forget).collect();
-        let take = "update outbox set daemon = $1 where daemon <> $1 and daemon not in (select name from daemon) returning seq";
-        statements.push(Statement::new(take, vec![(&*self.daemon).into()]));
-        let taken = self.link()?.transact(statements).await?.pop().unwrap_or_default();
-        Ok(u64::try_from(taken.len()).unwrap_or(u64::MAX))
+        crew::inherit(self.link()?, &self.daemon, gone).await
     }
 
     async fn leave(&self) -> Result<(), StoreError> {
-        let leave = Statement::new("delete from daemon where name = $1", vec![(&*self.daemon).into()]);
-        self.link()?.transact(vec![leave]).await.map(drop)
+        crew::leave(self.link()?, &self.daemon).await
     }
 
     fn daemon(&self) -> &str {
@@ -384,32 +364,7 @@ impl Store for SqlStore {
     }
 
     async fn prune(&self, now: Timestamp, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
-        let args = || vec![Cell::from(before), Cell::from(limit)];
-        // The oldest that have ended, in the order in which they were written: no index is needed to find them.
-        let messages = "delete from message where seq in (select seq from (select seq, updated_at from message \
-            where state in ('handed', 'asked', 'delivered', 'withdrawn') order by seq limit $2) as oldest \
-            where updated_at < $1) and seq not in (select seq from outbox) returning seq";
-        // A message may have ended before the broker's word for it was noted.
-        let outbox = "delete from outbox where seq in (select o.seq from outbox o left join message m on m.seq = o.seq \
-            where o.seq in (select seq from outbox order by seq limit 1000) \
-            and (m.seq is null or m.state in ('delivered', 'withdrawn', 'parked'))) returning seq";
-        let seen = "delete from seen where key in (select key from seen where at < $1 order by at limit $2) returning key";
-        // An invite that was declined leaves nothing behind, and one that nobody was asked about goes first.
-        let invites = "delete from agreement where uuid in (select uuid from agreement a where direction = 'inbound' \
-            and (status = 'declined' or (status = 'inactive' and reason = $5)) and declared = 0 \
-            and (updated_at < $1 or (reason in ($3, $5) and updated_at < $4)) \
-            and not exists (select 1 from message m where m.agreement = a.uuid and m.state = 'open') \
-            order by updated_at limit $2) returning uuid";
-        let fields = "delete from partner_fields where agreement not in (select uuid from agreement) returning agreement";
-        let history = "delete from history where seq in (select seq from (select seq, at from history order by seq limit $2) as oldest \
-            where at < $1) returning seq";
-        let mut statements = [messages, seen, history].map(|sql| Statement::new(sql, args())).to_vec();
-        let long_ago = before.max(Timestamp::from_millis(now.millis() - UNASKED_MILLIS));
-        let args = vec![before.into(), limit.into(), ALL_DECLINED.into(), long_ago.into(), TAKEN_BACK.into()];
-        statements.push(Statement::new(invites, args));
-        statements.push(Statement::new(fields, Vec::new()));
-        statements.push(Statement::new(outbox, Vec::new()));
-        let gone = self.link()?.transact(statements).await?;
+        let gone = self.link()?.transact(prune::statements(now, before, limit)).await?;
         Ok(gone.iter().map(|rows| u64::try_from(rows.len()).unwrap_or(0)).max().unwrap_or(0))
     }
 }

@@ -1,0 +1,45 @@
+//! What things are called: this daemon, and everything on the broker; and who vouches for that.
+
+use super::sections::Config;
+
+impl Config {
+    /// What this daemon is called among those that share its database.
+    pub fn daemon_name(&self) -> String {
+        if !self.store.daemon.is_empty() {
+            return self.store.daemon.clone();
+        }
+        // Asked of the kernel: a service that sees nothing of /proc but processes has a name too.
+        let host = hostname::get().unwrap_or_default();
+        format!("{}:{}", host.to_string_lossy(), self.admin.listen.port())
+    }
+}
+
+impl super::Broker {
+    /// The certificates that the broker's may be signed by.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn authorities(&self) -> Result<Option<String>, String> {
+        if self.ca_file.is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read_to_string(&self.ca_file);
+        read.map(Some).map_err(|error| format!("{} cannot be read: {error}", self.ca_file))
+    }
+
+    /// The names of everything on the broker.
+    pub fn topology(&self) -> crate::broker::Topology {
+        crate::broker::Topology {
+            queue_type: self.queue_type,
+            events_exchange: self.events_exchange.clone(),
+            events_queue: self.events_queue.clone(),
+            events_shards: self.events_shards,
+            commands_exchange: self.commands_exchange.clone(),
+            commands_queue: self.commands_queue.clone(),
+            partners_exchange: self.partners_exchange.clone(),
+            partner_queue_prefix: self.partner_queue_prefix.clone(),
+            inbound_queue: self.inbound_queue.clone(),
+            dead_letter_queue: self.dead_letter_queue.clone(),
+        }
+    }
+}
