@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::support::{FakePartner, Pair, TestDaemon, until};
+use crate::support::{FakePartner, Pair, Sender, TestDaemon, until};
 
 /// More than a ticket remembers itself.
 const MANY: usize = 150;
@@ -172,4 +172,29 @@ async fn what_waits_for_a_person_is_found_though_all_that_came_after_it_is_forgo
         let again = reqwest::Client::new().post(url).bearer_auth("test-token").send().await.unwrap();
         assert_eq!(again.status(), 409, "{}", again.text().await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_another_daemon_put_aside_is_taken_in_once_its_ticket_is_known() {
+    let daemon = TestDaemon::start("Lens", Pair::POSTGRES_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    let id = sender.share(&daemon, "t1").await;
+    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "We look into it.", true));
+    // As it writes it when it does not know yet what this one has just learnt.
+    let mut database = sqlx::PgConnection::connect(&daemon.config.store.url).await.unwrap();
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let at = i64::try_from(at.as_millis()).unwrap() - 60_000;
+    let insert = "insert into waiting_event (ticket, body, at) values ($1, $2, $3)";
+    sqlx::query(insert).bind(&id).bind(event.to_string()).bind(at).execute(&mut database).await.unwrap();
+    until("the partner is told", async || {
+        let puts = sender.partner.tickets("PUT");
+        puts.into_iter().find(|put| put["comments"][0]["body"] == "We look into it.")
+    })
+    .await;
+    until("nothing waits any more", async || {
+        let count: i64 =
+            sqlx::query_scalar("select count(*) from waiting_event").fetch_one(&mut database).await.unwrap();
+        (count == 0).then_some(())
+    })
+    .await;
 }

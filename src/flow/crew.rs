@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_queue_is_somebodys_and_nobody_elses() {
-        for (shards, daemons) in [(1_u16, 1), (4, 1), (4, 2), (4, 3), (3, 5)] {
+        for (shards, daemons) in [(1_u16, 1), (1, 3), (4, 1), (4, 2), (4, 3), (3, 5)] {
             let mut all: Vec<Source> = (0..daemons).flat_map(|rank| sources(shards, rank, daemons)).collect();
             let count = all.len();
             all.sort_by_key(|source| format!("{source:?}"));

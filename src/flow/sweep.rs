@@ -12,15 +12,16 @@ use super::{
 };
 use crate::{
     domain::Timestamp,
-    ports::{Minute, StoreError},
+    ports::{Minute, Scope, StoreError},
     telemetry::{Counted, metric},
+    wire,
 };
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
 /// Every how many looks it counts and prunes.
 const SELDOM: u32 = 5;
-/// How long a webhook waits for its issue before somebody looks whether that is known by now.
+/// How long a webhook waits for its issue, and an event for its ticket, before somebody looks whether that is known by now.
 const HELD: Duration = Duration::from_secs(30);
 /// How long minutes are remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -124,10 +125,39 @@ impl Sweep {
         let caught_up = hooks.catch_up(before, &self.caught_up, ROWS).await;
         self.caught_up =
             self.heard("webhooks that wait for their issue", caught_up).flatten().unwrap_or_default();
+        let taken_up = self.take_up().await;
+        self.heard("events whose ticket has been named", taken_up);
         let given_up = self.give_up(&hooks).await;
         self.heard("events that wait for their ticket", given_up);
         let expired = self.expire().await;
         self.heard("invites that nobody answered", expired);
+    }
+
+    /// Takes in events whose ticket is known by now: one daemon may have put them aside while another learnt its name.
+    async fn take_up(&self) -> Result<(), StoreError> {
+        let Options { store, desk, clock, .. } = &self.options;
+        if !store.is_shared() {
+            return Ok(());
+        }
+        let waiting = store.waiting_since(clock.now().minus(HELD), ROWS).await?;
+        let events = waiting.into_iter().filter_map(|(ticket, raw)| {
+            let event = wire::desk::decode(raw.as_bytes(), &desk.namespace).ok()?;
+            Some((ticket, raw, event))
+        });
+        let events: Vec<_> = events.collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        let desk_ids = events.iter().map(|(ticket, ..)| ticket.clone()).collect();
+        let known = store.snapshot(&Scope { desk_ids, ..Scope::default() }).await?.desk_ids;
+        for (ticket, raw, event) in events.into_iter().filter(|(ticket, ..)| known.contains_key(ticket)) {
+            let event = Change::Event { event: Box::new(event), raw: raw.clone(), came: None };
+            // What is refused goes on waiting, until it is given up with the reason.
+            if self.pipeline.submit_one(event).await.is_ok() {
+                let _again_otherwise = self.pipeline.submit_one(Change::Release(ticket, raw)).await;
+            }
+        }
+        Ok(())
     }
 
     /// Parks what has waited for its ticket in vain.
