@@ -130,3 +130,33 @@ async fn a_partner_that_has_no_time_for_a_question_is_asked_again() {
     daemon.until_quiet().await;
     assert_eq!(daemon.ticket(&other).await["shares"][0]["state"], "active");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_that_a_partner_does_not_take_keeps_nothing_else_from_it() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, agreement) = daemon.agreed().await;
+    let (id, _) = shared(&daemon, &partner, &agreement).await;
+    partner.answer_next([refusal(), refusal()]);
+    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Too long.", true));
+    daemon.tell(&event).await;
+    until("it is refused", async || daemon.get("dead-letters").await.get(0).cloned()).await;
+    // The next change carries it again, and is refused with it; from then on it waits alone.
+    for status in ["pending", "solved"] {
+        let event = daemon.desk(|desk| desk.set(&id, "status", status));
+        daemon.tell(&event).await;
+        until("it is called", async || {
+            partner.tickets("PUT").into_iter().find(|put| put["status"] == status)
+        })
+        .await;
+        daemon.until_quiet().await;
+    }
+    let put = partner.tickets("PUT").pop().unwrap();
+    assert_eq!((&put["status"], put.get("comments")), (&json!("solved"), None));
+    let dead = daemon.get("dead-letters").await;
+    assert_eq!(dead.as_array().unwrap().len(), 2);
+    daemon.post(&format!("dead-letters/{}/replay", dead[0]["id"].as_str().unwrap()), Value::Null).await;
+    until("a person has it sent again", async || {
+        partner.tickets("PUT").pop().filter(|put| put["comments"][0]["body"] == "Too long.")
+    })
+    .await;
+}

@@ -262,6 +262,12 @@ pub struct Share {
     /// The partner knows our number of the ticket.
     #[serde(default)]
     pub told_number: bool,
+    /// The first comment of the last message that the partner refused with comments in it; zero: there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_from: i64,
+    /// Comments are not told until a person has something sent again: the partner refuses them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub comments_held: bool,
     /// Why it is parked or ended, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -292,6 +298,8 @@ impl Share {
             agreed: Agreed::default(),
             partner: Counterpart::default(),
             told_number: false,
+            refused_from: 0,
+            comments_held: false,
             reason: None,
         }
     }

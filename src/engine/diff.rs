@@ -130,7 +130,8 @@ fn difference(
     // What was not read cannot be told: then the mark stays, and the next change of the ticket reads it.
     let all_read =
         i64::try_from(fresh.len()).is_ok_and(|count| count == ticket.comments - share.comments_sent);
-    let fresh = fresh.into_iter().filter(|_| all_read);
+    let tells = all_read && !share.comments_held;
+    let fresh = fresh.into_iter().filter(|_| tells);
     let (mut bytes, mut left_from) = (0, None);
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
         bytes += stored.comment.body.len() + stored.comment.html_body.as_ref().map_or(0, String::len);
@@ -145,7 +146,7 @@ fn difference(
         }
         update.comments.push(comment);
     }
-    if all_read {
+    if tells {
         share.comments_sent = left_from.map_or(ticket.comments, |n| n - 1);
     }
 

@@ -53,6 +53,9 @@ pub fn refused(
             }
             if let Some(first) = contents.first_comment {
                 share.comments_sent = share.comments_sent.min(first - 1);
+                // The same once more: it is the comments that the partner does not take. Nothing else waits for them.
+                share.comments_held |= share.refused_from == first;
+                share.refused_from = first;
             }
             format!("message:{}", contents.seq)
         }
@@ -60,7 +63,9 @@ pub fn refused(
     };
     let name = ctx.agreements.get(agreement).map_or_else(|| agreement.to_string(), |a| a.name.clone());
     let number = case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
-    let text = format!("{name} refused {} for ticket {number}: {why}", kind.as_str());
+    let held = case.share(agreement).is_some_and(|share| share.comments_held);
+    let held = if held { "; comments are not told any more until somebody sends it again" } else { "" };
+    let text = format!("{name} refused {} for ticket {number}: {why}{held}", kind.as_str());
     decision.issue(case, agreement, subject, Reason::PartnerRefused, why, ctx);
     decision.notice(case, agreement, "partner_refused", text, ctx);
     decision
@@ -69,9 +74,12 @@ pub fn refused(
 /// A person wants a refused message tried again: the share goes on, and what is different now is told anew.
 pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
-    if let Some(share) = case.share_mut(agreement).filter(|share| share.state == ShareState::Parked) {
-        share.state = ShareState::Active;
-        share.reason = None;
+    if let Some(share) = case.share_mut(agreement) {
+        (share.comments_held, share.refused_from) = (false, 0);
+        if share.state == ShareState::Parked {
+            share.state = ShareState::Active;
+            share.reason = None;
+        }
     }
     diff::all_shares(&mut decision, case, None, ctx);
     decision

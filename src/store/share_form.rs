@@ -34,6 +34,10 @@ struct ShareForm<'a> {
     #[serde(skip_serializing_if = "Counterpart::is_unknown")]
     partner: &'a Counterpart,
     told_number: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    refused_from: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    comments_held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }
@@ -76,6 +80,8 @@ impl<'a> ShareForm<'a> {
             agreed,
             partner: &share.partner,
             told_number: share.told_number,
+            refused_from: share.refused_from,
+            comments_held: share.comments_held,
             reason: share.reason.as_deref(),
         }
     }
