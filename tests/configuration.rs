@@ -202,3 +202,35 @@ fn the_image_and_the_base_for_kubernetes_agree() {
         ("postgres://u:p@h/d", "0.0.0.0:8085")
     );
 }
+
+#[test]
+fn what_the_pages_show_of_the_configuration_loads() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let pages = std::fs::read_dir(format!("{root}/src/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let secrets = tempfile::tempdir().unwrap();
+    let signs = format!("whsec_{}", "A".repeat(44));
+    for (name, secret) in [
+        ("store-url", "postgres://u:p@h/d"),
+        ("broker-url", "amqp://u:p@h"),
+        ("commands", &signs),
+        ("jira-token", "t"),
+        ("jira-webhook", "w"),
+    ] {
+        std::fs::write(secrets.path().join(name), secret).unwrap();
+    }
+    let mut blocks = 0;
+    for page in pages
+        .chain([format!("{root}/README.md").into()])
+        .filter(|page| page.extension().is_some_and(|kind| kind == "md"))
+    {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let after = text.split("```toml\n").skip(1);
+        for block in after.map(|rest| rest.split("```").next().unwrap()) {
+            let block = block.replace("/run/secrets", secrets.path().to_str().unwrap());
+            load(&block, &page.display().to_string(), &BTreeMap::new())
+                .unwrap_or_else(|error| panic!("{error}\n{block}"));
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 3, "{blocks}");
+}
