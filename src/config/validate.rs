@@ -127,7 +127,7 @@ pub(super) fn check(config: &Config) -> Check {
     for (at, agreement) in config.agreements.iter().enumerate() {
         declared(at, agreement)?;
         let key = |name: &str| format!("agreements[{at}].{name}");
-        if let Some(url) = &agreement.url {
+        if let Some(url) = agreement.url.as_ref().filter(|_| !agreement.status.is_final()) {
             allowed.check(url).map(drop).or_else(|why| wrong(key("url"), why))?;
         }
         if !uuids.insert(agreement.uuid.as_str().to_lowercase()) {

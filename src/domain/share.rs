@@ -265,6 +265,9 @@ pub struct Share {
     /// The first comment of the last message that the partner refused with comments in it; zero: there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused_from: i64,
+    /// The numbers of the last messages that the partner refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<i64>,
     /// Comments are not told until a person has something sent again: the partner refuses them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comments_held: bool,
@@ -299,6 +302,7 @@ impl Share {
             partner: Counterpart::default(),
             told_number: false,
             refused_from: 0,
+            refused: Vec::new(),
             comments_held: false,
             reason: None,
         }

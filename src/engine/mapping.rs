@@ -64,6 +64,9 @@ pub(super) fn outgoing(property: &Property, agreement: &Agreement, begun: bool) 
 
 /// Whether a partner may be told what stands under a title, ours or its own: the message may be older than the rule.
 pub fn may_be_told(title: &Title, agreement: &Agreement) -> bool {
+    if agreement.local.priority_field.as_ref() == Some(title) {
+        return crosses(&Property::Priority, agreement, true);
+    }
     let is_it = |rule: &&FieldRule| rule.title == *title || rule.partner_title.as_ref() == Some(title);
     agreement.terms.sync_custom_fields
         && agreement.local.fields.iter().filter(is_it).all(|rule| rule.direction.leaves())

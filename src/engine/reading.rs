@@ -167,12 +167,17 @@ fn value(
         return;
     }
     let unseen = is_unseen(case, share, property, extra);
-    if unseen && share.role == ShareRole::Outgoing {
-        let detail = format!("both sides changed {property} at once; the sender's value stays, not {wire}");
-        decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
-        decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
+    let is_mute = extra.and_then(|extra| extra.seen).is_none();
+    let ours = share.role == ShareRole::Outgoing;
+    if unseen && (ours || (is_mute && repeats(case, share, property, wire))) {
+        if ours {
+            let detail =
+                format!("both sides changed {property} at once; the sender's value stays, not {wire}");
+            decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
+            decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
+        }
         // Whoever does not say what it has seen is told our value again.
-        if extra.and_then(|extra| extra.seen).is_none() {
+        if is_mute {
             let now = case.ticket.effective(property).cloned().unwrap_or_default();
             share.agreed.properties.insert(property.clone(), Exchange::untold(wire.clone(), &now));
         }
@@ -207,7 +212,7 @@ fn value(
                 wanted.properties.insert(property.clone(), here.clone());
             }
             // A sender that does not say what it has seen takes our own change after it has told its: it is told its own once more.
-            if !unseen || extra.and_then(|extra| extra.seen).is_some() {
+            if !unseen || !is_mute {
                 let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
                 share.agreed.properties.insert(property.clone(), exchange);
             }
@@ -237,6 +242,14 @@ fn is_unseen(case: &Case, share: &Share, property: &Property, extra: Option<&Ext
             *agreement == share.agreement && last.seq > 0 && contents.seq == last.seq
         }),
     }
+}
+
+/// Whether a partner says what it had before a change of ours that is on its way to it: most likely it repeats that, or has only now
+/// done what we told before.
+fn repeats(case: &Case, share: &Share, property: &Property, wire: &Shared) -> bool {
+    let on_its_way = case.unanswered.iter().filter(|(agreement, _)| *agreement == share.agreement);
+    let was = on_its_way.filter_map(|(_, contents)| contents.was.get(property));
+    was.into_iter().any(|was| was.wire == *wire)
 }
 
 enum Reading {

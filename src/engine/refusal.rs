@@ -1,8 +1,15 @@
-//! A partner refuses a message for good: what it told becomes un-agreed, so that the next difference tells it again.
+//! A partner refuses a message for good, or the terms have become too narrow for it: what it told becomes un-agreed, so that the next
+//! difference tells it again.
 
-use crate::domain::{Message, MessageType, Reason, Share, ShareState, Tags, Uuid, Word};
+use crate::domain::{
+    Agreed, Contents, Exchange, Message, MessageType, Parts, Reason, Share, ShareState, Shared, Tags, Uuid,
+    Word,
+};
 
 use super::{Case, Context, Decision, Outcome, diff};
+
+/// How many refused messages of a share are remembered.
+const REFUSED: usize = 8;
 
 /// Takes back what a refused message had agreed. A refused creation holds everything that would follow it.
 pub fn refused(
@@ -19,44 +26,26 @@ pub fn refused(
     let ends = kind == MessageType::TicketUnshare;
     let concerned =
         |share: &&mut Share| (share.state == ShareState::Ended) == ends && message.id.n >= share.from_n;
+    let now = case.ticket.effective_properties().into_owned();
     let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
     let subject = match kind {
         MessageType::TicketCreate => {
             share.state = ShareState::Parked;
             share.reason = Some(why.to_owned());
-            share.begun = false;
-            share.told_number = false;
-            share.agreed = crate::domain::Agreed::default();
-            share.comments_sent = 0;
+            untell_all(share);
             decision.withdraw.push(agreement.clone());
             "ticket".to_owned()
         }
         MessageType::TicketUpdate => {
-            share.told_number &= contents.seq > 1;
-            for property in &contents.properties {
-                let told = share.agreed.properties.get(property).is_some_and(|told| told.seq == contents.seq);
-                match contents.was.get(property) {
-                    _ if !told => {}
-                    Some(was) => drop(share.agreed.properties.insert(property.clone(), was.clone())),
-                    None => drop(share.agreed.properties.remove(property)),
-                }
-            }
-            if let Some(tags) = &mut share.agreed.tags {
-                // The message told them in the wire's words.
-                let here: Vec<Word> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
-                let refused = |tag: &Word| contents.tags_added.contains(&tags.on_wire(tag));
-                let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
-                tags.here = Tags::new(kept);
-                let wire = Tags::make_mut(&mut tags.wire);
-                wire.retain(|tag| !contents.tags_added.contains(tag));
-                wire.extend(contents.tags_removed.iter().cloned());
-            }
+            untell(share, contents, &now);
             if let Some(first) = contents.first_comment {
-                share.comments_sent = share.comments_sent.min(first - 1);
                 // The same once more: it is the comments that the partner does not take. Nothing else waits for them.
                 share.comments_held |= share.refused_from == first;
                 share.refused_from = first;
             }
+            share.refused.push(contents.seq);
+            let surplus = share.refused.len().saturating_sub(REFUSED);
+            share.refused.drain(..surplus);
             format!("message:{}", contents.seq)
         }
         _ => "share".to_owned(),
@@ -83,4 +72,70 @@ pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decisio
     }
     diff::all_shares(&mut decision, case, None, ctx);
     decision
+}
+
+/// The terms have become narrower than a message that waits: what it and those behind it told is told anew, as the terms are now.
+pub fn told_anew(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) -> Decision {
+    let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+    let from = message.contents.seq;
+    let behind = case.unanswered.extract_if(.., |(to, open)| to == agreement && open.seq > from);
+    let mut waiting: Vec<Contents> = behind.map(|(_, open)| open).collect();
+    case.unanswered.retain(|(to, open)| to != agreement || open.seq != from);
+    waiting.sort_unstable_by_key(|open| open.seq);
+    let now = case.ticket.effective_properties().into_owned();
+    let concerned = |share: &&mut Share| share.is_active() && message.id.n >= share.from_n;
+    let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
+    // The newest first: each gives back what the one before it had told.
+    waiting.iter().rev().chain([&message.contents]).for_each(|open| untell(share, open, &now));
+    if message.kind == MessageType::TicketCreate {
+        untell_all(share);
+    }
+    decision.withdraw.push(agreement.clone());
+    diff::all_shares(&mut decision, case, None, ctx);
+    decision
+}
+
+/// The partner has nothing of the ticket.
+fn untell_all(share: &mut Share) {
+    share.begun = false;
+    share.told_number = false;
+    share.agreed = Agreed::default();
+    share.comments_sent = 0;
+}
+
+/// What a message told is no longer agreed; `now` is what the ticket says.
+fn untell(share: &mut Share, contents: &Contents, now: &Parts<Shared>) {
+    share.told_number &= contents.seq > 1;
+    for property in &contents.properties {
+        let last = share.agreed.properties.get(property);
+        if last.is_none_or(|told| told.seq != contents.seq) {
+            continue;
+        }
+        let was = contents.was.get(property);
+        let is_null = now.get(property).is_none_or(Shared::is_null);
+        match was {
+            // What that was told with was not refused itself.
+            Some(was) if !share.refused.contains(&was.seq) => {
+                share.agreed.properties.insert(property.clone(), was.clone());
+            }
+            Some(was) if is_null => {
+                let untold = Exchange::untold(was.wire.clone(), &Shared::default());
+                share.agreed.properties.insert(property.clone(), untold);
+            }
+            _ => drop(share.agreed.properties.remove(property)),
+        }
+    }
+    if let Some(tags) = &mut share.agreed.tags {
+        // The message told them in the wire's words.
+        let here: Vec<Word> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
+        let refused = |tag: &Word| contents.tags_added.contains(&tags.on_wire(tag));
+        let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
+        tags.here = Tags::new(kept);
+        let wire = Tags::make_mut(&mut tags.wire);
+        wire.retain(|tag| !contents.tags_added.contains(tag));
+        wire.extend(contents.tags_removed.iter().cloned());
+    }
+    if let Some(first) = contents.first_comment {
+        share.comments_sent = share.comments_sent.min(first - 1);
+    }
 }

@@ -15,8 +15,11 @@ use crate::{
     engine::Refusal,
     ports::{Answer, Call, CallError, MessageFilter, Method, StoreError},
     telemetry::{Span, Step, metric},
-    wire::{narrowed, nhd},
+    wire::{nhd, says_too_much},
 };
+
+/// How the reason begins why a creation is tried again that was refused, while nobody knows yet what the partner has.
+const UNDECIDED: &str = "whether the partner has it is not known yet: ";
 
 /// Whom to call, with which keys.
 #[derive(Clone)]
@@ -72,6 +75,12 @@ impl Tried {
         Self::not(message, Ok(Some(note)))
     }
 
+    /// One that says what the terms let cross no more: what it tells is worked out anew.
+    fn untold(message: Message) -> Self {
+        let note = Change::Retell(Box::new(message.clone()));
+        Self::not(message, Ok(Some(note)))
+    }
+
     /// One whose row cannot be read: it may have been withdrawn, so it stays where it is.
     pub(super) fn unknown(message: Message, error: &StoreError) -> Self {
         Self::not(message, Err(Refusal::new(503, error.to_string())))
@@ -115,12 +124,8 @@ pub(super) async fn make(
             Err(error) => return Tried::unknown(message, &error),
         }
     }
-    if message.created_at <= who.agreement.updated_at
-        && let creates = message.kind == MessageType::TicketCreate
-        && (creates || message.kind == MessageType::TicketUpdate)
-        && let Some(body) = narrowed(&message.body, &who.agreement, creates)
-    {
-        message.body = body;
+    if message.created_at <= who.agreement.updated_at && says_too_much(&message, &who.agreement) {
+        return Tried::untold(message);
     }
     let begun = options.clock.now();
     let mut span = Span::follow("deliver", Step::Called, message.contents.trace.as_ref());
@@ -323,31 +328,41 @@ fn request(who: &Who, message: &Message) -> Option<Call> {
 async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -> Verdict {
     let Some(create) = request(who, message) else { return Verdict::Park(refused) };
     let token = who.keys.as_ref().map(|keys| (who.agreement.uuid.clone(), keys.current.clone()));
-    let look = Call { method: Method::Get, body: None, token, ..create };
+    let mut look = Call { method: Method::Get, body: None, token, ..create };
     let mut result = options.partner.call(&look).await;
     if let (Ok(answer), Some((agreement, tried))) = (&result, &look.token)
         && matches!(answer.status, 401 | 403)
         && let Some(other) = other_key(options, who, tried).await
     {
-        result =
-            options.partner.call(&Call { token: Some((agreement.clone(), other)), ..look.clone() }).await;
+        look.token = Some((agreement.clone(), other));
+        result = options.partner.call(&look).await;
     }
-    let tried_before = message.attempts > 0;
+    // An earlier try stayed without an answer, and was not refused as this one is.
+    let unheard =
+        message.attempts > 0 && !message.error.as_ref().is_some_and(|why| why.starts_with(UNDECIDED));
+    let later = |why: &str, after| {
+        let why = if unheard { why.to_owned() } else { format!("{UNDECIDED}{why}") };
+        Verdict::Later { why, after }
+    };
+    let renewed = message.kind == MessageType::TicketCreate && message.contents.seq > 1;
     match result {
         // What it has may be of an earlier share, and as it was then.
-        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page && !tried_before => {
+        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page && renewed => {
             let update = Call { method: Method::Put, body: Some(message.body.clone()), ..look };
-            let result = options.partner.call(&update).await;
-            verdict(MessageType::TicketUpdate, who.agreement.profile, &redacted(result, who, &update))
+            let result = redacted(options.partner.call(&update).await, who, &update);
+            match verdict(MessageType::TicketUpdate, who.agreement.profile, &result) {
+                Verdict::Later { why, after } => later(&why, after),
+                judged => judged,
+            }
         }
         Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
         // It tells nobody what it has: that it refuses what may have reached it before means that it did.
-        Ok(answer) if matches!(answer.status, 405 | 501) && tried_before => Verdict::Done,
-        Ok(answer) if is_for_later(answer.status) => {
-            Verdict::Later { why: refused, after: answer.retry_after }
+        Ok(answer) if matches!(answer.status, 405 | 501) && unheard => Verdict::Done,
+        Ok(answer) if answer.status != 501 && is_for_later(answer.status) => {
+            later(&refused, answer.retry_after)
         }
         Ok(_) => Verdict::Park(refused),
-        Err(_) => Verdict::Later { why: refused, after: None },
+        Err(_) => later(&refused, None),
     }
 }
 

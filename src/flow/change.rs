@@ -223,6 +223,8 @@ pub enum Change {
     Retry(Uuid),
     /// A person wants a parked message tried again.
     Replay(Box<Message>),
+    /// What a waiting message tells is worked out anew: the terms have become narrower.
+    Retell(Box<Message>),
     /// A person wants a parked message forgotten.
     Drop(Box<Message>),
     /// Whether invites are declined from now on.
@@ -267,6 +269,7 @@ impl Change {
             Self::Retry(_) => "retry",
             Self::Replay(_) => "replay",
             Self::Drop(_) => "drop",
+            Self::Retell(_) => "message that is told anew",
             Self::DeclineAll(_) => "setting",
         }
     }

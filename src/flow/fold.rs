@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Share, ShareState, Timestamp, Uuid,
+        Agreement, Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Share, ShareState,
+        Timestamp, Uuid,
     },
     engine::{
         self, Case, Context, Outcome, Refusal, completion,
@@ -118,6 +119,17 @@ impl Batch<'_> {
                 Ok(Done::default())
             }
             Change::Replay(message) => self.replay(message),
+            Change::Retell(message) => {
+                self.mark(message, MessageState::Withdrawn, message.error.clone());
+                let (Some(agreement), Some(case)) =
+                    (&message.agreement, self.snapshot.cases.remove(&message.id.owner))
+                else {
+                    return Ok(Done::default());
+                };
+                Ok(done(
+                    self.decide(case, None, |case, ctx| refusal::told_anew(case, agreement, message, ctx)),
+                ))
+            }
             Change::Drop(message) => {
                 self.mark(message, MessageState::Withdrawn, message.error.clone());
                 Ok(Done::default())
@@ -260,7 +272,9 @@ impl Batch<'_> {
                     return Err(Refusal::new(409, "its ticket is gone"));
                 };
                 let ended = |share: &Share| share.state == ShareState::Ended;
-                if message.kind == MessageType::TicketUnshare && case.share(&agreement).is_some_and(ended) {
+                let in_force = self.snapshot.agreements.get(&agreement).is_some_and(Agreement::is_accepted);
+                let unshares = message.kind == MessageType::TicketUnshare && in_force;
+                if unshares && case.share(&agreement).is_some_and(ended) {
                     // The end of a share is no difference that could be told anew: it goes out again as it is.
                     self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
                     self.send_again(message);

@@ -174,6 +174,7 @@ impl Batch<'_> {
             declared_as: wanted.declared_as.clone(),
             profile: wanted.profile,
             own_name: true,
+            updated_at: self.now,
             ..before
         };
         let terms = agreement.direction == Direction::Outbound && !agreement.status.is_final();

@@ -159,7 +159,8 @@ impl Reconcile {
         let (mut there, mut unclear, mut why) = (HashMap::new(), Vec::new(), None);
         for (uuid, answer) in answers {
             match answer {
-                Ok(shown) => drop(there.insert(uuid, shown)),
+                Ok(Ok(shown)) => drop(there.insert(uuid, shown)),
+                Ok(Err(reason)) => unclear.push((uuid, reason)),
                 // It is that ticket's alone, where others are shown.
                 Err(refusal) if refusal.status == 422 => {
                     unclear.push((uuid, refusal.reason.clone()));
@@ -174,8 +175,13 @@ impl Reconcile {
         }
     }
 
-    /// What the partner has of one.
-    async fn show(&self, agreement: &Agreement, keys: Option<&Keys>, uuid: &Uuid) -> Result<There, Refusal> {
+    /// What the partner has of one; or why what it showed cannot be used.
+    async fn show(
+        &self,
+        agreement: &Agreement,
+        keys: Option<&Keys>,
+        uuid: &Uuid,
+    ) -> Result<Result<There, String>, Refusal> {
         let answer = asking::ask(&self.options, agreement, keys, "tickets", uuid).await;
         let none = || Refusal::new(422, "the agreement has no URL or no access key");
         let answer = answer
@@ -186,14 +192,17 @@ impl Reconcile {
             200..=299 if !answer.is_page => {
                 let unmarked = agreement.local.unmarked_comments;
                 let read = nhd::read_ticket(answer.text.as_bytes(), uuid, unmarked);
-                let update = read.map_err(|error| Refusal::new(422, format!("{said}: {error}")))?;
-                self.options.limits.admit(&update)?;
-                There::Ticket(Box::new(nhd::cleaned(update)))
+                let within = |update| self.options.limits.admit(&update).map(|()| update);
+                match read.map_err(|error| error.to_string()).map(within) {
+                    Ok(Ok(update)) => Ok(There::Ticket(Box::new(nhd::cleaned(update)))),
+                    Ok(Err(refusal)) => Err(format!("{} shows {}", agreement.name, refusal.reason)),
+                    Err(error) => Err(format!("{said}: {error}")),
+                }
             }
-            404 => There::Nothing,
-            410 => There::Ended,
+            404 => Ok(There::Nothing),
+            410 => Ok(There::Ended),
             401 | 403 => return Err(Refusal::new(409, said)),
-            408 | 429 | 500..=599 => return Err(Refusal::new(503, said)),
+            408 | 425 | 429 | 500..=599 => return Err(Refusal::new(503, said)),
             _ => return Err(Refusal::new(422, format!("{said}: it shows no tickets"))),
         })
     }

@@ -52,6 +52,7 @@ fn comments(change: &Change) -> Vec<&Comment> {
         Change::Ticket { action: TicketAction::Create(update) | TicketAction::Update(update), .. } => {
             update.comments.iter().map(AsRef::as_ref).collect()
         }
+        Change::Once(_, change) => comments(change),
         _ => Vec::new(),
     }
 }

@@ -66,6 +66,10 @@ fn add(scope: &mut Scope, change: &Change) {
             _ => add_owner(scope, message),
         },
         Change::Replay(message) | Change::Drop(message) => add_owner(scope, message),
+        Change::Retell(message) => {
+            add_owner(scope, message);
+            scope.unanswered = true;
+        }
         Change::Due(ticket) | Change::Refit(ticket) | Change::Retry(ticket) => {
             scope.tickets.push(ticket.clone());
         }

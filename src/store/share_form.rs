@@ -36,6 +36,8 @@ struct ShareForm<'a> {
     told_number: bool,
     #[serde(skip_serializing_if = "is_zero")]
     refused_from: i64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    refused: &'a [i64],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     comments_held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +83,7 @@ impl<'a> ShareForm<'a> {
             partner: &share.partner,
             told_number: share.told_number,
             refused_from: share.refused_from,
+            refused: &share.refused,
             comments_held: share.comments_held,
             reason: share.reason.as_deref(),
         }

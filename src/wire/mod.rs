@@ -17,7 +17,7 @@ mod nhd_form;
 mod nhd_ticket;
 mod text;
 
-pub use narrowed::narrowed;
+pub use narrowed::says_too_much;
 
 use crate::{
     domain::{Agreement, Catalogue},

@@ -1,85 +1,93 @@
-//! Messages that were written under terms which have become narrower since: what no longer crosses is taken out of them.
+//! Messages that were written under terms which have become narrower since.
 
 use serde_json::{Map, Value};
 
 use crate::{
-    domain::{Agreement, CommentTerms, Direction, Property, Title},
+    domain::{Agreement, CommentTerms, Direction, Message, MessageType, Property, Title},
     engine::{crosses, may_be_told},
 };
 
-/// The body of a message about a ticket without what the agreement lets cross no more; `None` where all of it still may. `creates`:
-/// it tells the partner of the ticket.
-pub fn narrowed(body: &str, agreement: &Agreement, creates: bool) -> Option<String> {
-    let Ok(Value::Object(before)) = serde_json::from_str(body) else { return None };
-    let mut ticket = before.clone();
-    for (member, property) in [("status", Property::Status), ("custom_status", Property::CustomStatus)] {
-        if !crosses(&property, agreement, !creates) {
-            ticket.remove(member);
-        }
-    }
-    if !agreement.terms.sync_tags {
-        ticket.remove("tags");
-    }
-    inside(&mut ticket, "custom_fields", |fields| {
-        fields.retain(|title, _| may_be_told(&Title::new(title), agreement));
-    });
-    inside(&mut ticket, "crossdesk", |extra| {
-        for property in Property::EXTRA.iter().filter(|property| !crosses(property, agreement, !creates)) {
-            extra.remove(&property.to_string());
-        }
-        if !agreement.terms.sync_tags {
-            extra.remove("tags_added");
-            extra.remove("tags_removed");
-        }
-    });
+/// Whether a message about a ticket says anything that its agreement does not let cross any more.
+pub fn says_too_much(message: &Message, agreement: &Agreement) -> bool {
+    let begun = match message.kind {
+        MessageType::TicketCreate => false,
+        MessageType::TicketUpdate => true,
+        _ => return false,
+    };
+    let Ok(Value::Object(ticket)) = serde_json::from_str(&message.body) else { return false };
+    let told = |property: &Property| crosses(property, agreement, begun);
+    let none = Map::new();
+    let inside = |member: &str| ticket.get(member).and_then(Value::as_object).unwrap_or(&none);
+    let (fields, extra) = (inside("custom_fields"), inside("crossdesk"));
+    let status = ["status", "custom_status"].iter().any(|member| ticket.contains_key(*member));
+    let tags = ticket.contains_key("tags");
     let by_receiver = agreement.direction == Direction::Inbound;
-    if by_receiver && agreement.terms.comments == CommentTerms::PrivateOnly {
-        let comments = ticket.get_mut("comments").and_then(Value::as_array_mut);
-        for comment in comments.into_iter().flatten().filter_map(Value::as_object_mut) {
-            comment.insert("public".to_owned(), Value::Bool(false));
-        }
-    }
-    (ticket != before).then(|| Value::Object(ticket).to_string())
-}
-
-/// Does something with an object inside of one, and leaves no empty one behind.
-fn inside(object: &mut Map<String, Value>, member: &str, act: impl FnOnce(&mut Map<String, Value>)) {
-    if let Some(Value::Object(inner)) = object.get_mut(member) {
-        act(inner);
-        if inner.is_empty() {
-            object.remove(member);
-        }
-    }
+    let private = by_receiver && agreement.terms.comments == CommentTerms::PrivateOnly;
+    let comments = ticket.get("comments").and_then(Value::as_array);
+    (status && !told(&Property::Status))
+        || (tags && !agreement.terms.sync_tags)
+        || fields.keys().any(|title| !may_be_told(&Title::new(title), agreement))
+        || Property::EXTRA.iter().any(|property| extra.contains_key(&property.to_string()) && !told(property))
+        || (private && comments.into_iter().flatten().any(|comment| comment["public"] == true))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Terms, Timestamp};
+    use crate::domain::{Contents, MessageId, MessageState, Terms, Timestamp, Uuid};
+
+    fn update(body: &str) -> Message {
+        let now = Timestamp::default();
+        Message {
+            seq: 0,
+            before: None,
+            id: MessageId { owner: Uuid::new("t"), n: 2 },
+            agreement: None,
+            kind: MessageType::TicketUpdate,
+            state: MessageState::Published,
+            body: body.to_owned(),
+            contents: Contents::default(),
+            attempts: 0,
+            due_at: None,
+            error: None,
+            event_at: None,
+            created_at: now,
+            updated_at: now,
+            cause: None,
+            bridged: false,
+        }
+    }
 
     #[test]
-    fn what_the_terms_let_cross_no_more_is_taken_out() {
-        let body = r#"{"uuid":"t","subject":"Lens","status":"open","tags":["vip"],"custom_fields":{"Model":"X","Cost":5},
-            "comments":[{"uuid":"c","body":"b","public":true}],"crossdesk":{"seq":2,"tags_added":["vip"],"priority":"high"}}"#;
+    fn each_part_is_too_much_without_its_term() {
         let wide = Terms { sync_tags: true, sync_custom_fields: true, priority: true, ..Terms::default() };
-        let mut agreement = Agreement { terms: wide, ..Agreement::pending(Timestamp::default()) };
-        agreement.direction = Direction::Inbound;
-        assert_eq!(narrowed(body, &agreement, false), None);
-
-        let rule = serde_json::from_value(serde_json::json!({"title": "Cost", "direction": "never"}));
-        agreement.local.fields.extend(rule.ok());
-        let said = |agreement: &Agreement, creates| -> Value {
-            let body = narrowed(body, agreement, creates).unwrap_or_default();
-            serde_json::from_str(&body).unwrap_or_default()
+        let agreed = |terms| {
+            let agreement = Agreement { terms, ..Agreement::pending(Timestamp::default()) };
+            Agreement { direction: Direction::Inbound, ..agreement }
         };
-        assert_eq!(said(&agreement, false)["custom_fields"], serde_json::json!({"Model": "X"}));
+        let narrow = agreed(Terms { comments: CommentTerms::PrivateOnly, ..Terms::default() });
+        for body in [
+            r#"{"status":"open"}"#,
+            r#"{"tags":[]}"#,
+            r#"{"custom_fields":{"Model":"X"}}"#,
+            r#"{"comments":[{"uuid":"c","public":true}]}"#,
+            r#"{"crossdesk":{"seq":2,"priority":"high"}}"#,
+        ] {
+            assert!(!says_too_much(&update(body), &agreed(wide)), "{body}");
+            assert!(says_too_much(&update(body), &narrow), "{body}");
+        }
+        let plain = r#"{"subject":"Lens","comments":[{"uuid":"c","public":false}],"crossdesk":{"seq":2}}"#;
+        assert!(!says_too_much(&update(plain), &narrow));
+        let first = Message { kind: MessageType::TicketCreate, ..update(r#"{"status":"open"}"#) };
+        assert!(!says_too_much(&first, &narrow), "a new ticket tells its first status");
 
-        agreement.terms = Terms { comments: CommentTerms::PrivateOnly, ..Terms::default() };
-        assert_eq!(
-            said(&agreement, false),
-            serde_json::json!({"uuid": "t", "subject": "Lens", "comments": [{"uuid": "c", "body": "b", "public": false}],
-                "crossdesk": {"seq": 2}})
-        );
-        assert_eq!(said(&agreement, true)["status"], "open", "a new ticket tells its first status");
+        let mut ruled = agreed(wide);
+        let rule = serde_json::from_value(serde_json::json!({"title": "Model", "direction": "never"}));
+        ruled.local.fields.extend(rule.ok());
+        assert!(says_too_much(&update(r#"{"custom_fields":{"Model":"X"}}"#), &ruled));
+        // A priority may cross in a field though fields do not.
+        let mut urgency = agreed(Terms { priority: true, ..Terms::default() });
+        urgency.local.priority_field = Some(Title::new("Urgency"));
+        assert!(!says_too_much(&update(r#"{"custom_fields":{"Urgency":"high"}}"#), &urgency));
     }
 }
