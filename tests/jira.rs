@@ -279,40 +279,6 @@ async fn a_status_of_the_map_is_not_just_any_open_one_and_a_link_that_is_refused
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_comments_stay_here_where_nobody_says_who_may_read_them() {
-    let jira = FakeJira::cloud().await;
-    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
-    let mut settings = jira.settings();
-    settings["visibility"] = Value::Null;
-    let uuid = agreed(&daemon, &jira, settings).await;
-    let id = shared(&daemon, &uuid).await;
-    let issue = settled(&daemon, &jira, &id).await;
-    assert!(issue.comments.is_empty(), "{issue:?}");
-    let ticket = daemon.ticket(&id).await;
-    assert!(ticket["issues"].to_string().contains("jira.visibility"), "{ticket}");
-    // A service project has internal comments.
-    jira.with(|state| state.service = true);
-    let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Between us.", false));
-    daemon.tell(&event).await;
-    until("it is written", async || (!jira.issue().comments.is_empty()).then_some(())).await;
-    let comment = jira.issue().comments[0].clone();
-    let internal = json!({"key": "sd.public.comment", "value": {"internal": true}});
-    assert!(comment["properties"].as_array().unwrap().contains(&internal), "{comment}");
-    // With a role it is both: a role alone hides nothing from the portal. And a role can be taken back.
-    for (visibility, restricted) in [(json!({"role": "Developers"}), true), (Value::Null, false)] {
-        daemon.edit(&uuid, json!({"jira": {"visibility": visibility}})).await;
-        let known = jira.issue().comments.len();
-        let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Between some of us.", false));
-        daemon.tell(&event).await;
-        until("it is written", async || (jira.issue().comments.len() > known).then_some(())).await;
-        let comment = jira.issue().comments.last().unwrap().clone();
-        assert!(comment["properties"].as_array().unwrap().contains(&internal), "{comment}");
-        assert_eq!(comment["visibility"].is_object(), restricted, "{comment}");
-    }
-    jira.assert_in_contract();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_spent_rate_limit_is_waited_for_and_wrong_credentials_are_said_and_lose_nothing() {
     let jira = FakeJira::cloud().await;
     let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;

@@ -33,6 +33,7 @@ mod histories; // random histories of two desks: equal after quiet
 mod invites; // invites from strangers
 mod jira; // tickets shared with a Jira, both ways
 mod jira_agreements; // agreements with a Jira
+mod jira_privacy; // who may read what in a Jira
 mod joined; // bridges of the examples, and two daemons with nothing but queues between them
 mod keys; // access keys: changed, sealed
 mod kit; // what examines partners, and what is one

@@ -136,18 +136,17 @@ async fn a_comment_that_a_partner_does_not_take_keeps_nothing_else_from_it() {
     let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
     let (partner, agreement) = daemon.agreed().await;
     let (id, _) = shared(&daemon, &partner, &agreement).await;
-    partner.answer_next([refusal(), refusal()]);
+    let fine = || (200, vec![], String::new());
+    partner.answer_next([refusal(), fine(), refusal()]);
     let event = daemon.desk(|desk| desk.comment(&id, "Smith", "Too long.", true));
     daemon.tell(&event).await;
     until("it is refused", async || daemon.get("dead-letters").await.get(0).cloned()).await;
-    // The next change carries it again, and is refused with it; from then on it waits alone.
+    // The next change goes, and the comment once more behind it; refused again, it waits alone.
     for status in ["pending", "solved"] {
         let event = daemon.desk(|desk| desk.set(&id, "status", status));
         daemon.tell(&event).await;
-        until("it is called", async || {
-            partner.tickets("PUT").into_iter().find(|put| put["status"] == status)
-        })
-        .await;
+        until("it is told", async || partner.tickets("PUT").into_iter().find(|put| put["status"] == status))
+            .await;
         daemon.until_quiet().await;
     }
     let put = partner.tickets("PUT").pop().unwrap();
@@ -157,6 +156,30 @@ async fn a_comment_that_a_partner_does_not_take_keeps_nothing_else_from_it() {
     daemon.post(&format!("dead-letters/{}/replay", dead[0]["id"].as_str().unwrap()), Value::Null).await;
     until("a person has it sent again", async || {
         partner.tickets("PUT").pop().filter(|put| put["comments"][0]["body"] == "Too long.")
+    })
+    .await;
+
+    // Refused twice more, and then forgotten: what comes after it is told again.
+    let before = partner.tickets("PUT").len();
+    partner.answer_next([refusal(), refusal()]);
+    for body in ["One.", "Two."] {
+        let event = daemon.desk(|desk| desk.comment(&id, "Smith", body, true));
+        daemon.tell(&event).await;
+        until("it is called", async || {
+            partner.tickets("PUT").into_iter().skip(before).find(|put| put["comments"][0]["body"] == "One.")
+        })
+        .await;
+        daemon.until_quiet().await;
+    }
+    until("it is held", async || (daemon.get("dead-letters").await.as_array()?.len() == 3).then_some(()))
+        .await;
+    daemon.driver.ask(Method::DELETE, "dead-letters?all=true", None).await.unwrap();
+    let before = partner.tickets("PUT").len();
+    let event = daemon.desk(|desk| desk.set(&id, "status", "open"));
+    daemon.tell(&event).await;
+    until("all of them are told", async || {
+        let mut puts = partner.tickets("PUT").into_iter().skip(before);
+        puts.find(|put| put["comments"].as_array().is_some_and(|all| all.len() == 2))
     })
     .await;
 }

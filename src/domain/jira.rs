@@ -30,6 +30,10 @@ pub struct Jira {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub account: Option<String>,
+    /// Whether it is a service project, once that is known: there what is not said to be for the customer is internal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub service: Option<bool>,
     /// The names of custom fields that were set there, by their ids: a webhook names only those that change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(skip)]
@@ -64,6 +68,7 @@ impl Jira {
             link_type: shared_from(),
             visibility: None,
             account: None,
+            service: None,
             fields: BTreeMap::new(),
         }
     }
@@ -118,6 +123,8 @@ pub struct Carried {
     pub issue: Option<JiraIssue>,
     /// Whose account did it.
     pub account: Option<String>,
+    /// Whether that is in a service project.
+    pub service: Option<bool>,
     /// What could not be set there, and why.
     pub obstacles: Vec<Obstacle>,
     /// The parts that were set, as issues name them.

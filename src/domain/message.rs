@@ -165,6 +165,14 @@ pub struct Contents {
     pub trace: Option<Traceparent>,
 }
 
+impl Contents {
+    /// Whether it tells comments, and nothing else.
+    pub fn is_comments_alone(&self) -> bool {
+        let values = self.properties.is_empty() && self.tags_added.is_empty() && self.tags_removed.is_empty();
+        self.first_comment.is_some() && values
+    }
+}
+
 /// A message, as its row keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {

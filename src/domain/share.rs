@@ -313,6 +313,11 @@ impl Share {
         self.state == ShareState::Active
     }
 
+    /// Comments that a partner refused are told again.
+    pub fn tells_comments(&mut self) {
+        (self.comments_held, self.refused_from) = (false, 0);
+    }
+
     /// Ends with its agreement, where that has come to its end: nothing crosses under it any more.
     pub fn end_with(&mut self, agreement: AgreementStatus) {
         if agreement.is_final() && self.state != ShareState::Ended {

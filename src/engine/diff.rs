@@ -133,7 +133,13 @@ fn difference(
     let tells = all_read && !share.comments_held;
     let fresh = fresh.into_iter().filter(|_| tells);
     let (mut bytes, mut left_from) = (0, None);
+    let says_more = !contents.properties.is_empty() || update.tags.is_some();
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
+        if says_more && stored.n == share.refused_from {
+            // What was refused with something else goes by itself, so that it is seen which of them the partner does not take.
+            left_from = Some(stored.n);
+            break;
+        }
         bytes += stored.comment.body.len() + stored.comment.html_body.as_ref().map_or(0, String::len);
         if update.comments.len() >= COMMENTS || (bytes > BYTES && !update.comments.is_empty()) {
             left_from = Some(stored.n);

@@ -280,7 +280,7 @@ fn repair(
                 share.told_number = false;
                 share.agreed = Agreed::default();
                 share.comments_sent = 0;
-                share.comments_held = false;
+                share.tells_comments();
             }
             diff::all_shares(&mut decision, case, None, ctx);
             return Ok(decision);
@@ -327,7 +327,7 @@ fn repair(
                 let first = first.map(|stored| stored.n);
                 if let (Some(n), Some(share)) = (first, case.share_mut(&agreement.uuid)) {
                     share.comments_sent = share.comments_sent.min(n - 1);
-                    share.comments_held = false;
+                    share.tells_comments();
                 }
                 if !set_back {
                     let known = &case.comments.known;

@@ -50,10 +50,13 @@ pub fn ticket_created(
     if case.shares.iter().any(|share| elsewhere(&share)) {
         return Err(Refusal::new(422, format!("ticket {uuid} is here already")));
     }
+    let next = case.ticket.messages + 1;
     match case.share_mut(&agreement.uuid) {
         Some(share) if share.state != ShareState::Ended => {}
         Some(share) => {
-            *share = Share::new(share.ticket.clone(), share.agreement.clone(), ShareRole::Incoming);
+            let anew = Share::new(share.ticket.clone(), share.agreement.clone(), ShareRole::Incoming);
+            // What is still on its way belongs to the share before.
+            *share = Share { from_n: next, ..anew };
         }
         None => {
             let share = Share::new(case.ticket.uuid.clone(), agreement.uuid.clone(), ShareRole::Incoming);

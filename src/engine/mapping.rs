@@ -67,9 +67,8 @@ pub fn may_be_told(title: &Title, agreement: &Agreement) -> bool {
     if agreement.local.priority_field.as_ref() == Some(title) {
         return crosses(&Property::Priority, agreement, true);
     }
-    let is_it = |rule: &&FieldRule| rule.title == *title || rule.partner_title.as_ref() == Some(title);
-    agreement.terms.sync_custom_fields
-        && agreement.local.fields.iter().filter(is_it).all(|rule| rule.direction.leaves())
+    let rule = named(agreement, title).or_else(|| agreement.local.field(title));
+    agreement.terms.sync_custom_fields && rule.is_none_or(|rule| rule.direction.leaves())
 }
 
 /// What a partner's word names here.

@@ -39,8 +39,8 @@ pub fn refused(
         MessageType::TicketUpdate => {
             untell(share, contents, &now);
             if let Some(first) = contents.first_comment {
-                // The same once more: it is the comments that the partner does not take. Nothing else waits for them.
-                share.comments_held |= share.refused_from == first;
+                // Once more, and without anything else: it is the comments that the partner does not take.
+                share.comments_held |= share.refused_from == first && contents.is_comments_alone();
                 share.refused_from = first;
             }
             share.refused.push(contents.seq);
@@ -64,7 +64,7 @@ pub fn refused(
 pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     if let Some(share) = case.share_mut(agreement) {
-        (share.comments_held, share.refused_from) = (false, 0);
+        share.tells_comments();
         if share.state == ShareState::Parked {
             share.state = ShareState::Active;
             share.reason = None;
@@ -74,10 +74,23 @@ pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decisio
     decision
 }
 
-/// The terms have become narrower than a message that waits: what it and those behind it told is told anew, as the terms are now.
+/// A person wants a refused message forgotten: what it held is held no longer.
+pub fn dropped(case: &mut Case, agreement: &Uuid, message: &Message) -> Decision {
+    if let (Some(_), Some(share)) = (message.contents.first_comment, case.share_mut(agreement)) {
+        share.tells_comments();
+    }
+    Decision::default()
+}
+
+/// The terms have become narrower than a message that waits and was never tried: what it and those behind it told is told anew, as
+/// the terms are now.
 pub fn told_anew(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     let from = message.contents.seq;
+    // It may have been told anew already.
+    if !case.unanswered.iter().any(|(to, open)| to == agreement && open.seq == from) {
+        return decision;
+    }
     let behind = case.unanswered.extract_if(.., |(to, open)| to == agreement && open.seq > from);
     let mut waiting: Vec<Contents> = behind.map(|(_, open)| open).collect();
     case.unanswered.retain(|(to, open)| to != agreement || open.seq != from);
@@ -134,6 +147,7 @@ fn untell(share: &mut Share, contents: &Contents, now: &Parts<Shared>) {
         let wire = Tags::make_mut(&mut tags.wire);
         wire.retain(|tag| !contents.tags_added.contains(tag));
         wire.extend(contents.tags_removed.iter().cloned());
+        tags.told.retain(|_, seq| *seq != contents.seq);
     }
     if let Some(first) = contents.first_comment {
         share.comments_sent = share.comments_sent.min(first - 1);

@@ -10,16 +10,19 @@ pub const STATUSES: [&str; 6] = ["new", "open", "pending", "hold", "solved", "cl
 ///
 /// Of a Jira, whose statuses are each project's own, only done and not done are told apart without a map; Zendesk transmits on-hold as open; Request Tracker knows open, pending and solved alone (protocol: status vocabulary).
 pub fn to_wire<'a>(status: &'a str, agreement: &'a Agreement) -> &'a str {
-    if let Some(mapped) = agreement.local.status.to_partner.get(status) {
+    let map = &agreement.local.status.to_partner;
+    if let Some(mapped) = map.get(status) {
         return mapped;
     }
-    match (agreement.kind, agreement.profile, status) {
+    let nearest = match (agreement.kind, agreement.profile, status) {
         (_, Profile::RequestTracker, "new" | "hold")
         | (Kind::Jira, _, "new" | "pending" | "hold")
         | (Kind::Zendesk, _, "hold") => "open",
         (_, Profile::RequestTracker, "closed") | (Kind::Jira, _, "closed") => "solved",
-        _ => status,
-    }
+        _ => return status,
+    };
+    // A new ticket is not begun with, whatever an open one is called there.
+    map.get(nearest).filter(|_| status != "new").map_or(nearest, String::as_str)
 }
 
 /// Whether a status of ours reaches the partner as its nearest only, and not because this side has settled so.
@@ -52,8 +55,10 @@ fn mapped_from<'a>(word: &str, agreement: &'a Agreement) -> Option<&'a str> {
     let is_it = |theirs: &str| theirs.trim().to_lowercase() == word;
     let said = map.from_partner.iter().find(|(theirs, _)| is_it(theirs)).map(|(_, ours)| ours.as_str());
     let backwards = || {
-        let found = map.to_partner.iter().find(|(_, theirs)| is_it(theirs));
-        found.map(|(ours, _)| ours.as_str()).filter(|_| agreement.kind == Kind::Jira)
+        // Of several that are one word there, the one that leaves most open.
+        let is_told_so = |ours: &&str| map.to_partner.get(*ours).is_some_and(|theirs| is_it(theirs));
+        let found = ["open", "pending", "solved", "hold", "new", "closed"].into_iter().find(is_told_so);
+        found.filter(|_| agreement.kind == Kind::Jira)
     };
     said.or_else(backwards)
 }
@@ -61,4 +66,22 @@ fn mapped_from<'a>(word: &str, agreement: &'a Agreement) -> Option<&'a str> {
 /// Whether the agreement's own map says what a partner's word means.
 pub fn is_mapped(status: &str, agreement: &Agreement) -> bool {
     mapped_from(&status.trim().to_lowercase(), agreement).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    #[test]
+    fn a_map_that_names_some_statuses_holds_for_those_nearest_to_them_too() {
+        let mut agreement = Agreement { kind: Kind::Jira, ..Agreement::pending(Timestamp::default()) };
+        let map = [("open", "In Progress"), ("solved", "Done")];
+        agreement.local.status.to_partner =
+            map.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).into();
+        let told = STATUSES.map(|status| to_wire(status, &agreement));
+        assert_eq!(told, ["open", "In Progress", "In Progress", "In Progress", "Done", "Done"]);
+        agreement.local.status.to_partner.insert("closed".to_owned(), "Done".to_owned());
+        assert_eq!(from_wire("done", &agreement), Some("solved"), "a closed ticket takes nothing any more");
+    }
 }

@@ -124,7 +124,9 @@ pub(super) async fn make(
             Err(error) => return Tried::unknown(message, &error),
         }
     }
-    if message.created_at <= who.agreement.updated_at && says_too_much(&message, &who.agreement) {
+    // What was tried may have arrived: it is not reduced any more, only followed.
+    let waits = message.attempts == 0 && message.created_at <= who.agreement.updated_at;
+    if waits && says_too_much(&message, &who.agreement) {
         return Tried::untold(message);
     }
     let begun = options.clock.now();

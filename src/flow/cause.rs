@@ -84,6 +84,11 @@ impl Cause {
             Change::Refit(_) => from("desk", "custom fields changed"),
             Change::Retry(_) => from("admin", "retry"),
             Change::Replay(message) => Self { message: Some(message.id.clone()), ..from("admin", "replay") },
+            Change::Retell(message) => Self {
+                message: Some(message.id.clone()),
+                agreement: message.agreement.clone(),
+                ..from("admin", "terms became narrower")
+            },
             Change::Attempt(message, Attempted::Parked(reason)) => Self {
                 message: Some(message.id.clone()),
                 agreement: message.agreement.clone(),

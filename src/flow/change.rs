@@ -239,7 +239,7 @@ impl Change {
             Self::Ticket { trace, .. } => trace.as_ref(),
             Self::Once(_, change) => change.trace(),
             Self::Attempt(message, _) => message.contents.trace.as_ref(),
-            Self::Replay(message) => message.contents.trace.as_ref(),
+            Self::Replay(message) | Self::Retell(message) => message.contents.trace.as_ref(),
             _ => None,
         }
     }

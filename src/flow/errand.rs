@@ -31,6 +31,12 @@ pub(super) async fn run(
     };
     errand.ticket = message.id.owner.clone();
     errand.since = message.created_at;
+    if let Task::Create(update) = &task
+        && message.contents.seq > 1
+    {
+        // An earlier message may have made the issue, and its answer been lost.
+        errand.since = errand.since.min(update.requested_at.unwrap_or(errand.since));
+    }
     errand.task = task;
     errand.issue = match known_issue(options, &errand.ticket, &errand.agreement).await {
         Ok(issue) => issue,

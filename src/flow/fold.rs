@@ -126,12 +126,18 @@ impl Batch<'_> {
                 else {
                     return Ok(Done::default());
                 };
-                Ok(done(
-                    self.decide(case, None, |case, ctx| refusal::told_anew(case, agreement, message, ctx)),
-                ))
+                let anew =
+                    |case: &mut Case, ctx: &Context<'_>| refusal::told_anew(case, agreement, message, ctx);
+                Ok(done(self.decide(case, message.event_at, anew)))
             }
             Change::Drop(message) => {
                 self.mark(message, MessageState::Withdrawn, message.error.clone());
+                if message.state == MessageState::Parked
+                    && let Some(agreement) = &message.agreement
+                    && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
+                {
+                    self.decide(case, None, |case, _| refusal::dropped(case, agreement, message));
+                }
                 Ok(Done::default())
             }
             Change::DeclineAll(decline) => {

@@ -114,8 +114,9 @@ impl Batch<'_> {
                     return Err(Refusal::new(422, "jira: the agreement's partner is none"));
                 }
                 let known = agreement.jira.take().unwrap_or_else(|| jira.as_ref().clone());
-                agreement.jira =
-                    Some(Jira { account: known.account, fields: known.fields, ..jira.as_ref().clone() });
+                let service = known.service.filter(|_| known.project == jira.project);
+                let (account, fields) = (known.account, known.fields);
+                agreement.jira = Some(Jira { account, service, fields, ..jira.as_ref().clone() });
                 agreement.updated_at = self.now;
                 let mut ruling = agreement::check_again(agreement);
                 ruling.access_key = secrets.clone().map(NewKey::Set);
@@ -163,6 +164,7 @@ impl Batch<'_> {
         let mut jira = wanted.jira.clone();
         if let (Some(wanted), Some(before)) = (&mut jira, &before.jira) {
             (wanted.account, wanted.fields) = (before.account.clone(), before.fields.clone());
+            wanted.service = before.service.filter(|_| before.project == wanted.project);
         }
         let agreement = Agreement {
             jira,
@@ -195,6 +197,7 @@ impl Batch<'_> {
         let Some(jira) = &mut known.jira else { return };
         let before = jira.clone();
         jira.account = carried.account.clone().or(jira.account.take());
+        jira.service = carried.service.or(jira.service);
         jira.fields.extend(carried.fields.clone());
         if *jira != before {
             self.ruling(agreement::unchanged(known));

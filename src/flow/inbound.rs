@@ -301,7 +301,11 @@ impl Inbound {
             Method::Delete => TicketAction::Unshare,
         };
         let trace = request.trace.clone();
-        let once = request.id.as_ref().map(|id| format!("inbound {} {id}", agreement.uuid));
+        // Not by its id alone: some call all their messages alike.
+        let said = |id: &String| {
+            format!("inbound {} {id} {}", agreement.uuid, hex::encode(Sha256::digest(&request.body)))
+        };
+        let once = request.id.as_ref().map(said);
         let change = Change::Ticket { agreement: agreement.uuid, ticket: uuid, action, trace };
         // Who numbers its messages may begin anew with their ids, after its own store was set back.
         self.submit(match once.filter(|_| !numbered(&change)) {

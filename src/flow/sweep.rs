@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::Timestamp,
-    ports::{Minute, Scope, StoreError},
+    ports::{Minute, StoreError},
     telemetry::{Counted, metric},
     wire,
 };
@@ -139,18 +139,8 @@ impl Sweep {
         if !store.is_shared() {
             return Ok(());
         }
-        let waiting = store.waiting_since(clock.now().minus(HELD), ROWS).await?;
-        let events = waiting.into_iter().filter_map(|(ticket, raw)| {
-            let event = wire::desk::decode(raw.as_bytes(), &desk.namespace).ok()?;
-            Some((ticket, raw, event))
-        });
-        let events: Vec<_> = events.collect();
-        if events.is_empty() {
-            return Ok(());
-        }
-        let desk_ids = events.iter().map(|(ticket, ..)| ticket.clone()).collect();
-        let known = store.snapshot(&Scope { desk_ids, ..Scope::default() }).await?.desk_ids;
-        for (ticket, raw, event) in events.into_iter().filter(|(ticket, ..)| known.contains_key(ticket)) {
+        for (ticket, raw) in store.waiting_named(clock.now().minus(HELD), ROWS).await? {
+            let Ok(event) = wire::desk::decode(raw.as_bytes(), &desk.namespace) else { continue };
             let event = Change::Event { event: Box::new(event), raw: raw.clone(), came: None };
             // What is refused goes on waiting, until it is given up with the reason.
             if self.pipeline.submit_one(event).await.is_ok() {

@@ -54,7 +54,7 @@ async fn jira(
     }
     let limit = context.options.limits.body;
     let read = async {
-        let _one_of_few = if webhook.secret.is_none() { SIGNED.acquire().await.ok() } else { None };
+        let _one_of_few = if webhook.signature.is_some() { SIGNED.acquire().await.ok() } else { None };
         to_bytes(body, limit).await
     };
     let read = tokio::time::timeout(context.body_timeout, read).await;

@@ -38,7 +38,6 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// Where a page of commands begins.
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct After {
     /// The id of the last command of the page before.

@@ -136,6 +136,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError>;
+    /// Of those the ones whose ticket is known.
+    async fn waiting_named(
+        &self,
+        _before: Timestamp,
+        _limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        Ok(Vec::new())
+    }
     /// The names that begin so of what has waited since before this time, in their order, after one.
     async fn held(
         &self,

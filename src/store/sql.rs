@@ -79,6 +79,20 @@ impl SqlStore {
         if seals.is_empty() { Ok(()) } else { self.link.transact(seals).await.map(drop) }
     }
 
+    async fn waiting_events(
+        &self,
+        sql: &'static str,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        let rows = self.rows(sql, vec![before.into(), limit.into()]).await?;
+        let read = |row| {
+            let mut row = Reader::new("waiting_event", row);
+            Ok((TicketId::new(row.text()?), row.text()?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     async fn rows(&self, sql: &'static str, args: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
         self.link()?.query(Statement::new(sql, args)).await
     }
@@ -190,12 +204,17 @@ impl Store for SqlStore {
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError> {
         let sql = "select ticket, body from waiting_event where at < $1 order by seq limit $2";
-        let rows = self.rows(sql, vec![before.into(), limit.into()]).await?;
-        let read = |row| {
-            let mut row = Reader::new("waiting_event", row);
-            Ok((TicketId::new(row.text()?), row.text()?))
-        };
-        rows.into_iter().map(read).collect()
+        self.waiting_events(sql, before, limit).await
+    }
+
+    async fn waiting_named(
+        &self,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        let sql = "select w.ticket, w.body from waiting_event w join ticket t on t.id = w.ticket \
+            where w.at < $1 order by w.seq limit $2";
+        self.waiting_events(sql, before, limit).await
     }
 
     async fn held(

@@ -153,7 +153,13 @@ pub fn remote_link(ticket: &Uuid, update: &TicketUpdate, desk: &str, relationshi
 /// A subject as a summary: one line, no longer than Jira takes, and never empty.
 pub fn summary(subject: &str) -> String {
     let line = subject.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().take(SUMMARY).collect();
+    // Jira counts as Java does.
+    let mut units = 0;
+    let fits = |c: &char| {
+        units += c.len_utf16();
+        units <= SUMMARY
+    };
+    let line: String = line.chars().take_while(fits).collect();
     if line.is_empty() { "(no subject)".to_owned() } else { line }
 }
 

@@ -91,7 +91,10 @@ impl Hook {
         }
         let names = Namespace::of(agreement.url.as_deref().unwrap_or_default());
         let project = &self.payload["issue"]["fields"]["project"];
-        let service = project["projectTypeKey"] == "service_desk";
+        let kind = project["projectTypeKey"].as_str().map(|kind| kind == "service_desk");
+        // Data Center tells nothing of the issue with a comment. What nobody knows is kept among agents.
+        let learnt = agreement.jira.as_ref().and_then(|jira| jira.service);
+        let service = kind.or(learnt).unwrap_or(true);
         let reader = Reader { agreement, names, service };
         let mut update = TicketUpdate::new(ticket.clone());
         let comment = &self.payload["comment"];

@@ -35,12 +35,15 @@ pub(super) async fn write(
     }
     let wanted: HashSet<&str> = comments.iter().map(|comment| comment.uuid.as_str()).collect();
     let there = there(session, facts, issue, &wanted, since).await?;
-    for comment in comments.iter().filter(|comment| !there.contains(comment.uuid.as_str())) {
+    let new = || comments.iter().filter(|comment| !there.contains(comment.uuid.as_str()));
+    let private = new().any(|comment| !comment.privacy().is_public());
+    let service = if private { in_service(session, facts, issue).await? } else { facts.service };
+    for comment in new() {
         let to = session.errand.jira.visibility.as_ref();
         let restriction = match comment.privacy().is_public() {
             true => None,
             // In a service project a role or group alone hides nothing from the portal.
-            false if to.is_some() || facts.service => Some(Restriction { to, internal: facts.service }),
+            false if to.is_some() || service => Some(Restriction { to, internal: service }),
             false => {
                 obstacles.push(Obstacle {
                     subject: format!("comment:{}", comment.uuid),
@@ -64,6 +67,15 @@ pub(super) async fn write(
         }
     }
     Ok(())
+}
+
+/// Whether an issue is in a service project: it may have been moved since it was made.
+async fn in_service(session: &Session<'_>, facts: &Facts, issue: &str) -> Result<bool, Setback> {
+    let path = [facts.version, "issue", issue];
+    let shown = session.ask(Method::GET, &path, &[("fields", "project")], None).await?;
+    let shown = shown.done("Jira does not show the issue")?;
+    let kind = shown["fields"]["project"]["projectTypeKey"].as_str();
+    Ok(kind.map_or(facts.service, |kind| kind == "service_desk"))
 }
 
 /// Those of the wanted comments that an earlier try has written: among ours, newest first, as far back as they can be.

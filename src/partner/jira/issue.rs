@@ -103,7 +103,9 @@ pub(super) async fn update(
     let setting = fields::of(update, facts, carried);
     change(session, facts, &issue, setting, labels(update), carried).await?;
     let comments: Vec<&Comment> = update.comments.iter().map(AsRef::as_ref).collect();
-    let since = Some(session.errand.since);
+    // An earlier message may have written them, and been parked for something else.
+    let written = comments.iter().filter_map(|comment| comment.authored_at);
+    let since = Some(written.fold(session.errand.since, Ord::min));
     comments::write(session, facts, &issue, &comments, since, &mut carried.obstacles).await?;
     status(session, facts, &issue, update, carried).await
 }

@@ -58,6 +58,7 @@ impl JiraTracker {
         }
         let facts = facts::known(&self.known, &session).await?;
         carried.account = Some(facts.account.clone());
+        carried.service = Some(facts.service);
         let result = match &errand.task {
             Task::Check => look::must_do(&session, &facts),
             Task::Create(update) => issue::create(&session, &facts, update, carried).await,

@@ -81,7 +81,10 @@ impl Session<'_> {
         {
             self.rest(wait);
         }
-        let denied = header(&headers, "x-seraph-loginreason").is_some_and(|why| why.contains("DENIED"));
+        let login = header(&headers, "x-seraph-loginreason").unwrap_or_default();
+        let denied = login.contains("DENIED");
+        // Jira Cloud answers many requests with an expired token as it answers nobody in particular: with nothing, or that it is not there.
+        let nobody = login.contains("AUTHENTICATED_FAILED");
         let bytes = http::body(response, ANSWER).await;
         let read = serde_json::from_slice(&bytes);
         if (200..300).contains(&status) && !bytes.is_empty() && read.is_err() {
@@ -92,6 +95,7 @@ impl Session<'_> {
         let body: Value = read.unwrap_or_default();
         let answered = Answered { status, body };
         match status {
+            _ if nobody => Err(Setback::Credentials(answered.words("Jira does not accept the credentials"))),
             401 => Err(Setback::Credentials(answered.words("Jira does not accept the credentials"))),
             403 if denied => {
                 let what = "Jira denies the account, until somebody signs in with it in a browser";
