@@ -21,7 +21,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 19] = [
         &["domain", "engine", "wire", "ports", "flow", "telemetry"],
         &["axum", "askama", "tower_http", "utoipa", "utoipa_axum"],
     ),
-    ("config", &["domain", "engine", "wire", "broker", "mail", "store"], &["toml", "humantime"]),
+    ("config", &["domain", "engine", "wire", "broker", "mail", "partner", "store"], &["toml", "humantime"]),
     (
         "app",
         &[

@@ -175,6 +175,7 @@ async fn a_comment_that_a_partner_does_not_take_keeps_nothing_else_from_it() {
         .await;
     daemon.driver.ask(Method::DELETE, "dead-letters?all=true", None).await.unwrap();
     let before = partner.tickets("PUT").len();
+    // By themselves: what was refused before is seen for what it is.
     let event = daemon.desk(|desk| desk.set(&id, "status", "open"));
     daemon.tell(&event).await;
     until("all of them are told", async || {

@@ -262,7 +262,7 @@ pub struct Share {
     /// The partner knows our number of the ticket.
     #[serde(default)]
     pub told_number: bool,
-    /// The first comment of the last message that the partner refused with comments in it; zero: there was none.
+    /// The last comment that a message which the partner refused began with; zero: there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused_from: i64,
     /// The numbers of the last messages that the partner refused.

@@ -135,7 +135,7 @@ fn difference(
     let (mut bytes, mut left_from) = (0, None);
     let says_more = !contents.properties.is_empty() || update.tags.is_some();
     for stored in fresh.filter(|stored| stored.from.as_ref() != Some(&agreement.uuid)) {
-        if says_more && stored.n == share.refused_from {
+        if says_more && stored.n <= share.refused_from {
             // What was refused with something else goes by itself, so that it is seen which of them the partner does not take.
             left_from = Some(stored.n);
             break;

@@ -40,8 +40,8 @@ pub fn refused(
             untell(share, contents, &now);
             if let Some(first) = contents.first_comment {
                 // Once more, and without anything else: it is the comments that the partner does not take.
-                share.comments_held |= share.refused_from == first && contents.is_comments_alone();
-                share.refused_from = first;
+                share.comments_held |= first <= share.refused_from && contents.is_comments_alone();
+                share.refused_from = share.refused_from.max(first);
             }
             share.refused.push(contents.seq);
             let surplus = share.refused.len().saturating_sub(REFUSED);
@@ -53,7 +53,8 @@ pub fn refused(
     let name = ctx.agreements.get(agreement).map_or_else(|| agreement.to_string(), |a| a.name.clone());
     let number = case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
     let held = case.share(agreement).is_some_and(|share| share.comments_held);
-    let held = if held { "; comments are not told any more until somebody sends it again" } else { "" };
+    let held =
+        if held { "; comments are not told any more until somebody sends it again, or drops it" } else { "" };
     let text = format!("{name} refused {} for ticket {number}: {why}{held}", kind.as_str());
     decision.issue(case, agreement, subject, Reason::PartnerRefused, why, ctx);
     decision.notice(case, agreement, "partner_refused", text, ctx);
@@ -74,10 +75,12 @@ pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decisio
     decision
 }
 
-/// A person wants a refused message forgotten: what it held is held no longer.
+/// A person wants a refused message forgotten: comments that it held are tried once more with the next change.
 pub fn dropped(case: &mut Case, agreement: &Uuid, message: &Message) -> Decision {
-    if let (Some(_), Some(share)) = (message.contents.first_comment, case.share_mut(agreement)) {
-        share.tells_comments();
+    let first = message.contents.first_comment.unwrap_or(i64::MAX);
+    let holds = |share: &&mut Share| message.id.n >= share.from_n && first <= share.refused_from;
+    if let Some(share) = case.share_mut(agreement).filter(holds) {
+        share.comments_held = false;
     }
     Decision::default()
 }

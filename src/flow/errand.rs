@@ -1,5 +1,7 @@
 //! A message for a partner that is a Jira: what its tracker is asked to do, and what its answer means.
 
+use std::time::Duration;
+
 use super::{
     change::{AgreementAction, Change},
     options::Options,
@@ -11,6 +13,9 @@ use crate::{
     ports::{Errand, Scope, Setback, StoreError, Task},
     wire::nhd,
 };
+
+/// How long before a creation an issue is looked for that an earlier one may have made: each that the account made is looked at.
+const EARLIER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Brings a message to a Jira.
 pub(super) async fn run(
@@ -35,7 +40,8 @@ pub(super) async fn run(
         && message.contents.seq > 1
     {
         // An earlier message may have made the issue, and its answer been lost.
-        errand.since = errand.since.min(update.requested_at.unwrap_or(errand.since));
+        let earliest = errand.since.minus(EARLIER);
+        errand.since = update.requested_at.unwrap_or(errand.since).clamp(earliest, errand.since);
     }
     errand.task = task;
     errand.issue = match known_issue(options, &errand.ticket, &errand.agreement).await {

@@ -303,7 +303,8 @@ impl Inbound {
         let trace = request.trace.clone();
         // Not by its id alone: some call all their messages alike.
         let said = |id: &String| {
-            format!("inbound {} {id} {}", agreement.uuid, hex::encode(Sha256::digest(&request.body)))
+            let body = hex::encode(Sha256::digest(&request.body));
+            format!("inbound {} {id} {:?} {uuid} {body}", agreement.uuid, request.method)
         };
         let once = request.id.as_ref().map(said);
         let change = Change::Ticket { agreement: agreement.uuid, ticket: uuid, action, trace };
