@@ -21,6 +21,7 @@ mod aloft;
 mod altered;
 mod asking;
 mod attempt;
+mod calling;
 mod cases;
 mod cause;
 mod change;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    attempt::{self, Tried, Who},
+    attempt::{self, Tried},
+    calling::Who,
     change::{AgreementAction, Change},
     command,
     options::Options,
