@@ -388,3 +388,18 @@ async fn webhooks_are_taken_from_whoever_knows_the_secret_and_wait_for_an_issue_
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_of_a_data_center_is_asked_once_which_ticket_it_stands_for() {
+    let jira = FakeJira::data_center().await;
+    let daemon = camera_desk("Acme", Pair::SQLITE_EMBEDDED).await;
+    let uuid = agreed(&daemon, &jira, jira.settings()).await;
+    for _ in 0..4 {
+        let id = shared(&daemon, &uuid).await;
+        delivered(&daemon, &id).await;
+    }
+    let asked = |request: &&String| request.starts_with("GET ") && request.ends_with("/properties/crossdesk");
+    let asked = jira.with(|state| state.requests.iter().filter(asked).count());
+    assert_eq!((jira.issues().len(), asked), (4, 3), "each time only the newest of the others");
+    jira.assert_in_contract();
+}

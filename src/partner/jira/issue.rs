@@ -213,9 +213,15 @@ async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<Found>, Set
         let issues = page["issues"].as_array().map(Vec::as_slice).unwrap_or_default();
         for issue in issues {
             let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
+            if session.marks.is_anothers(&errand.base, &candidate.id, errand.ticket.as_str()) {
+                continue;
+            }
             let mut kept = issue["properties"][PROPERTY].clone();
             if kept.is_null() {
                 kept = property(session, facts, &candidate.key).await?;
+            }
+            if let Some(ticket) = kept["uuid"].as_str() {
+                session.marks.keep(&errand.base, &candidate.id, ticket);
             }
             if kept["uuid"] == errand.ticket.as_str() && kept["agreement"] == errand.agreement.as_str() {
                 return Ok(Some(Found { issue: candidate, described: described(&kept) }));

@@ -11,10 +11,11 @@ mod facts;
 mod fields;
 mod issue;
 mod look;
+mod marks;
 mod session;
 mod transition;
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::Client;
@@ -25,6 +26,7 @@ use crate::{
     ports::{Errand, Looked, Setback, Task, Tracker},
 };
 use facts::Known;
+use marks::Marks;
 use session::{Resting, Session};
 
 /// Brings tickets to Jira.
@@ -34,6 +36,7 @@ pub struct JiraTracker {
     allowed: Allowed,
     known: Known,
     resting: Resting,
+    marks: Marks,
 }
 
 impl JiraTracker {
@@ -43,12 +46,19 @@ impl JiraTracker {
     /// Where the system's certificates cannot be read.
     pub fn new(timeout: Duration, allowed: Allowed) -> Result<Self, String> {
         let client = client::build(timeout, allowed)?;
-        Ok(Self { client, allowed, known: Known::default(), resting: Mutex::new(HashMap::new()) })
+        Ok(Self {
+            client,
+            allowed,
+            known: Known::default(),
+            resting: Mutex::default(),
+            marks: Marks::default(),
+        })
     }
 
     fn session<'a>(&'a self, errand: &'a Errand) -> Result<Session<'a>, Setback> {
         self.allowed.check(&errand.base).map_err(Setback::Refused)?;
-        Ok(Session { client: &self.client, resting: &self.resting, errand })
+        let (client, resting, marks) = (&self.client, &self.resting, &self.marks);
+        Ok(Session { client, resting, marks, errand })
     }
 
     async fn carry_out(&self, errand: &Errand, carried: &mut Carried) -> Result<(), Setback> {

@@ -13,7 +13,7 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
-use super::answer::Answered;
+use super::{answer::Answered, marks::Marks};
 use crate::{
     partner::{client, http},
     ports::{Errand, Setback},
@@ -30,6 +30,7 @@ pub(super) type Resting = Mutex<HashMap<String, Instant>>;
 pub(super) struct Session<'a> {
     pub(super) client: &'a Client,
     pub(super) resting: &'a Resting,
+    pub(super) marks: &'a Marks,
     pub(super) errand: &'a Errand,
 }
 
