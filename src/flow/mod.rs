@@ -56,6 +56,7 @@ mod rehearsal;
 mod relay;
 mod resting;
 mod roster;
+mod rounds;
 mod scope;
 mod sweep;
 mod trial;

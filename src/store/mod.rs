@@ -25,6 +25,7 @@ mod snapshot;
 mod sql;
 mod sqlite;
 mod vault;
+mod waiting;
 
 use std::sync::Arc;
 

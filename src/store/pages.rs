@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Reason, Timestamp, Uuid},
-    ports::{Minute, StoreError, TicketView, Trouble, TroubleKey},
+    ports::{Happened, Minute, StoreError, TicketView, Trouble, TroubleKey},
 };
 
 /// How many stretches of messages are looked through for one page, and how long one is.
@@ -154,4 +154,21 @@ pub(super) async fn minutes(link: &dyn Link, since: Timestamp) -> Result<Vec<Min
         })
     };
     link.query(Statement::new(sql, vec![since.into()])).await?.into_iter().map(read).collect()
+}
+
+/// What happened to a ticket, oldest first.
+pub(super) async fn history(link: &dyn Link, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError> {
+    // A line that came with a message stands in its row; another one after the last message that was there before it.
+    let sql = "select at, doc from (select n, 1 as after, seq, at, doc from history where ticket = $1 union all \
+        select n, 0 as after, m.seq, m.created_at as at, m.cause as doc from message m join (with recursive chain(seq) as \
+        (select t.last_message from ticket t where t.uuid = $1 union all select x.before from chain c join message x \
+        on x.seq = c.seq where x.before is not null) select seq from chain union select l.seq from message l \
+        where l.owner = $1 and l.state in ('open', 'asked', 'dead', 'parked')) as c on c.seq = m.seq where m.cause is not null \
+        order by n desc, after desc, seq desc limit $2) as newest order by n, after, seq";
+    let rows = link.query(Statement::new(sql, vec![ticket.into(), limit.into()])).await?;
+    let read = |row| {
+        let mut row = Reader::new("history", row);
+        Ok(Happened { at: row.time()?, what: row.text()? })
+    };
+    rows.into_iter().map(read).collect()
 }

@@ -17,6 +17,7 @@ use super::{
     row::Reader,
     snapshot,
     vault::Vault,
+    waiting,
 };
 use crate::{
     domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
@@ -77,20 +78,6 @@ impl SqlStore {
             }
         }
         if seals.is_empty() { Ok(()) } else { self.link.transact(seals).await.map(drop) }
-    }
-
-    async fn waiting_events(
-        &self,
-        sql: &'static str,
-        before: Timestamp,
-        limit: i64,
-    ) -> Result<Vec<(TicketId, String)>, StoreError> {
-        let rows = self.rows(sql, vec![before.into(), limit.into()]).await?;
-        let read = |row| {
-            let mut row = Reader::new("waiting_event", row);
-            Ok((TicketId::new(row.text()?), row.text()?))
-        };
-        rows.into_iter().map(read).collect()
     }
 
     async fn rows(&self, sql: &'static str, args: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
@@ -193,9 +180,7 @@ impl Store for SqlStore {
     }
 
     async fn waiting(&self, ticket: &TicketId) -> Result<Vec<String>, StoreError> {
-        let sql = "select body from waiting_event where ticket = $1 order by seq";
-        let rows = self.rows(sql, vec![ticket.as_str().into()]).await?;
-        rows.into_iter().map(|row| Reader::new("waiting_event", row).text()).collect()
+        waiting::of(self.link()?, ticket).await
     }
 
     async fn waiting_since(
@@ -203,8 +188,7 @@ impl Store for SqlStore {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError> {
-        let sql = "select ticket, body from waiting_event where at < $1 order by seq limit $2";
-        self.waiting_events(sql, before, limit).await
+        waiting::since(self.link()?, before, limit).await
     }
 
     async fn waiting_named(
@@ -212,9 +196,7 @@ impl Store for SqlStore {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError> {
-        let sql = "select w.ticket, w.body from waiting_event w join ticket t on t.id = w.ticket \
-            where w.at < $1 order by w.seq limit $2";
-        self.waiting_events(sql, before, limit).await
+        waiting::named(self.link()?, before, limit).await
     }
 
     async fn held(
@@ -224,12 +206,7 @@ impl Store for SqlStore {
         after: &str,
         limit: i64,
     ) -> Result<Vec<TicketId>, StoreError> {
-        let sql = "select distinct ticket from waiting_event where at < $1 and substr(ticket, 1, cast($2 as integer)) = $3 \
-            and ticket > $4 order by ticket limit $5";
-        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
-        let args = vec![before.into(), length.into(), prefix.into(), after.into(), limit.into()];
-        let rows = self.rows(sql, args).await?;
-        rows.into_iter().map(|row| Reader::new("waiting_event", row).text().map(TicketId::new)).collect()
+        waiting::held(self.link()?, prefix, before, after, limit).await
     }
 
     async fn access_keys(&self, agreement: &Uuid) -> Result<Option<Keys>, StoreError> {
@@ -288,19 +265,7 @@ impl Store for SqlStore {
     }
 
     async fn history(&self, ticket: &Uuid, limit: i64) -> Result<Vec<Happened>, StoreError> {
-        // A line that came with a message stands in its row; another one after the last message that was there before it.
-        let sql = "select at, doc from (select n, 1 as after, seq, at, doc from history where ticket = $1 union all \
-            select n, 0 as after, m.seq, m.created_at as at, m.cause as doc from message m join (with recursive chain(seq) as \
-            (select t.last_message from ticket t where t.uuid = $1 union all select x.before from chain c join message x \
-            on x.seq = c.seq where x.before is not null) select seq from chain union select l.seq from message l \
-            where l.owner = $1 and l.state in ('open', 'asked', 'dead', 'parked')) as c on c.seq = m.seq where m.cause is not null \
-            order by n desc, after desc, seq desc limit $2) as newest order by n, after, seq";
-        let rows = self.rows(sql, vec![ticket.into(), limit.into()]).await?;
-        let read = |row| {
-            let mut row = Reader::new("history", row);
-            Ok(Happened { at: row.time()?, what: row.text()? })
-        };
-        rows.into_iter().map(read).collect()
+        pages::history(self.link()?, ticket, limit).await
     }
 
     async fn refitting(&self) -> Result<Option<Uuid>, StoreError> {
