@@ -72,7 +72,7 @@ fn token(config: &Config) -> Found {
         Ok(_) => Found::Fine(format!("ok: it is in {}", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            match tempfile_in(folder.unwrap_or(Path::new("."))) {
+            match can_keep_in(folder.unwrap_or(Path::new("."))) {
                 Ok(()) => Found::Fine(format!("ok: the first start makes it, in {}", path.display())),
                 Err(error) => Found::Wrong(format!(
                     "it cannot be kept in {}: {error}; give admin.token",
@@ -87,7 +87,7 @@ fn token(config: &Config) -> Found {
 }
 
 /// Whether a file can be made in a folder.
-fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+fn can_keep_in(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(format!(".crossdesk-check-{}", std::process::id()));
     std::fs::File::create_new(&path)?;
     std::fs::remove_file(path)

@@ -268,7 +268,8 @@ pub struct Share {
     /// The numbers of the last messages that the partner refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<i64>,
-    /// Comments are not told until a person has something sent again: the partner refuses them.
+    /// Comments are not told until a person has what was refused sent again or dropped: the partner
+    /// refuses them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comments_held: bool,
     /// Why it is parked or ended, in words.

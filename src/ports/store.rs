@@ -136,7 +136,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TicketId, String)>, StoreError>;
-    /// Of those the ones whose ticket is known.
+    /// Of those the ones whose ticket is known: only where several daemons share the store is there one.
     async fn waiting_named(
         &self,
         _before: Timestamp,
