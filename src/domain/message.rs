@@ -1,7 +1,5 @@
 //! A message row: outbox, history, dead letter and the source of explanations in one.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Exchange, MessageId, Parts, Property, TagSet, Timestamp, Traceparent, Uuid};
@@ -149,10 +147,10 @@ pub struct Contents {
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
     pub was: Parts<Exchange>,
     /// The tags that it told as new.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_added: TagSet,
     /// The tags that it told as gone.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_removed: TagSet,
     /// The number of the first comment in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
 
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
 
 use litemap::LiteMap;
 use serde::{
@@ -8,10 +8,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use super::{
-    Word,
-    name::{named, named_behind},
-};
+use super::name::{named, named_behind};
 
 /// A custom field's title. Two titles are the same when they differ in letter case alone, as in Zendesk's ticket sharing.
 ///
@@ -160,12 +157,6 @@ pub enum Property {
     /// A custom field, by title.
     Field(Title),
 }
-
-/// Some tags.
-pub type TagSet = BTreeSet<Word>;
-
-/// The tags of a ticket. The same set stands in many places at once, as a [`Shared`](super::Shared) value does.
-pub type Tags = Arc<TagSet>;
 
 /// Something for each part of a ticket. A ticket has a dozen parts, which are looked through and copied with every event: a sorted
 /// list is quicker at both than a tree.

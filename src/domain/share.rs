@@ -170,13 +170,12 @@ impl Exchange {
 impl TagsExchange {
     /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
     pub fn changes(&self, here: &TagSet) -> (TagSet, TagSet) {
-        let less = |one: &TagSet, other: &TagSet| one.difference(other).cloned().collect();
         if self.names.is_empty() {
-            return (less(here, &self.here), less(&self.here, here));
+            return (here.less(&self.here), self.here.less(here));
         }
         let on_wire = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| self.on_wire(tag)).collect() };
         let (now, before) = (on_wire(here), on_wire(&self.here));
-        (less(&now, &before), less(&before, &now))
+        (now.less(&before), before.less(&now))
     }
 
     /// Notes how this desk writes a tag of the wire.

@@ -1,6 +1,6 @@
 //! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,10 +90,10 @@ pub struct Undone {
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
     pub properties: Parts<Shared>,
     /// Tags to add.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_added: TagSet,
     /// Tags to take away.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_removed: TagSet,
     /// Comments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,8 +109,8 @@ impl Undone {
         Self {
             agreement,
             properties: Parts::new(),
-            tags_added: BTreeSet::new(),
-            tags_removed: BTreeSet::new(),
+            tags_added: TagSet::new(),
+            tags_removed: TagSet::new(),
             comments: Vec::new(),
             tries: 0,
         }
@@ -316,8 +316,8 @@ mod tests {
             agreement: Uuid::new("a"),
             creates: false,
             properties,
-            tags_added: BTreeSet::new(),
-            tags_removed: BTreeSet::new(),
+            tags_added: TagSet::new(),
+            tags_removed: TagSet::new(),
             comments: Vec::new(),
             settles: Vec::new(),
             tries: 0,

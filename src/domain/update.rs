@@ -1,6 +1,6 @@
 //! A ticket as it travels between two sides, in either direction: the whole of it, or what changed.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,10 @@ pub struct Extra {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<i64>,
     /// Tags that are new.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_added: TagSet,
     /// Tags that are gone.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
     pub tags_removed: TagSet,
     /// Where the ticket first came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

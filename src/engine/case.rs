@@ -7,17 +7,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Contents, Message, MessageId, Share, ShareRole, StoredComment, Ticket, Uuid, Word};
+use crate::domain::{
+    Contents, Message, MessageId, Quick, Share, ShareRole, StoredComment, Ticket, Uuid, Word,
+};
 
 /// What the engine needs to know of a ticket's comments: not all of them, only those that a change or a share speaks of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Comments {
     /// Comments that are known, of those asked for.
-    pub known: BTreeMap<Uuid, Option<Word>>,
+    pub known: Quick<Uuid, Option<Word>>,
     /// Those of the known ones that partners wrote.
     pub foreign: BTreeSet<Uuid>,
     /// The desk's ids of known ones.
-    pub ids: BTreeMap<Word, Uuid>,
+    pub ids: Quick<Word, Uuid>,
     /// Comments that some active share has not seen, in order.
     pub unsent: Vec<StoredComment>,
     /// New ones, to be kept.

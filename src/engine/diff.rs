@@ -109,6 +109,10 @@ fn difference(
             if let Some(last) = last.filter(|_| agreement.kind != Kind::Queue) {
                 contents.was.insert(property.clone(), last.clone());
             }
+            if contents.properties.is_empty() {
+                contents.properties.reserve(all.len() - place);
+                update.properties.reserve(all.len() - place);
+            }
             contents.properties.push(property.clone());
             update.properties.insert(name, wire);
         }
@@ -228,7 +232,7 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
     let wire = if last.wire == last.here && last.names.is_empty() {
         here.clone()
     } else {
-        Tags::new(last.wire.union(&added).filter(|tag| !removed.contains(*tag)).cloned().collect())
+        Tags::new(last.wire.with(&added).less(&removed))
     };
     let last = share.agreed.tags.get_or_insert_default();
     last.here = here.clone();

@@ -29,6 +29,10 @@ pub(super) fn absorb(
         let before = (!case.ticket.undone.is_empty()).then(|| case.ticket.properties.get(property).cloned());
         if absorb_property(case, property, value, event.revision, caused_by) {
             news = true;
+            if decision.changed.is_empty() {
+                // With the tags and the comments.
+                decision.changed.reserve(event.properties.len() - place + 2);
+            }
             decision.changed.push(ChangedPart::Property(property.clone()));
         }
         // Somebody on the desk has decided about it meanwhile.
@@ -131,10 +135,10 @@ fn absorb_tags(case: &mut Case, tags: &Tags, caused_by: Option<i64>) -> bool {
     if let Some(n) = caused_by {
         // This is what the desk made of the command: what it left out of it, kept against it or wrote otherwise is no
         // change of anybody's. A tag that the command did not speak of and that is gone, somebody took away.
-        let (mut left_out, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        let (mut left_out, mut kept) = (TagSet::new(), TagSet::new());
         for command in case.ticket.open.iter_mut().filter(|command| command.n <= n) {
-            left_out.append(&mut command.tags_added);
-            kept.append(&mut command.tags_removed);
+            left_out.extend(std::mem::take(&mut command.tags_added));
+            kept.extend(std::mem::take(&mut command.tags_removed));
         }
         let after = case.ticket.effective_tags();
         left_out.retain(|tag| !after.contains(tag));

@@ -306,10 +306,7 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         Some(extra) if extra.seq.is_some() && extra.seen.is_some() => {
             (extra.tags_added.clone(), extra.tags_removed.clone())
         }
-        _ => (
-            incoming.difference(&last.wire).cloned().collect(),
-            last.wire.difference(incoming).cloned().collect(),
-        ),
+        _ => (incoming.less(&last.wire), last.wire.less(incoming)),
     };
     // A change of ours that the partner did not know of when it made its own: tag by tag, the sender's stands. Towards
     // others, who do not say what they have seen, what is unanswered stands.
@@ -324,17 +321,16 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         removed.retain(|tag| !last.told.contains_key(tag.as_str()));
     }
     let has = case.ticket.effective_tags();
-    let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| -> TagSet {
-        set.union(added).filter(|tag| !removed.contains(*tag)).cloned().collect()
-    };
+    let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| set.with(added).less(removed);
     let on_desk = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| last.on_desk(tag)).collect() };
     // Whoever does not say what it has seen is told our tags again: what counts as agreed is what it has now.
     let agreed = if seen.is_none() { &said } else { &(added.clone(), removed.clone()) };
     let wire = merge(&last.wire, &agreed.0, &agreed.1);
     let here = merge(&last.here, &on_desk(&agreed.0), &on_desk(&agreed.1));
-    let (added, removed) = (on_desk(&added), on_desk(&removed));
+    let (added, mut removed) = (on_desk(&added), on_desk(&removed));
     share.agreed.tags =
         Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
-    wanted.tags_added = added.difference(&has).cloned().collect();
-    wanted.tags_removed = removed.intersection(&has).cloned().collect();
+    wanted.tags_added = added.less(&has);
+    removed.retain(|tag| has.contains(tag));
+    wanted.tags_removed = removed;
 }

@@ -31,6 +31,8 @@ type Questions = Vec<(What, Statement)>;
 
 pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
+    snapshot.cases.reserve(scope.known.len());
+    snapshot.desk_ids.reserve(scope.known.len());
     for stored in &scope.known {
         add(&mut snapshot, stored.clone());
     }
