@@ -86,7 +86,7 @@ fn decisions(criterion: &mut Criterion) {
     let many = with(0, &json!({"revision": 1, "custom_fields": forty("old")}), &ours);
     let mut wide = shared.clone();
     outgoing::ticket_changed(&mut wide, &many, &ctx);
-    let stored = |case: Case| Arc::new(Stored { ticket: case.ticket, shares: case.shares });
+    let stored = |case: Case| Arc::new(Stored::new(case.ticket, case.shares));
     let (shared, wide) = (stored(shared), stored(wide));
 
     let mut commented: Value = serde_json::from_str(&events::shared(0)).unwrap();

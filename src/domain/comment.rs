@@ -55,7 +55,7 @@ impl Privacy {
 }
 
 /// A file that hangs on a comment; fetched by its URL, never by this daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attachment {
     /// Where it can be fetched.
     pub url: String,
@@ -67,7 +67,7 @@ pub struct Attachment {
 }
 
 /// A comment. Its privacy is set when it is read from the wire, and from then on can only be narrowed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Comment {
     /// The network's name for it.
     pub uuid: Uuid,

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Where an event stands among the events of its ticket: by the desk's revision, or by time where there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revision {
     /// `data.ticket.revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ const MOVED: usize = 32;
 const EVENTS: usize = 64;
 
 /// What a ticket remembers: the events that told its present revision, and the comments of this desk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Heard {
     /// Marks of events, one behind the other.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{UserId, Uuid, Word};
 
 /// What somebody is at the desk that they belong to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Works on tickets.
@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// Somebody, as a desk or a partner names them. No e-mail address: it does not travel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Person {
     /// The network's name for them.
     pub uuid: Uuid,

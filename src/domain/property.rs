@@ -1,6 +1,12 @@
 //! The parts of a ticket that hold one value: what the diff compares, the echo expects and the agreement remembers.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use litemap::LiteMap;
 use serde::{
@@ -131,6 +137,27 @@ fn folded(title: &str) -> impl Iterator<Item = char> + '_ {
     title.chars().flat_map(char::to_lowercase)
 }
 
+/// As it is compared: letter case does not count.
+impl Hash for Title {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut pieces = |bytes: &[u8]| {
+            for piece in bytes.chunks(8) {
+                let mut number = [0; 8];
+                for (byte, letter) in number.iter_mut().zip(piece) {
+                    *byte = letter.to_ascii_lowercase();
+                }
+                state.write_u64(u64::from_be_bytes(number));
+            }
+            state.write_u8(0xff);
+        };
+        let title = self.as_str();
+        if title.is_ascii() {
+            return pieces(title.as_bytes());
+        }
+        pieces(folded(title).collect::<String>().as_bytes());
+    }
+}
+
 impl fmt::Display for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -138,7 +165,7 @@ impl fmt::Display for Title {
 }
 
 /// A part of a ticket that holds one value. Tags and comments are sets, and are treated element by element elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
     /// One line that names the matter.
     Subject,

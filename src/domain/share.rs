@@ -15,7 +15,7 @@ use serde::{
 use super::{AgreementStatus, Parts, Shared, TagSet, Tags, Title, Uuid, Value, Word};
 
 /// Whether this desk started the share or the partner did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareRole {
     /// This desk shares its ticket.
@@ -25,7 +25,7 @@ pub enum ShareRole {
 }
 
 /// How a share is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareState {
     /// Changes cross.
@@ -37,7 +37,7 @@ pub enum ShareState {
 }
 
 /// What one property last was between the two sides.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Exchange {
     /// As the wire said it.
     pub wire: Shared,
@@ -120,7 +120,7 @@ impl Serialize for Exchange {
 }
 
 /// The partner's own ticket, as far as it has told us.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Counterpart {
     /// Its number there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ impl Counterpart {
 }
 
 /// What the tags last were between the two sides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TagsExchange {
     /// As the wire said them.
     pub wire: Tags,
@@ -199,7 +199,7 @@ impl TagsExchange {
 }
 
 /// What both sides last exchanged, part by part.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Agreed {
     /// Property by property.
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
@@ -226,7 +226,7 @@ impl Agreed {
 }
 
 /// One ticket under one agreement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Share {
     /// The ticket.
     #[serde(skip, default = "nobody")]

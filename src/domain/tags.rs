@@ -17,7 +17,7 @@ use super::Word;
 /// assert!(tags.contains("vip") && tags.len() == 2);
 /// assert_eq!(serde_json::to_string(&tags).unwrap(), r#"["billing","vip"]"#);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TagSet(Vec<Word>);
 
 /// The tags of a ticket. The same set stands in many places at once, as a [`Shared`](super::Shared) value does.

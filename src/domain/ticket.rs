@@ -1,6 +1,10 @@
 //! A shared ticket as this desk has it, with what is on its way to the desk and what waits for that.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +13,7 @@ use super::{
 };
 
 /// Where a ticket first came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
     /// The desk's name.
     pub desk: String,
@@ -22,7 +26,7 @@ pub struct Origin {
 }
 
 /// A command that the desk has not answered yet: the values that it set are expected to come back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct OpenCommand {
     /// Its number among the ticket's messages.
     pub n: i64,
@@ -64,7 +68,7 @@ impl OpenCommand {
 }
 
 /// What the desk said of parts that an open command sets: it counts once that command is answered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Held {
     /// Values, each with the revision that brought it.
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
@@ -82,7 +86,7 @@ impl Held {
 }
 
 /// What a partner wanted and the desk could not do: it is asked again when the ticket changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Undone {
     /// The agreement whose partner wanted it.
     pub agreement: Uuid,
@@ -208,6 +212,40 @@ pub struct Ticket {
     /// What the desk could not do, and is asked again when the ticket changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<Undone>,
+}
+
+/// What it says, whenever it was written and wherever its last rows stand.
+impl Hash for Ticket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Named one by one, so that none is forgotten.
+        let Self {
+            uuid: _,
+            version: _,
+            last_message: _,
+            last_comment: _,
+            id,
+            due_at,
+            received,
+            revision,
+            heard,
+            known,
+            properties,
+            tags,
+            requester,
+            created_at,
+            comments,
+            messages,
+            gone,
+            origin,
+            hops,
+            open,
+            held,
+            missing,
+            undone,
+        } = self;
+        (id, due_at, received, revision, heard, known, properties, tags, requester).hash(state);
+        (created_at, comments, messages, gone, origin, hops, open, held, missing, undone).hash(state);
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

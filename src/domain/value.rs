@@ -24,10 +24,10 @@ pub type Word = SmolStr;
 /// assert_eq!(*site.json(), Value::from("Lyon"));
 /// assert!(Shared::default().is_null());
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Shared(Form);
 
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 enum Form {
     #[default]
     Null,

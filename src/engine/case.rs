@@ -7,6 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::{Imprint, Stored};
 use crate::domain::{
     Contents, Message, MessageId, Quick, Share, ShareRole, StoredComment, Ticket, Uuid, Word,
 };
@@ -32,6 +33,11 @@ pub struct Comments {
 }
 
 impl Comments {
+    /// Whether anything of them must be written.
+    pub fn have_changed(&self) -> bool {
+        !self.added.is_empty() || !self.learnt.is_empty()
+    }
+
     /// Knows a comment, and the desk's id of it where there is one.
     pub fn know(&mut self, uuid: &Uuid, id: Option<&Word>) {
         self.known.insert(uuid.clone(), id.cloned());
@@ -52,16 +58,7 @@ pub struct Case {
     pub comments: Comments,
     /// What is on its way to partners: agreement and contents.
     pub unanswered: Vec<(Uuid, Contents)>,
-    loaded: Option<Arc<Stored>>,
-}
-
-/// A ticket with its shares, as the store has them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
-    /// The ticket, with the version that was read.
-    pub ticket: Ticket,
-    /// Its shares, ended ones too.
-    pub shares: Vec<Share>,
+    loaded: Option<Imprint>,
 }
 
 impl Case {
@@ -76,15 +73,11 @@ impl Case {
         }
     }
 
-    /// The case as the store has it.
+    /// The case as the store has it. What nobody else holds is taken, not copied.
     pub fn loaded(stored: Arc<Stored>) -> Self {
-        Self {
-            ticket: stored.ticket.clone(),
-            shares: stored.shares.clone(),
-            comments: Comments::default(),
-            unanswered: Vec::new(),
-            loaded: Some(stored),
-        }
+        let imprint = Imprint::of(&stored);
+        let Stored { ticket, shares, .. } = Arc::unwrap_or_clone(stored);
+        Self { ticket, shares, comments: Comments::default(), unanswered: Vec::new(), loaded: Some(imprint) }
     }
 
     /// Whether the store has it.
@@ -94,16 +87,18 @@ impl Case {
 
     /// Whether anything of it must be written.
     pub fn has_changed(&self) -> bool {
-        let rows = match &self.loaded {
-            Some(loaded) => loaded.ticket != self.ticket || loaded.shares != self.shares,
-            None => true,
-        };
-        rows || !self.comments.added.is_empty() || !self.comments.learnt.is_empty()
+        self.comments.have_changed()
+            || self.loaded.as_ref().is_none_or(|loaded| !loaded.is_still(&self.ticket, &self.shares))
     }
 
-    /// The case as the store had it.
-    pub fn stored(&self) -> Option<&Arc<Stored>> {
+    /// What is remembered of the case as the store had it.
+    pub fn imprint(&self) -> Option<&Imprint> {
         self.loaded.as_ref()
+    }
+
+    /// The ticket as the store is to have it, what is remembered of how it had it, and its comments.
+    pub fn settled(self) -> (Stored, Option<Imprint>, Comments) {
+        (Stored::new(self.ticket, self.shares), self.loaded, self.comments)
     }
 
     /// The share under an agreement.

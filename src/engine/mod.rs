@@ -38,12 +38,14 @@ pub mod rules;
 pub mod sharing;
 mod snapshot;
 pub mod status;
+mod stored;
 pub mod undone;
 
 pub use carried::carried;
-pub use case::{Case, Comments, Stored};
+pub use case::{Case, Comments};
 pub use decision::{
     ChangedPart, Content, Context, Decision, Desk, Draft, HeldBack, Outcome, PartnerMessage, Refusal,
 };
 pub use mapping::{crosses, may_be_told};
 pub use snapshot::Snapshot;
+pub use stored::{Imprint, Stored};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     domain::{Quick, QuickSet, TicketId, Uuid},
     engine::Stored,
-    ports::{Changed, Scope},
+    ports::Scope,
 };
 
 /// How many tickets stay at least, when more than that are busy at once.
@@ -30,33 +30,36 @@ struct Generation {
 }
 
 impl Cases {
-    /// Takes out of a scope what need not be read, and puts it there as known.
-    pub(super) fn know(&self, scope: &mut Scope) {
+    /// Takes out what a scope speaks of and what is kept here, and out of the scope what need not be read. Who has it is the only one
+    /// that does, unless it is just being written.
+    pub(super) fn take(&mut self, scope: &mut Scope) -> Vec<Arc<Stored>> {
         let mut known: QuickSet<Uuid> = QuickSet::default();
-        let mut found = |stored: Option<&Arc<Stored>>, scope: &mut Vec<Arc<Stored>>| {
-            let Some(stored) = stored else { return false };
-            if known.insert(stored.ticket.uuid.clone()) {
-                scope.push(stored.clone());
+        let mut taken = Vec::with_capacity(scope.desk_ids.len() + scope.tickets.len());
+        let mut found = |cases: &mut Self, uuid: &Uuid| {
+            if known.contains(uuid) {
+                return true;
             }
+            let Some(stored) = cases.remove(uuid) else { return false };
+            known.insert(uuid.clone());
+            taken.push(stored);
             true
         };
-        let mut taken = Vec::new();
-        scope.desk_ids.retain(|id| !found(self.by_id(id), &mut taken));
-        scope.tickets.retain(|uuid| !found(self.get(uuid), &mut taken));
-        scope.known = taken;
+        scope.desk_ids.retain(|id| self.named(id).is_none_or(|uuid| !found(self, &uuid)));
+        scope.tickets.retain(|uuid| !found(self, uuid));
+        taken
     }
 
-    fn get(&self, uuid: &Uuid) -> Option<&Arc<Stored>> {
-        self.young.tickets.get(uuid).or_else(|| self.old.tickets.get(uuid))
+    fn named(&self, id: &TicketId) -> Option<Uuid> {
+        self.young.ids.get(id).or_else(|| self.old.ids.get(id)).cloned()
     }
 
-    fn by_id(&self, id: &TicketId) -> Option<&Arc<Stored>> {
-        self.get(self.young.ids.get(id).or_else(|| self.old.ids.get(id))?)
+    fn remove(&mut self, uuid: &Uuid) -> Option<Arc<Stored>> {
+        self.young.tickets.remove(uuid).or_else(|| self.old.tickets.remove(uuid))
     }
 
-    /// Keeps what has been written, or is about to be.
-    pub(super) fn keep(&mut self, written: &[Changed]) {
-        for Changed { stored, .. } in written {
+    /// Keeps what has been written, or is about to be, or is as the store has it.
+    pub(super) fn keep(&mut self, all: impl IntoIterator<Item = Arc<Stored>>) {
+        for stored in all {
             let ticket = &stored.ticket;
             let (young, old) = (self.young.tickets.len(), self.old.tickets.len());
             if young >= GENERATION && young + old >= MANY {
@@ -65,7 +68,7 @@ impl Cases {
             // Of two states of one ticket, only the newer is of any use.
             self.old.tickets.remove(&ticket.uuid);
             self.young.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            self.young.tickets.insert(ticket.uuid.clone(), stored.clone());
+            self.young.tickets.insert(ticket.uuid.clone(), stored);
         }
     }
 

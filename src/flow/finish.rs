@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::writes::{Batch, Written};
 use crate::{
     domain::{Kind, MessageType, Notice, Uuid},
+    engine::{Case, Imprint, Stored},
     ports::{Changed, NewComment, Writes},
     telemetry::metric,
 };
@@ -25,33 +26,36 @@ impl Batch<'_> {
                 message.before = chain(&mut case.ticket.last_message, message.seq);
             }
         }
+        let mut unchanged = Vec::new();
         let mut touched: Vec<Uuid> = self.touched.into_iter().collect();
         touched.sort_unstable();
         for uuid in touched {
             let Some(case) = self.snapshot.cases.remove(&uuid) else { continue };
-            let stored = case.stored().cloned();
-            if !case.has_changed() {
-                self.writes.relied_on.extend(stored.map(|stored| (uuid, stored.ticket.version)));
+            let (mut settled, imprint, comments) = case.settled();
+            let same = |imprint: &&Imprint| imprint.is_of(&settled) && !comments.have_changed();
+            if let Some(imprint) = imprint.as_ref().filter(same) {
+                self.writes.relied_on.push((uuid, imprint.version));
+                unchanged.push(Arc::new(settled));
                 continue;
             }
-            let mut ticket = case.ticket;
-            for stored in case.comments.added {
+            for stored in comments.added {
                 let place = places.next().unwrap_or_default();
-                let before = chain(&mut ticket.last_comment, place);
+                let before = chain(&mut settled.ticket.last_comment, place);
                 self.writes.comments.push(NewComment { ticket: uuid.clone(), place, before, stored });
             }
-            self.writes.older.extend(case.comments.older.into_iter().map(|mark| (uuid.clone(), mark)));
-            let learnt = case.comments.learnt.into_iter();
+            self.writes.older.extend(comments.older.into_iter().map(|mark| (uuid.clone(), mark)));
+            let learnt = comments.learnt.into_iter();
             self.writes.learnt.extend(learnt.map(|(comment, id)| (uuid.clone(), comment, id)));
-            self.writes.tickets.push(Changed::of(stored.as_deref(), ticket, case.shares));
+            self.writes.tickets.push(Changed::of(imprint.as_ref(), settled));
         }
         // What was looked at and left alone was judged by what is known of it.
-        let relied_on = self.snapshot.cases.values().filter_map(|case| case.stored());
-        let relied_on = relied_on.map(|stored| (stored.ticket.uuid.clone(), stored.ticket.version));
-        self.writes.relied_on.extend(relied_on);
+        let left_alone = self.snapshot.cases.into_values();
+        let version = |case: Case| Some((case.ticket.uuid.clone(), case.imprint()?.version));
+        self.writes.relied_on.extend(left_alone.filter_map(version));
         self.writes.agreements = self.agreements.into_values().collect();
         Finished {
             writes: Arc::new(self.writes),
+            unchanged,
             agreements_changed: self.agreements_changed,
             written: self.written,
             mails: self.mails,
@@ -68,6 +72,8 @@ fn chain(last: &mut i64, place: i64) -> Option<i64> {
 /// A batch that is ready to be written.
 pub(super) struct Finished {
     pub(super) writes: Arc<Writes>,
+    /// Tickets that are as the store has them.
+    pub(super) unchanged: Vec<Arc<Stored>>,
     pub(super) agreements_changed: bool,
     written: Vec<Written>,
     /// What is told by e-mail too.

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, pin::Pin, sync::Arc};
 use super::{change::Answer, finish::Finished, inlet::Unit};
 use crate::{
     domain::Uuid,
-    engine::Snapshot,
+    engine::{Snapshot, Stored},
     ports::{NewComment, Scope, Store, StoreError, Writes},
 };
 
@@ -62,8 +62,8 @@ pub(super) fn is_plain(writes: &Writes) -> bool {
 
 /// Whether a batch can be decided on what is being written: all that it wants to know is in the tickets that are known, in
 /// what is being written, or in rows that nobody is changing.
-pub(super) fn can_follow(scope: &Scope) -> bool {
-    let told_all = scope.known.iter().all(|stored| {
+pub(super) fn can_follow(scope: &Scope, known: &[Arc<Stored>]) -> bool {
+    let told_all = known.iter().all(|stored| {
         let ticket = &stored.ticket;
         stored.shares.iter().all(|share| {
             share.state == crate::domain::ShareState::Ended || share.comments_sent >= ticket.comments

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::{EventBody, MessageState, MessageType, TicketId, Uuid},
-    engine::{Outcome, Refusal},
+    engine::{Outcome, Refusal, Stored},
     ports::{Scope, StoreError, Writes},
     telemetry::{Tally, metric},
     wire,
@@ -106,16 +106,17 @@ impl Scribe {
         let decided = match before {
             Some(mut before) => {
                 let mut scope = scope::of(&changes, &self.options);
-                self.cases.know(&mut scope);
+                let known = self.cases.take(&mut scope);
                 let writes = before.decided.finished.writes.clone();
-                if follows(&changes, &scope, &writes) {
-                    let deciding = self.decide_on(&changes, scope, HashMap::new(), Some(&writes));
+                if follows(&changes, &scope, &known, &writes) {
+                    let deciding = self.decide_on(&changes, scope, known, HashMap::new(), Some(&writes));
                     let (applied, decided) = tokio::join!(&mut before.applying, deciding);
                     drop(writes);
                     // Decided on what was not written, it is as good as not decided.
                     if self.land(before, applied).await { decided } else { self.decide(&changes).await }
                 } else {
                     drop(writes);
+                    self.cases.keep(known);
                     let applied = (&mut before.applying).await;
                     self.land(before, applied).await;
                     self.decide(&changes).await
@@ -205,9 +206,9 @@ impl Scribe {
             let events = events.iter().filter_map(|raw| wire::desk::decode(raw.as_bytes(), ours).ok());
             events.for_each(|event| scope::add_waiting(&mut scope, owner, &event));
         }
-        self.cases.know(&mut scope);
+        let known = self.cases.take(&mut scope);
         let waiting = waiting.into_iter().map(|(id, (_, events))| (id, events)).collect();
-        self.decide_on(changes, scope, waiting, None).await
+        self.decide_on(changes, scope, known, waiting, None).await
     }
 
     /// Decides about a batch, on what is known and read, and on what is about to be written.
@@ -215,11 +216,12 @@ impl Scribe {
         &mut self,
         changes: &[&Change],
         scope: Scope,
+        known: Vec<Arc<Stored>>,
         waiting: HashMap<TicketId, Vec<String>>,
         before: Option<&Writes>,
     ) -> Result<Decided, StoreError> {
         let options = self.options.clone();
-        let mut snapshot = options.store.snapshot(&scope).await?;
+        let mut snapshot = options.store.snapshot_knowing(&scope, known).await?;
         if let Some(before) = before {
             flight::overlay(&mut snapshot, &scope, before);
         }
@@ -235,8 +237,9 @@ impl Scribe {
             }
         }
         let places = options.store.places(batch.new_rows()).await?;
-        let finished = batch.finish(places);
-        self.cases.keep(&finished.writes.tickets);
+        let mut finished = batch.finish(places);
+        self.cases.keep(std::mem::take(&mut finished.unchanged));
+        self.cases.keep(finished.writes.tickets.iter().map(|changed| changed.stored.clone()));
         Ok(Decided { answers, finished, gone })
     }
 
@@ -298,9 +301,9 @@ impl Scribe {
 }
 
 /// Whether a batch can be decided while another is on its way.
-fn follows(changes: &[&Change], scope: &Scope, before: &Writes) -> bool {
+fn follows(changes: &[&Change], scope: &Scope, known: &[Arc<Stored>], before: &Writes) -> bool {
     let names_ticket = |change: &&Change| matches!(change, Change::Event { event, .. } if matches!(event.body, EventBody::Completed(_)));
-    flight::is_plain(before) && flight::can_follow(scope) && !changes.iter().any(names_ticket)
+    flight::is_plain(before) && flight::can_follow(scope, known) && !changes.iter().any(names_ticket)
 }
 
 /// Tells whoever brought changes what came of them.

@@ -70,7 +70,7 @@ impl Before {
         let ticket = Ticket { uuid: uuid.clone(), id, version: 1, ..ticket };
         let share = |(agreement, share)| Share { ticket: uuid.clone(), agreement, ..share };
         let shares = shares.into_iter().map(share).collect();
-        let mut case = Case::loaded(Arc::new(Stored { ticket, shares }));
+        let mut case = Case::loaded(Arc::new(Stored::new(ticket, shares)));
         case.comments = comments;
         case
     }

@@ -67,8 +67,6 @@ pub struct Scope {
     pub events: Vec<String>,
     /// Whether unanswered messages matter (partners' changes).
     pub unanswered: bool,
-    /// Tickets that are known already: they are not read again, and everything about them is.
-    pub known: Vec<Arc<Stored>>,
 }
 
 /// A ticket as a change names it.
@@ -119,7 +117,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Reads everything that a batch speaks of.
-    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError>;
+    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
+        self.snapshot_knowing(scope, Vec::new()).await
+    }
+    /// The same where some tickets are known: they are not read again, and everything about them is.
+    async fn snapshot_knowing(&self, scope: &Scope, known: Vec<Arc<Stored>>) -> Result<Snapshot, StoreError>;
     /// So many places in the store's order that nothing else gets, each after all that were given before. Gaps do no harm.
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError>;
     /// Writes a batch, in one transaction.

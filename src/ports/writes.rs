@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::recorded::Recorded;
 use crate::{
     domain::{
-        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Share, StoredComment, Ticket,
-        TicketId, Timestamp, User, Uuid, Word,
+        Agreement, Catalogue, Issue, Message, MessageId, MessageState, Share, StoredComment, TicketId,
+        Timestamp, User, Uuid, Word,
     },
-    engine::{Stored, agreement::NewKey},
+    engine::{Imprint, Stored, agreement::NewKey},
 };
 
 /// Messages that need no longer be sent, of those that were never tried.
@@ -110,32 +110,24 @@ pub struct NewComment {
 pub struct Changed {
     /// The ticket with all its shares, as it will be: with the version after the one that was read.
     pub stored: Arc<Stored>,
-    /// Agreements under which it was not shared before.
-    pub begun: Vec<Uuid>,
+    /// The agreements under which it is shared, where these or the partners' numbers of it are others than before.
+    pub under: Vec<Uuid>,
     /// Whether something changed by which it is found: it is new, or its number or when it is due.
     pub moved: bool,
-    /// Agreements under which the partner's number of it is new, with that.
+    /// The partners' numbers of it, likewise.
     pub numbered: Vec<(Uuid, String)>,
 }
 
 impl Changed {
-    /// What changed of a case.
-    pub fn of(before: Option<&Stored>, mut ticket: Ticket, shares: Vec<Share>) -> Self {
-        let had = |share: &Share| {
-            before.is_some_and(|stored| stored.shares.iter().any(|had| had.agreement == share.agreement))
-        };
-        let begun = shares.iter().filter(|share| !had(share)).map(|share| share.agreement.clone()).collect();
-        let moved = before
-            .is_none_or(|stored| stored.ticket.id != ticket.id || stored.ticket.due_at != ticket.due_at);
-        let number = |share: &Share| {
-            let had = before.and_then(|stored| {
-                stored.shares.iter().find(|had| had.agreement == share.agreement)?.partner.ticket_id.as_ref()
-            });
-            let new = share.partner.ticket_id.as_ref().filter(|number| Some(*number) != had)?;
-            Some((share.agreement.clone(), new.clone()))
-        };
+    /// What changed of a ticket since it was read.
+    pub fn of(before: Option<&Imprint>, mut stored: Stored) -> Self {
+        let moved = before.is_none_or(|before| !before.finds(&stored.ticket));
+        let listed = before.is_some_and(|before| before.lists(&stored.shares));
+        let shares = if listed { &[][..] } else { &stored.shares };
+        let number = |share: &Share| Some((share.agreement.clone(), share.partner.ticket_id.clone()?));
+        let under = shares.iter().map(|share| share.agreement.clone()).collect();
         let numbered = shares.iter().filter_map(number).collect();
-        ticket.version += 1;
-        Self { stored: Arc::new(Stored { ticket, shares }), begun, moved, numbered }
+        stored.ticket.version += 1;
+        Self { stored: Arc::new(stored), under, moved, numbered }
     }
 }

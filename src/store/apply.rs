@@ -35,7 +35,7 @@ pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result
     push(!writes.relied_on.is_empty(), &|| relied_on(&writes.relied_on));
     push(moved().next().is_some(), &|| moved_tickets(moved(), writes.now));
     push(stayed().next().is_some(), &|| tickets(stayed(), writes.now));
-    push(writes.tickets.iter().any(|changed| !changed.begun.is_empty()), &|| shares(&writes.tickets));
+    push(writes.tickets.iter().any(|changed| !changed.under.is_empty()), &|| shares(&writes.tickets));
     push(writes.tickets.iter().any(|changed| !changed.numbered.is_empty()), &|| numbers(&writes.tickets));
     push(!writes.counterparts.is_empty(), &|| outdated(&writes.counterparts));
     push(!writes.counterparts.is_empty(), &|| counterparts(&writes.counterparts));
@@ -146,12 +146,12 @@ fn relied_on(tickets: &[(Uuid, i64)]) -> Statement {
 /// Under which agreements tickets are shared, for lists.
 fn shares(tickets: &[Changed]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[("ticket", Type::Text), ("agreement", Type::Text)];
-    let begun = tickets.iter().flat_map(|changed| {
-        changed.begun.iter().map(|agreement| vec![(&changed.stored.ticket.uuid).into(), agreement.into()])
+    let under = tickets.iter().flat_map(|changed| {
+        changed.under.iter().map(|agreement| vec![(&changed.stored.ticket.uuid).into(), agreement.into()])
     });
     let sql = "insert into share (ticket, agreement) select ticket, agreement from {rows} where true \
         on conflict (ticket, agreement) do nothing";
-    Statement::rows(sql, COLUMNS, begun.collect())
+    Statement::rows(sql, COLUMNS, under.collect())
 }
 
 /// Partners' numbers of tickets, for searches.

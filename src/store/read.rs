@@ -76,7 +76,7 @@ pub(super) async fn views(link: &dyn Link, tickets: Vec<Stored>) -> Result<Vec<T
         let mut row = Reader::new("agreement", row);
         ended.insert(row.uuid()?, row.word()?);
     }
-    let view = |Stored { ticket, mut shares }: Stored| {
+    let view = |Stored { ticket, mut shares, .. }: Stored| {
         for share in &mut shares {
             if let Some(status) = ended.get(&share.agreement) {
                 share.end_with(*status);

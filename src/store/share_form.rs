@@ -14,7 +14,7 @@ pub(super) struct SharesForm<'a>(pub(super) &'a Stored);
 
 impl Serialize for SharesForm<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Stored { ticket, shares }) = self;
+        let Self(Stored { ticket, shares, .. }) = self;
         let forms = shares.iter().map(|share| (&share.agreement, ShareForm::of(share, &ticket.properties)));
         serializer.collect_map(forms)
     }
@@ -128,7 +128,7 @@ mod tests {
         agree(Property::Subject, "Lens", "Lens", true);
         agree(Property::Priority, "high", "high", false);
         agree(Property::Field(Title::new("Site")), "1", "one", false);
-        let stored = Stored { ticket, shares: vec![share] };
+        let stored = Stored::new(ticket, vec![share]);
         let text = serde_json::to_string(&SharesForm(&stored)).unwrap_or_default();
         assert!(text.contains("\"status\":7,"), "{text}");
         let read: Result<BTreeMap<Uuid, Share>, _> = serde_json::from_str(&text);

@@ -29,12 +29,16 @@ enum What {
 /// Questions that are asked at once, and what each is about.
 type Questions = Vec<(What, Statement)>;
 
-pub(super) async fn read(link: &dyn Link, scope: &Scope) -> Result<Snapshot, StoreError> {
+pub(super) async fn read(
+    link: &dyn Link,
+    scope: &Scope,
+    known: Vec<Arc<Stored>>,
+) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
-    snapshot.cases.reserve(scope.known.len());
-    snapshot.desk_ids.reserve(scope.known.len());
-    for stored in &scope.known {
-        add(&mut snapshot, stored.clone());
+    snapshot.cases.reserve(known.len());
+    snapshot.desk_ids.reserve(known.len());
+    for stored in known {
+        add(&mut snapshot, stored);
     }
     let mut questions: Questions = Vec::new();
     tickets(scope, &mut questions);
@@ -124,13 +128,14 @@ pub(super) fn read_ticket(row: Row) -> Result<Stored, StoreError> {
         share.agreed.fill_in(&ticket.properties);
         Share { ticket: uuid.clone(), agreement, ..share }
     };
-    Ok(Stored { shares: shares.into_iter().map(share).collect(), ticket })
+    let shares = shares.into_iter().map(share).collect();
+    Ok(Stored::new(ticket, shares))
 }
 
 fn add(snapshot: &mut Snapshot, stored: Arc<Stored>) {
-    let uuid = &stored.ticket.uuid;
+    let uuid = stored.ticket.uuid.clone();
     snapshot.desk_ids.extend(stored.ticket.id.iter().map(|id| (id.clone(), uuid.clone())));
-    snapshot.cases.insert(uuid.clone(), Case::loaded(stored));
+    snapshot.cases.insert(uuid, Case::loaded(stored));
 }
 
 fn tickets(scope: &Scope, questions: &mut Questions) {

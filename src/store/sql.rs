@@ -22,7 +22,7 @@ use super::{
 use crate::{
     domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
     engine::{
-        Snapshot,
+        Snapshot, Stored,
         agreement::{ALL_DECLINED, TAKEN_BACK},
     },
     ports::{
@@ -138,8 +138,8 @@ impl Store for SqlStore {
         self.link.query(Statement::new("select 1", Vec::new())).await.map(drop)
     }
 
-    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
-        snapshot::read(self.link()?, scope).await
+    async fn snapshot_knowing(&self, scope: &Scope, known: Vec<Arc<Stored>>) -> Result<Snapshot, StoreError> {
+        snapshot::read(self.link()?, scope, known).await
     }
 
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {

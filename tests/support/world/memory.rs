@@ -8,7 +8,7 @@ use crossdesk::{
         Agreement, Catalogue, Channel, Keys, Message, MessageState, MessageType, StoredComment, TicketId,
         Timestamp, Uuid,
     },
-    engine::Snapshot,
+    engine::{Snapshot, Stored},
     ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
 
@@ -32,8 +32,8 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
-        Ok(self.0.lock().unwrap().snapshot(scope))
+    async fn snapshot_knowing(&self, scope: &Scope, known: Vec<Arc<Stored>>) -> Result<Snapshot, StoreError> {
+        Ok(self.0.lock().unwrap().snapshot(scope, known))
     }
 
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {

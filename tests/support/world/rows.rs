@@ -49,15 +49,15 @@ impl Rows {
         }
     }
 
-    pub(super) fn snapshot(&self, scope: &Scope) -> Snapshot {
+    pub(super) fn snapshot(&self, scope: &Scope, known: Vec<Arc<Stored>>) -> Snapshot {
         let mut snapshot = Snapshot { catalogue: self.catalogue.clone(), ..Snapshot::default() };
         let by_id = scope.desk_ids.iter().filter_map(|id| self.ids.get(id));
         let wanted: BTreeSet<&Uuid> = by_id.chain(&scope.tickets).collect();
         let read = wanted.into_iter().filter_map(|uuid| self.tickets.get(uuid)).cloned();
-        for stored in scope.known.iter().cloned().chain(read) {
-            let ticket = &stored.ticket;
-            snapshot.desk_ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            snapshot.cases.insert(ticket.uuid.clone(), Case::loaded(stored));
+        for stored in known.into_iter().chain(read) {
+            let uuid = stored.ticket.uuid.clone();
+            snapshot.desk_ids.extend(stored.ticket.id.iter().map(|id| (id.clone(), uuid.clone())));
+            snapshot.cases.insert(uuid, Case::loaded(stored));
         }
         self.comments(scope, &mut snapshot);
         let of_shares = snapshot.cases.values().flat_map(|case| &case.shares);

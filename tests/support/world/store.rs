@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use crossdesk::{
     domain::{Agreement, Catalogue, Keys, Message, StoredComment, TicketId, Timestamp, Uuid},
-    engine::Snapshot,
+    engine::{Snapshot, Stored},
     ports::{Counts, Happened, MessageFilter, Scope, Store, StoreError, TicketView, Writes},
 };
 use tokio::runtime::{Builder, Runtime};
@@ -73,8 +73,8 @@ impl Store for Shaky {
         self.read(self.store.ping()).await
     }
 
-    async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, StoreError> {
-        self.read(self.store.snapshot(scope)).await
+    async fn snapshot_knowing(&self, scope: &Scope, known: Vec<Arc<Stored>>) -> Result<Snapshot, StoreError> {
+        self.read(self.store.snapshot_knowing(scope, known)).await
     }
 
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
