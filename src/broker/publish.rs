@@ -10,7 +10,7 @@ use std::{
 use lapin::{
     BasicProperties, Channel, Confirmation, PublisherConfirm,
     options::BasicPublishOptions,
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 use tokio::time::{Sleep, sleep};
 
@@ -76,10 +76,10 @@ fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Result
     // Nobody may be left to hear an answer; everything else must find a queue.
     let mandatory = !matches!(outgoing.destination, Destination::Reply(..));
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-    let properties = properties(&outgoing);
-    Ok(Box::pin(async move {
-        channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
-    }))
+    let (properties, body) = taken_apart(outgoing);
+    Ok(Box::pin(
+        async move { channel.basic_publish(exchange, key, options, body.as_bytes(), properties).await },
+    ))
 }
 
 /// Headers travel in one frame: of a reason that repeats what came, only the beginning. The row has all of it.
@@ -87,38 +87,41 @@ fn beginning(reason: &str) -> &str {
     reason.get(..reason.floor_char_boundary(REASON)).unwrap_or_default()
 }
 
-fn properties(outgoing: &Outgoing) -> BasicProperties {
+/// A message's properties, and its body.
+fn taken_apart(outgoing: Outgoing) -> (BasicProperties, String) {
+    let Outgoing { destination, id, kind, subject, body, trace } = outgoing;
     let mut headers = FieldTable::default();
-    let mut header = |name: &str, value: &str| {
-        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    let mut header = |name: &str, value: LongString| {
+        headers.insert(name.into(), AMQPValue::LongString(value));
     };
-    if let Some(trace) = &outgoing.trace {
-        header("traceparent", trace.as_str());
+    if let Some(trace) = &trace {
+        header("traceparent", trace.as_str().into());
     }
     let mut content_type = "application/json";
     let mut correlation = None;
-    match &outgoing.destination {
+    match destination {
         Destination::Partner(agreement) => {
-            header("x-ticket-sharing-uuid", &outgoing.subject);
-            header("x-ticket-sharing-agreement", agreement.as_str());
+            header("x-ticket-sharing-uuid", subject.into());
+            header("x-ticket-sharing-agreement", agreement.as_str().into());
         }
         Destination::Commands => content_type = "application/cloudevents+json",
-        Destination::Dead(reason) => header("x-reason", beginning(reason)),
+        Destination::Dead(reason) => header("x-reason", beginning(&reason).into()),
         Destination::Reply(_, id, status) => {
-            headers.insert("status".into(), AMQPValue::LongInt(i32::from(*status)));
-            correlation.clone_from(id);
+            headers.insert("status".into(), AMQPValue::LongInt(i32::from(status)));
+            correlation = id;
         }
     }
     let properties = BasicProperties::default()
         .with_delivery_mode(2)
         .with_content_type(content_type.into())
-        .with_message_id(outgoing.id.as_str().into())
-        .with_type(outgoing.kind.into())
+        .with_message_id(id.into())
+        .with_type(kind.into())
         .with_headers(headers);
-    match correlation {
-        Some(id) => properties.with_correlation_id(id.as_str().into()),
+    let properties = match correlation {
+        Some(id) => properties.with_correlation_id(id.into()),
         None => properties,
-    }
+    };
+    (properties, body)
 }
 
 /// Waits for the broker's word on every message: the last first, since writes are in order, so that one wake-up covers the

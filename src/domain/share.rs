@@ -193,7 +193,7 @@ impl TagsExchange {
 
     /// What a tag of the wire is on this desk.
     pub fn on_desk(&self, wire: &str) -> Word {
-        let named = self.names.iter().find(|(here, told)| *told == wire && self.here.contains(*here));
+        let named = self.names.iter().find(|(here, told)| *told == wire && self.here.contains(here));
         named.map_or_else(|| wire.into(), |(here, _)| here.clone())
     }
 }

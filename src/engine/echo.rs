@@ -146,7 +146,7 @@ fn absorb_tags(case: &mut Case, tags: &Tags, caused_by: Option<i64>) -> bool {
         for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
             let here = Tags::make_mut(&mut exchange.here);
             here.retain(|tag| !left_out.contains(tag));
-            here.extend(after.iter().filter(|tag| kept.contains(*tag) || rewritten(tag)).cloned());
+            here.extend(after.iter().filter(|tag| kept.contains(tag) || rewritten(tag)).cloned());
         }
     }
     news
@@ -165,7 +165,7 @@ fn own_way(case: &mut Case, before: &TagSet) {
             if !judged.insert(wire.clone()) {
                 continue;
             }
-            let own = case.ticket.tags.iter().find(|tag| !before.contains(*tag) && bare(tag) == bare(&wire));
+            let own = case.ticket.tags.iter().find(|tag| !before.contains(tag) && bare(tag) == bare(&wire));
             let Some(own) = own.cloned() else { continue };
             command.tags_added.remove(&wire);
             for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {

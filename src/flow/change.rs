@@ -282,10 +282,17 @@ pub struct Done {
     pub outcome: Outcome,
     /// Something is new.
     pub created: bool,
-    /// The agreement as it now is.
-    pub agreement: Option<Agreement>,
+    /// The agreement as it now is, apart: most changes are about none.
+    pub agreement: Option<Box<Agreement>>,
     /// Where a ticket and its counterpart differ; none where that cannot be told now.
     pub differs: Option<Vec<Difference>>,
+}
+
+impl Done {
+    /// How an agreement now is.
+    pub(super) fn about(agreement: Agreement) -> Self {
+        Self { agreement: Some(Box::new(agreement)), ..Self::default() }
+    }
 }
 
 /// What came of a change, or why nothing did.

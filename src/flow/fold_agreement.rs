@@ -27,8 +27,7 @@ impl Batch<'_> {
                     return Err(Refusal::new(422, format!("agreement {uuid} is known here already")));
                 }
                 let ruling = agreement::invited(uuid.clone(), told, &self.options.desk, decline, self.now)?;
-                let agreement = Some(self.ruling(ruling));
-                Ok(Done { created: true, agreement, ..Done::default() })
+                Ok(Done { created: true, ..Done::about(self.ruling(ruling)) })
             }
             Change::Told { uuid, told, known_key } => {
                 let agreement = self.agreement(uuid)?;
@@ -37,22 +36,22 @@ impl Batch<'_> {
                     && ruling.access_key.is_none()
                     && ruling.partner_fields.is_none()
                 {
-                    return Ok(Done { agreement: Some(agreement), ..Done::default() });
+                    return Ok(Done::about(agreement));
                 }
-                Ok(Done { agreement: Some(self.ruling(ruling)), ..Done::default() })
+                Ok(Done::about(self.ruling(ruling)))
             }
             Change::Invite(invite) => {
-                let agreement = Some(self.ruling(agreement::invite(invite.as_ref().clone(), self.now)));
-                Ok(Done { created: true, agreement, ..Done::default() })
+                let agreement = self.ruling(agreement::invite(invite.as_ref().clone(), self.now));
+                Ok(Done { created: true, ..Done::about(agreement) })
             }
             Change::Declare(declared) => Ok(self.declare(&declared.0, &declared.1)),
             Change::Agreement(uuid, action) => {
                 let before = self.agreement(uuid)?;
                 let ruling = self.act(before.clone(), action)?;
                 if ruling.agreement == before && ruling.access_key.is_none() {
-                    return Ok(Done { agreement: Some(before), ..Done::default() });
+                    return Ok(Done::about(before));
                 }
-                Ok(Done { agreement: Some(self.ruling(ruling)), ..Done::default() })
+                Ok(Done::about(self.ruling(ruling)))
             }
             _ => Ok(Done::default()),
         }
@@ -145,11 +144,11 @@ impl Batch<'_> {
                 ruling = agreement::check_again(ruling.agreement);
             }
             ruling.access_key = Some(NewKey::Set(key.clone()));
-            return Done { agreement: Some(self.ruling(ruling)), ..Done::default() };
+            return Done::about(self.ruling(ruling));
         };
         let said = |agreement: &Agreement| agreement.declared_as.clone();
         if before.declared && said(&before) == said(wanted) {
-            return Done { agreement: Some(before), ..Done::default() };
+            return Done::about(before);
         }
         let apart = |kind: Kind| (kind == Kind::Queue, kind == Kind::Jira);
         if apart(before.kind) != apart(wanted.kind) {
@@ -158,7 +157,7 @@ impl Batch<'_> {
                 agreement.uuid = %before.uuid, from = ?before.kind, to = ?wanted.kind,
                 "a declared agreement cannot turn into a bridge or a Jira, or from one: end it, and declare a new one"
             );
-            return Done { agreement: Some(before), ..Done::default() };
+            return Done::about(before);
         }
         let new_key = said(&before).map(|as_| as_.key) != said(wanted).map(|as_| as_.key);
         let mut jira = wanted.jira.clone();
@@ -188,7 +187,7 @@ impl Batch<'_> {
             ruling = agreement::check_again(ruling.agreement);
         }
         ruling.access_key = new_key.then(|| NewKey::Set(key.clone()));
-        Done { agreement: Some(self.ruling(ruling)), ..Done::default() }
+        Done::about(self.ruling(ruling))
     }
 
     /// Keeps what was learnt about a Jira: whose account does it, and which ids fields have.
@@ -259,12 +258,10 @@ impl Batch<'_> {
         if answers && agreement.status == AgreementStatus::Pending {
             // All that a receiver tells before it is in force is its acceptance.
             let accepting = Agreement { accepting: true, reason: None, ..agreement };
-            let agreement = Some(self.ruling(agreement::unchanged(accepting)));
-            return Ok(Done { agreement, ..Done::default() });
+            return Ok(Done::about(self.ruling(agreement::unchanged(accepting))));
         }
         // An agreement that has ended may need its worker once more.
-        let agreement = self.ruling(agreement::unchanged(agreement));
-        Ok(Done { agreement: Some(agreement), ..Done::default() })
+        Ok(Done::about(self.ruling(agreement::unchanged(agreement))))
     }
 }
 

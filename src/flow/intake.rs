@@ -197,18 +197,20 @@ impl Consumer for Intake {
             let mut answers = brought.answers().await.into_iter();
             for (incoming, (count, mut span)) in batch.iter().zip(counts) {
                 // All of its own, before any is judged: the next input's are behind them.
-                let own: Vec<_> = answers.by_ref().take(count).collect();
-                match own.into_iter().collect::<Result<Vec<_>, _>>() {
-                    Ok(done) => {
-                        for done in done {
-                            span.set("crossdesk.outcome", done.outcome.as_str());
-                        }
+                let mut refused = None;
+                for answer in answers.by_ref().take(count) {
+                    match answer {
+                        Ok(done) => span.set("crossdesk.outcome", done.outcome.as_str()),
+                        Err(refusal) => drop(refused.get_or_insert(refusal)),
                     }
+                }
+                match refused {
+                    None => {}
                     // Nobody takes anything in any more: it comes again.
-                    Err(refusal) if refusal.status == 503 => {
+                    Some(refusal) if refusal.status == 503 => {
                         return Err(BrokerError::Refused(refusal.reason));
                     }
-                    Err(refusal) => {
+                    Some(refusal) => {
                         span.fail(&refusal.reason);
                         self.keep(&incoming.body, refusal.reason).await?;
                     }

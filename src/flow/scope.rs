@@ -150,7 +150,7 @@ fn add_ticket(scope: &mut Scope, event: &TicketEvent) {
     scope.desk_ids.push(event.id.clone());
     scope.tickets.extend(event.uuid.clone());
     let people = event.comments.iter().map(|(comment, _)| &comment.author).chain(&event.actor);
-    scope.user_ids.extend(people.filter_map(|person| person.id.as_ref()).map(ToString::to_string));
+    scope.user_ids.extend(people.filter_map(|person| person.id.clone()));
     for (comment, _) in &event.comments {
         scope.comments.push((TicketRef::Desk(event.id.clone()), comment.uuid.clone(), comment.id.clone()));
         if let Some(uuid) = &event.uuid {

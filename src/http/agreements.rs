@@ -137,7 +137,7 @@ fn person(sent: Raw) -> Result<Option<String>> {
 
 pub(super) async fn act(context: &Shared, uuid: String, action: AgreementAction) -> Result<Agreement> {
     let done = context.pipeline.submit_one(Change::Agreement(Uuid::new(uuid.as_str()), action)).await?;
-    done.agreement.ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
+    done.agreement.map(|agreement| *agreement).ok_or_else(|| Problem::unknown(format!("agreement {uuid}")))
 }
 
 /// Accepts an invite; it is in force when the partner has taken the answer.

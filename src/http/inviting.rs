@@ -82,7 +82,7 @@ pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreemen
     };
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
-    Ok((agreement, access_key))
+    Ok((*agreement, access_key))
 }
 
 /// The sharing URL of a partner of this kind, from the one address that fits it.

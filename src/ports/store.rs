@@ -9,7 +9,8 @@ use super::view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
 use super::writes::Writes;
 use crate::{
     domain::{
-        Agreement, Catalogue, Keys, Message, MessageId, StoredComment, TicketId, Timestamp, Uuid, Word,
+        Agreement, Catalogue, Keys, Message, MessageId, StoredComment, TicketId, Timestamp, UserId, Uuid,
+        Word,
     },
     engine::{Snapshot, Stored},
 };
@@ -62,7 +63,7 @@ pub struct Scope {
     /// People by uuid.
     pub users: Vec<Uuid>,
     /// People by the id that the desk gave to their dummies.
-    pub user_ids: Vec<String>,
+    pub user_ids: Vec<UserId>,
     /// Events that may have been applied.
     pub events: Vec<String>,
     /// Whether unanswered messages matter (partners' changes).

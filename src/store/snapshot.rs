@@ -172,7 +172,7 @@ const PEOPLE: &str =
 /// Who has written. On tickets that are not shared, that is nobody's dummy.
 fn writers(scope: &Scope, questions: &mut Questions) {
     if !scope.user_ids.is_empty() {
-        let ids: HashSet<&str> = scope.user_ids.iter().map(String::as_str).collect();
+        let ids: HashSet<&str> = scope.user_ids.iter().map(UserId::as_str).collect();
         let sql =
             "select p.uuid, p.agreement, p.id, p.name, p.role from person p join {rows} on p.id = r.wanted";
         questions.push((What::Person, Statement::keys(sql, ids)));

@@ -8,7 +8,7 @@ use std::{
 use crossdesk::{
     domain::{
         Agreement, Catalogue, Channel, Issue, Keys, Kind, Message, MessageId, MessageState, Share,
-        ShareState, StoredComment, TicketId, Timestamp, User, UserId, Uuid,
+        ShareState, StoredComment, TicketId, Timestamp, User, Uuid,
     },
     engine::{Case, Snapshot, Stored, agreement::NewKey},
     ports::{Changed, NewComment, Scope, StoreError, TicketRef, Withdraw, Writes},
@@ -82,10 +82,8 @@ impl Rows {
             }
         }
         for (key, user) in &self.users {
-            let by_id = user.id.as_ref().map(UserId::as_str);
-            if scope.users.contains(&user.uuid)
-                || by_id.is_some_and(|id| scope.user_ids.iter().any(|wanted| wanted == id))
-            {
+            let by_id = user.id.as_ref().is_some_and(|id| scope.user_ids.contains(id));
+            if scope.users.contains(&user.uuid) || by_id {
                 snapshot.users.insert(key.clone(), user.clone());
             }
         }
