@@ -77,3 +77,56 @@ impl Cases {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Ticket;
+
+    fn stored(number: usize, version: i64) -> Arc<Stored> {
+        let mut ticket = Ticket::new(Uuid::new(format!("ticket-{number}")));
+        ticket.id = Some(TicketId::new(number.to_string()));
+        ticket.version = version;
+        Arc::new(Stored::new(ticket, Vec::new()))
+    }
+
+    fn scope(ids: &[usize], uuids: &[usize]) -> Scope {
+        Scope {
+            desk_ids: ids.iter().map(|id| TicketId::new(id.to_string())).collect(),
+            tickets: uuids.iter().map(|id| Uuid::new(format!("ticket-{id}"))).collect(),
+            ..Scope::default()
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_taken_once_however_often_it_is_named_and_what_is_not_known_stays_to_be_read() {
+        let mut cases = Cases::default();
+        cases.keep([stored(1, 1), stored(2, 1)]);
+        cases.keep([stored(1, 2)]);
+        let mut first = scope(&[1, 1, 3], &[1, 2, 4, 2]);
+        let taken: Vec<_> = cases.take(&mut first).iter().map(|stored| stored.ticket.version).collect();
+        assert_eq!(taken, [2, 1], "of two states of one, the newer");
+        assert_eq!(first.desk_ids, scope(&[3], &[]).desk_ids);
+        assert_eq!(first.tickets, scope(&[], &[4]).tickets);
+        // Until it comes back, it has to be read.
+        let mut second = scope(&[1], &[2]);
+        assert!(cases.take(&mut second).is_empty());
+        assert_eq!((second.desk_ids.len(), second.tickets.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_nobody_else_holds_is_given_away_whole() {
+        let mut cases = Cases::default();
+        cases.keep([stored(1, 1)]);
+        let taken = cases.take(&mut scope(&[1], &[]));
+        assert!(taken.iter().all(|stored| Arc::strong_count(stored) == 1));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_two_generations() {
+        let mut cases = Cases::default();
+        cases.keep((0..3 * MANY).map(|number| stored(number, 1)));
+        assert!(cases.young.tickets.len() + cases.old.tickets.len() <= MANY);
+        assert_eq!(cases.take(&mut scope(&[3 * MANY - 1, 0], &[])).len(), 1);
+    }
+}
