@@ -26,7 +26,7 @@
 //!
 //! A delivery on the events queue is read by [`flow::Intake`] with [`wire::desk::decode`], and goes with others to the
 //! [`flow::Pipeline`]. Its writer reads everything that the batch speaks of in a few statements
-//! ([`ports::Store::snapshot`]), lets [`engine::outgoing::ticket_changed`] decide event by event, and writes all of it at
+//! ([`ports::Store::snapshot_knowing`]), lets [`engine::outgoing::ticket_changed`] decide event by event, and writes all of it at
 //! once ([`ports::Store::apply`]). Then the events are acknowledged, the [`flow::Relay`] publishes the new messages, each
 //! with the broker's confirm, and the [`flow::Worker`] of the partner takes them from its queue, looks at their rows and
 //! calls the partner ([`ports::Partner`]). What the answer means is [`flow::verdict`]'s to say; it is written before the

@@ -1,7 +1,7 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::{Arc, LazyLock},
 };
@@ -178,12 +178,17 @@ impl TagsExchange {
         (now.less(&before), before.less(&now))
     }
 
-    /// Notes how this desk writes a tag of the wire.
-    pub fn reads_here(&mut self, wire: &str, here: &str) {
-        self.names.insert(here.into(), wire.into());
-        let tags = Tags::make_mut(&mut self.here);
-        tags.remove(wire);
-        tags.insert(here.into());
+    /// Notes how this desk writes tags of the wire, where it has them as the wire says them.
+    pub fn reads_here(&mut self, written: &[(Word, Word)]) {
+        // As a tree, since there may be as many as a partner likes.
+        let mut here: BTreeSet<Word> = self.here.iter().cloned().collect();
+        for (wire, own) in written {
+            if here.remove(wire) {
+                here.insert(own.clone());
+                self.names.insert(own.clone(), wire.clone());
+            }
+        }
+        self.here = Tags::new(here.into_iter().collect());
     }
 
     /// What a tag of this desk is on the wire.
@@ -191,10 +196,13 @@ impl TagsExchange {
         self.names.get(here).cloned().unwrap_or_else(|| here.into())
     }
 
-    /// What a tag of the wire is on this desk.
-    pub fn on_desk(&self, wire: &str) -> Word {
-        let named = self.names.iter().find(|(here, told)| *told == wire && self.here.contains(here));
-        named.map_or_else(|| wire.into(), |(here, _)| here.clone())
+    /// What tags of the wire are on this desk.
+    pub fn on_desk(&self, wire: &TagSet) -> TagSet {
+        let mut own: HashMap<&Word, &Word> = HashMap::new();
+        for (here, told) in self.names.iter().filter(|(here, _)| self.here.contains(here)) {
+            own.entry(told).or_insert(here);
+        }
+        wire.iter().map(|tag| own.get(tag).copied().unwrap_or(tag).clone()).collect()
     }
 }
 
@@ -324,5 +332,27 @@ impl Share {
             self.state = ShareState::Ended;
             self.reason = Some(format!("the agreement is {}", agreement.as_str()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(tags: &[&str]) -> TagSet {
+        tags.iter().map(|tag| Word::from(*tag)).collect()
+    }
+
+    #[test]
+    fn tags_that_the_desk_writes_in_its_own_way_are_the_same_on_the_wire() {
+        let set = Tags::new(tags(&["Big", "VIP", "new"]));
+        let mut exchange = TagsExchange { wire: set.clone(), here: set, ..TagsExchange::default() };
+        let written = [("VIP", "vip"), ("Big", "big"), ("Gone", "gone")];
+        exchange.reads_here(&written.map(|(wire, own)| (wire.into(), own.into())));
+        assert_eq!(*exchange.here, tags(&["big", "new", "vip"]));
+        assert_eq!(*exchange.wire, tags(&["Big", "VIP", "new"]));
+        assert_eq!(exchange.on_desk(&exchange.wire), *exchange.here);
+        assert_eq!(exchange.on_desk(&tags(&["Gone"])), tags(&["Gone"]));
+        assert_eq!(exchange.changes(&tags(&["big", "vip", "x"])), (tags(&["x"]), tags(&["new"])));
     }
 }

@@ -1,4 +1,4 @@
-//! Tags: a ticket has a few, which are compared, copied and written with every event.
+//! Tags: a ticket has a few, which are compared and written with every event.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -88,7 +88,8 @@ impl TagSet {
 impl Extend<Word> for TagSet {
     fn extend<I: IntoIterator<Item = Word>>(&mut self, tags: I) {
         self.0.extend(tags);
-        self.0.sort_unstable();
+        // Some more behind what is in order already: this finds that at a glance, unlike the unstable one.
+        self.0.sort();
         self.0.dedup();
     }
 }
@@ -166,5 +167,41 @@ impl schemars::JsonSchema for TagSet {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         std::collections::BTreeSet::<Word>::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn some() -> impl Strategy<Value = Vec<Word>> {
+        prop::collection::vec("[a-dÄé]{0,2}".prop_map(Word::from), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_a_tree_would_be(one in some(), other in some(), tag in "[a-d]{0,2}") {
+            let tree: BTreeSet<Word> = one.iter().cloned().collect();
+            let beside: BTreeSet<Word> = other.iter().cloned().collect();
+            let (mut list, second): (TagSet, TagSet) = (one.into_iter().collect(), other.into_iter().collect());
+            let same = |list: &TagSet, tree: BTreeSet<Word>| list.iter().cloned().eq(tree);
+            prop_assert!(same(&list, tree.clone()));
+            prop_assert!(same(&list.less(&second), &tree - &beside) && same(&list.with(&second), &tree | &beside));
+            prop_assert_eq!(list.contains(&tag), tree.contains(tag.as_str()));
+            let text = serde_json::to_string(&list).unwrap_or_default();
+            prop_assert_eq!(&text, &serde_json::to_string(&tree).unwrap_or_default());
+            prop_assert_eq!(serde_json::from_str::<TagSet>(&text).ok(), Some(list.clone()));
+            let mut tree = tree;
+            prop_assert_eq!(list.insert(Word::from(tag.as_str())), tree.insert(Word::from(tag.as_str())));
+            prop_assert!(same(&list, tree.clone()));
+            prop_assert_eq!(list.remove(&tag), tree.remove(tag.as_str()));
+            list.extend(second);
+            tree.extend(beside);
+            prop_assert!(same(&list, tree));
+        }
     }
 }

@@ -214,7 +214,8 @@ pub struct Ticket {
     pub undone: Vec<Undone>,
 }
 
-/// What it says, whenever it was written and wherever its last rows stand.
+/// What it says, whenever it was written and wherever its last rows stand: these never move without what it says of its messages and
+/// comments.
 impl Hash for Ticket {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Named one by one, so that none is forgotten.

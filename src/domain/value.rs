@@ -1,6 +1,11 @@
 //! The value of a part of a ticket: nearly always a short text.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -12,7 +17,7 @@ use smol_str::SmolStr;
 pub type Value = serde_json::Value;
 
 /// A text that is nearly always short. One of up to 23 bytes stands in its place itself, a longer one in a piece of memory that all
-/// copies share: a busy ticket is looked through and copied with every event.
+/// copies share: a busy ticket is looked through with every event.
 pub type Word = SmolStr;
 
 /// A value that stands in many places at once: as the desk told it, as it was agreed, as it goes out. Copies cost nothing.
@@ -27,12 +32,50 @@ pub type Word = SmolStr;
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Shared(Form);
 
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq)]
 enum Form {
     #[default]
     Null,
     Text(Word),
     Other(Arc<Value>),
+}
+
+impl Hash for Form {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Text(text) => text.hash(state),
+            Self::Other(value) => hash(value, state),
+        }
+    }
+}
+
+/// By all that two values differ in: serde_json's own hash takes 0 and 0.0 for the same.
+fn hash(value: &Value, state: &mut impl Hasher) {
+    std::mem::discriminant(value).hash(state);
+    match value {
+        Value::Null => {}
+        Value::Bool(flag) => flag.hash(state),
+        Value::Number(number) => {
+            (number.is_u64(), number.is_i64()).hash(state);
+            number.hash(state);
+        }
+        Value::String(text) => text.hash(state),
+        Value::Array(list) => {
+            list.len().hash(state);
+            for value in list {
+                hash(value, state);
+            }
+        }
+        Value::Object(map) => {
+            map.len().hash(state);
+            for (key, value) in map {
+                key.hash(state);
+                hash(value, state);
+            }
+        }
+    }
 }
 
 impl Shared {

@@ -109,8 +109,7 @@ fn difference(
             if let Some(last) = last.filter(|_| agreement.kind != Kind::Queue) {
                 contents.was.insert(property.clone(), last.clone());
             }
-            if contents.properties.is_empty() {
-                contents.properties.reserve(all.len() - place);
+            if update.properties.is_empty() {
                 update.properties.reserve(all.len() - place);
             }
             contents.properties.push(property.clone());
@@ -247,18 +246,53 @@ fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut E
     last.told = told;
     last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
     // Of a partner who never says what it has seen, only the newest are remembered.
-    while last.told.len() > TOLD {
-        let oldest = last.told.iter().filter(|(_, seq)| **seq <= share.seq).min_by_key(|(_, seq)| **seq);
-        let Some(tag) = oldest.map(|(tag, _)| tag.clone()) else { break };
-        last.told.remove(&tag);
-    }
+    forget_oldest(&mut last.told, share.seq);
     update.tags = Some(wire);
     extra.tags_added = added;
     extra.tags_removed = removed;
+}
+
+/// Leaves no more than [`TOLD`], as far as there are older ones than the message that is being made.
+fn forget_oldest(told: &mut LiteMap<Arc<str>, i64>, before: i64) {
+    if told.len() <= TOLD {
+        return;
+    }
+    let mut older: Vec<i64> = told.values().copied().filter(|seq| *seq <= before).collect();
+    older.sort_unstable();
+    older.truncate(told.len() - TOLD);
+    let Some(newest) = older.last().copied() else { return };
+    let mut of_the_newest = older.iter().filter(|seq| **seq == newest).count();
+    told.retain(|_, seq| {
+        let goes = *seq < newest || (*seq == newest && of_the_newest > 0);
+        of_the_newest -= usize::from(goes && *seq == newest);
+        !goes
+    });
 }
 
 fn our_origin(case: &Case, ctx: &Context<'_>) -> Origin {
     let ticket_id = case.ticket.id.as_ref().map(ToString::to_string);
     let url = ctx.desk.ticket_url.as_ref().zip(ticket_id.as_ref()).map(|(url, id)| url.replace("{id}", id));
     Origin { desk: ctx.desk.name.clone(), ticket_id, url }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_was_told_the_oldest_is_forgotten_and_never_what_is_being_told() {
+        let told = |seqs: &[i64]| -> LiteMap<Arc<str>, i64> {
+            seqs.iter().enumerate().map(|(at, seq)| (Arc::from(format!("{at:03}")), *seq)).collect()
+        };
+        let left = |mut told: LiteMap<Arc<str>, i64>, before| {
+            forget_oldest(&mut told, before);
+            told.values().copied().collect::<Vec<_>>()
+        };
+        let many = |seq: i64| vec![seq; TOLD];
+        assert_eq!(left(told(&many(5)), 9), many(5));
+        assert_eq!(left(told(&[&[7, 7, 3], &many(8)[..]].concat()), 9), many(8));
+        assert_eq!(left(told(&[&[5, 5, 3], &many(5)[2..]].concat()), 9).len(), TOLD);
+        assert!(!left(told(&[&[5, 5, 3], &many(5)[2..]].concat()), 9).contains(&3));
+        assert_eq!(left(told(&[&[3, 4], &many(9)[..], &[9]].concat()), 8), [many(9), vec![9]].concat());
+    }
 }

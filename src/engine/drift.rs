@@ -307,7 +307,7 @@ fn repair(
                     let tags = share.agreed.tags.get_or_insert_default();
                     tags.told.clear();
                     tags.wire = theirs.tags.clone().unwrap_or_default();
-                    tags.here = Tags::new(tags.wire.iter().map(|tag| tags.on_desk(tag)).collect());
+                    tags.here = Tags::new(tags.on_desk(&tags.wire));
                 }
             }
             (None, ShareRole::Incoming) if difference.part == "tags" => {

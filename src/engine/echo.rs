@@ -5,7 +5,7 @@
 //! nearest status) is from then on how the agreed value reads here. Any other value for such a property waits until the
 //! command is answered. Without this, two quick changes by a partner would go back and forth for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::{
     Comment, Namespace, Parts, Property, Revision, Shared, TagSet, Tags, TicketEvent, Uuid, Word, part_at,
@@ -30,7 +30,7 @@ pub(super) fn absorb(
         if absorb_property(case, property, value, event.revision, caused_by) {
             news = true;
             if decision.changed.is_empty() {
-                // With the tags and the comments.
+                // The tags and the comments may come behind them.
                 decision.changed.reserve(event.properties.len() - place + 2);
             }
             decision.changed.push(ChangedPart::Property(property.clone()));
@@ -158,22 +158,25 @@ fn own_way(case: &mut Case, before: &TagSet) {
     let bare = |tag: &str| -> String {
         tag.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
+    if case.ticket.open.iter().all(|command| command.tags_added.is_empty()) {
+        return;
+    }
+    let mut new: HashMap<String, &Word> = HashMap::new();
+    for tag in case.ticket.tags.iter().filter(|tag| !before.contains(tag)) {
+        new.entry(bare(tag)).or_insert(tag);
+    }
     // Of several commands that add one tag, the oldest is the one that an event can show as done.
-    let mut judged = BTreeSet::new();
+    let (mut judged, mut written) = (BTreeSet::new(), Vec::new());
     for command in &mut case.ticket.open {
-        for wire in command.tags_added.clone() {
-            if !judged.insert(wire.clone()) {
-                continue;
-            }
-            let own = case.ticket.tags.iter().find(|tag| !before.contains(tag) && bare(tag) == bare(&wire));
-            let Some(own) = own.cloned() else { continue };
-            command.tags_added.remove(&wire);
-            for exchange in case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut()) {
-                if exchange.here.contains(&wire) {
-                    exchange.reads_here(&wire, &own);
-                }
-            }
-        }
+        command.tags_added.retain(|wire| {
+            let own = if judged.insert(wire.clone()) { new.get(&bare(wire)) } else { None };
+            written.extend(own.map(|own| (wire.clone(), (*own).clone())));
+            own.is_none()
+        });
+    }
+    if !written.is_empty() {
+        let exchanges = case.shares.iter_mut().filter_map(|share| share.agreed.tags.as_mut());
+        exchanges.for_each(|exchange| exchange.reads_here(&written));
     }
 }
 

@@ -322,12 +322,11 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
     }
     let has = case.ticket.effective_tags();
     let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| set.with(added).less(removed);
-    let on_desk = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| last.on_desk(tag)).collect() };
     // Whoever does not say what it has seen is told our tags again: what counts as agreed is what it has now.
     let agreed = if seen.is_none() { &said } else { &(added.clone(), removed.clone()) };
     let wire = merge(&last.wire, &agreed.0, &agreed.1);
-    let here = merge(&last.here, &on_desk(&agreed.0), &on_desk(&agreed.1));
-    let (added, mut removed) = (on_desk(&added), on_desk(&removed));
+    let here = merge(&last.here, &last.on_desk(&agreed.0), &last.on_desk(&agreed.1));
+    let (added, mut removed) = (last.on_desk(&added), last.on_desk(&removed));
     share.agreed.tags =
         Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
     wanted.tags_added = added.less(&has);

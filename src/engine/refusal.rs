@@ -143,7 +143,7 @@ fn untell(share: &mut Share, contents: &Contents, now: &Parts<Shared>) {
     }
     if let Some(tags) = &mut share.agreed.tags {
         // The message told them in the wire's words.
-        let here: Vec<Word> = contents.tags_removed.iter().map(|tag| tags.on_desk(tag)).collect();
+        let here = tags.on_desk(&contents.tags_removed);
         let refused = |tag: &Word| contents.tags_added.contains(&tags.on_wire(tag));
         let kept = tags.here.iter().filter(|tag| !refused(tag)).cloned().chain(here).collect();
         tags.here = Tags::new(kept);

@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 
 use crate::domain::{Share, Ticket, TicketId, Timestamp};
 
-/// Drawn anew by every process, so that nobody can prepare two tickets that look the same.
+/// Drawn anew by every process, and shown to nobody: a ticket that looks like another cannot be prepared.
 static PRINTER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// A ticket with its shares, as the store has them or is about to have them.
@@ -19,6 +19,8 @@ pub struct Stored {
     pub ticket: Ticket,
     /// Its shares, ended ones too.
     pub shares: Vec<Share>,
+    /// Of both as they were given. Nothing that it is made of may be changed behind it: a ticket's version and the places of its last rows
+    /// are not.
     print: u64,
 }
 
@@ -94,7 +96,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::Uuid;
+    use crate::domain::{Property, Shared, Uuid};
 
     fn ticket() -> Value {
         let person = json!({"uuid": "p", "id": "7", "name": "Joe User", "role": "end-user"});
@@ -116,6 +118,38 @@ mod tests {
                 "tags": {"wire": ["vip"], "here": ["VIP"], "told": {"vip": 6}, "names": {"VIP": "vip"}}, "not_taken": {"Zoom": "3"}},
             "partner": {"ticket_id": "9", "url": "https://other.example/9", "told": {"assignee": "Ann"}, "at": {"status": 7}},
             "told_number": true, "refused_from": 8, "refused": [9], "comments_held": true, "reason": "parked"})
+    }
+
+    #[test]
+    fn what_stands_beside_the_document_leaves_its_print_too() {
+        let with = |id: &str, due_at| {
+            let mut ticket = Ticket::new(Uuid::new("t"));
+            (ticket.id, ticket.due_at) = (Some(TicketId::new(id)), due_at);
+            Stored::new(ticket, Vec::new())
+        };
+        let imprint = Imprint::of(&with("1", None));
+        assert!(imprint.is_of(&with("1", None)));
+        assert!(
+            !imprint.is_of(&with("2", None)) && !imprint.is_of(&with("1", Some(Timestamp::from_millis(1))))
+        );
+    }
+
+    #[test]
+    fn numbers_that_only_look_alike_leave_other_prints() {
+        let with = |value: Value| {
+            let mut ticket = Ticket::new(Uuid::new("t"));
+            ticket.properties.insert(Property::Subject, Shared::from(value));
+            Stored::new(ticket, Vec::new())
+        };
+        let alike = [json!(0), json!(0.0), json!(-1), json!(u64::MAX), json!(3), json!(f64::from_bits(3))];
+        for (at, one) in alike.iter().enumerate() {
+            for (place, other) in alike.iter().enumerate() {
+                for wrapped in [|value: &Value| value.clone(), |value: &Value| json!({"a": [value]})] {
+                    let same = Imprint::of(&with(wrapped(one))).is_of(&with(wrapped(other)));
+                    assert_eq!(same, at == place, "{one} and {other}");
+                }
+            }
+        }
     }
 
     fn stored(ticket: &Value, share: &Value) -> Option<Stored> {
@@ -156,7 +190,12 @@ mod tests {
                 others.chain([format!("{text}x").into()]).map(|other| (String::new(), other)).collect()
             }
             Value::Bool(flag) => vec![(String::new(), (!flag).into())],
-            Value::Number(number) => vec![(String::new(), (number.as_i64().unwrap_or_default() + 1).into())],
+            Value::Number(number) => {
+                let number = number.as_i64().unwrap_or_default();
+                let others =
+                    [(number + 1).into(), json!(0.0), json!(-1), json!(u64::MAX), json!(f64::from_bits(3))];
+                others.into_iter().map(|other| (String::new(), other)).collect()
+            }
             Value::Null => Vec::new(),
         }
     }

@@ -13,10 +13,10 @@ use crate::{
 
 /// How many tickets stay at least, when more than that are busy at once.
 const GENERATION: usize = 3000;
-/// When there are so many, those go that were written longest ago. Before that another [`GENERATION`] may come.
+/// When there are so many, those go that were needed longest ago. Before that another [`GENERATION`] may come.
 const MANY: usize = 6000;
 
-/// Tickets that were written lately.
+/// Tickets that were written or looked at lately.
 #[derive(Debug, Default)]
 pub(super) struct Cases {
     young: Generation,
@@ -30,8 +30,8 @@ struct Generation {
 }
 
 impl Cases {
-    /// Takes out what a scope speaks of and what is kept here, and out of the scope what need not be read. Who has it is the only one
-    /// that does, unless it is just being written.
+    /// Takes the tickets that a scope names out of here, and their names out of the scope. Nobody else holds them then, but a batch
+    /// that is just being written. All of them come back with [`Cases::keep`], or everything is forgotten.
     pub(super) fn take(&mut self, scope: &mut Scope) -> Vec<Arc<Stored>> {
         let mut known: QuickSet<Uuid> = QuickSet::default();
         let mut taken = Vec::with_capacity(scope.desk_ids.len() + scope.tickets.len());
@@ -57,7 +57,7 @@ impl Cases {
         self.young.tickets.remove(uuid).or_else(|| self.old.tickets.remove(uuid))
     }
 
-    /// Keeps what has been written, or is about to be, or is as the store has it.
+    /// Keeps what has been written, or is about to be, or was taken and has not changed.
     pub(super) fn keep(&mut self, all: impl IntoIterator<Item = Arc<Stored>>) {
         for stored in all {
             let ticket = &stored.ticket;
@@ -123,10 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_two_generations() {
+    fn no_more_is_kept_than_there_is_room_for() {
         let mut cases = Cases::default();
-        cases.keep((0..3 * MANY).map(|number| stored(number, 1)));
-        assert!(cases.young.tickets.len() + cases.old.tickets.len() <= MANY);
+        for number in 0..3 * MANY {
+            cases.keep([stored(number, 1)]);
+            // Looked at, and left alone.
+            let taken = cases.take(&mut scope(&[number], &[]));
+            cases.keep(taken);
+            let tickets = cases.young.tickets.len() + cases.old.tickets.len();
+            let names = cases.young.ids.len() + cases.old.ids.len();
+            assert!(tickets <= MANY + GENERATION && names <= MANY + GENERATION, "{tickets}, {names}");
+        }
         assert_eq!(cases.take(&mut scope(&[3 * MANY - 1, 0], &[])).len(), 1);
     }
 }

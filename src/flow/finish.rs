@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::writes::{Batch, Written};
 use crate::{
     domain::{Kind, MessageType, Notice, Uuid},
-    engine::{Case, Imprint, Stored},
+    engine::{Imprint, Stored},
     ports::{Changed, NewComment, Writes},
     telemetry::metric,
 };
@@ -49,9 +49,13 @@ impl Batch<'_> {
             self.writes.tickets.push(Changed::of(imprint.as_ref(), settled));
         }
         // What was looked at and left alone was judged by what is known of it.
-        let left_alone = self.snapshot.cases.into_values();
-        let version = |case: Case| Some((case.ticket.uuid.clone(), case.imprint()?.version));
-        self.writes.relied_on.extend(left_alone.filter_map(version));
+        for case in self.snapshot.cases.into_values() {
+            let (stored, Some(imprint), comments) = case.settled() else { continue };
+            self.writes.relied_on.push((stored.ticket.uuid.clone(), imprint.version));
+            if imprint.is_of(&stored) && !comments.have_changed() {
+                unchanged.push(Arc::new(stored));
+            }
+        }
         self.writes.agreements = self.agreements.into_values().collect();
         Finished {
             writes: Arc::new(self.writes),

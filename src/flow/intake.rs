@@ -201,7 +201,7 @@ impl Consumer for Intake {
                 for answer in answers.by_ref().take(count) {
                     match answer {
                         Ok(done) => span.set("crossdesk.outcome", done.outcome.as_str()),
-                        Err(refusal) => drop(refused.get_or_insert(refusal)),
+                        Err(refusal) => refused = refused.or(Some(refusal)),
                     }
                 }
                 match refused {

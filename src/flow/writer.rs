@@ -23,7 +23,7 @@ use super::{
     writes::Batch,
 };
 use crate::{
-    domain::{EventBody, MessageState, MessageType, TicketId, Uuid},
+    domain::{EventBody, MessageState, MessageType, QuickSet, TicketId, Uuid},
     engine::{Outcome, Refusal, Stored},
     ports::{Scope, StoreError, Writes},
     telemetry::{Tally, metric},
@@ -221,6 +221,7 @@ impl Scribe {
         before: Option<&Writes>,
     ) -> Result<Decided, StoreError> {
         let options = self.options.clone();
+        let taken: QuickSet<Uuid> = known.iter().map(|stored| stored.ticket.uuid.clone()).collect();
         let mut snapshot = options.store.snapshot_knowing(&scope, known).await?;
         if let Some(before) = before {
             flight::overlay(&mut snapshot, &scope, before);
@@ -238,7 +239,9 @@ impl Scribe {
         }
         let places = options.store.places(batch.new_rows()).await?;
         let mut finished = batch.finish(places);
-        self.cases.keep(std::mem::take(&mut finished.unchanged));
+        // What was only read is not kept: going through all tickets would drive the busy ones out.
+        let unchanged = std::mem::take(&mut finished.unchanged).into_iter();
+        self.cases.keep(unchanged.filter(|stored| taken.contains(&stored.ticket.uuid)));
         self.cases.keep(finished.writes.tickets.iter().map(|changed| changed.stored.clone()));
         Ok(Decided { answers, finished, gone })
     }

@@ -131,3 +131,42 @@ impl Changed {
         Self { stored: Arc::new(stored), under, moved, numbered }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ShareRole, Ticket, Timestamp};
+
+    fn share(agreement: &str, number: Option<&str>) -> Share {
+        let mut share = Share::new(Uuid::new("t"), Uuid::new(agreement), ShareRole::Outgoing);
+        share.partner.ticket_id = number.map(str::to_owned);
+        share
+    }
+
+    fn changed(before: &[Share], after: &[Share]) -> Changed {
+        let stored = |shares: &[Share]| Stored::new(Ticket::new(Uuid::new("t")), shares.to_vec());
+        Changed::of(Some(&Imprint::of(&stored(before))), stored(after))
+    }
+
+    #[test]
+    fn shares_are_listed_when_one_or_its_number_is_new() {
+        let same = changed(&[share("a", Some("1"))], &[share("a", Some("1"))]);
+        assert!(same.under.is_empty() && same.numbered.is_empty() && !same.moved);
+        assert_eq!(same.stored.ticket.version, 1);
+        let begun = changed(&[share("a", None)], &[share("a", None), share("b", None)]);
+        assert!(begun.under.contains(&Uuid::new("b")) && begun.numbered.is_empty());
+        for before in [None, Some("1")] {
+            let numbered = changed(&[share("a", before)], &[share("a", Some("2"))]);
+            assert_eq!(numbered.numbered, [(Uuid::new("a"), "2".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn a_ticket_that_is_new_or_due_at_another_time_is_found_by_something_else() {
+        let mut ticket = Ticket::new(Uuid::new("t"));
+        assert!(Changed::of(None, Stored::new(ticket.clone(), vec![share("a", None)])).moved);
+        let before = Imprint::of(&Stored::new(ticket.clone(), Vec::new()));
+        ticket.due_at = Some(Timestamp::from_millis(1));
+        assert!(Changed::of(Some(&before), Stored::new(ticket, Vec::new())).moved);
+    }
+}
