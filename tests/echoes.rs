@@ -128,6 +128,55 @@ async fn what_a_person_does_while_a_command_is_open_waits_and_counts_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agents_last_words_are_told_before_the_share_ends_though_they_wait_behind_a_comment_of_ours() {
+    let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = daemon.agreed().await;
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let post = until("it is out", async || partner.tickets("POST").pop()).await;
+    let ticket = post["uuid"].as_str().unwrap().to_owned();
+    daemon.until_quiet().await;
+    daemon.stop_desk();
+    let theirs = Sender::of(&daemon, &partner, &uuid).await;
+    let comment =
+        json!({"uuid": "theirs", "author": {"uuid": "m", "name": "M"}, "body": "Any news?", "public": true});
+    assert_eq!(theirs.ticket("PUT", &ticket, &json!({"comments": [comment]})).await, 200);
+    let event = daemon.desk(|d| d.comment(&id, "Lina", "It is on its way to you.", true));
+    daemon.tell(&event).await;
+    assert!(partner.tickets("PUT").iter().all(|put| put.get("comments").is_none()), "it waits");
+    let unshared = json!({"specversion": "1.0", "id": "u1", "source": "test", "type": "helpdesk.ticket.unshared",
+        "data": {"ticket": {"id": id}}});
+    daemon.tell(&unshared).await;
+    until("the partner is told", async || partner.tickets("DELETE").pop()).await;
+    let told: Vec<Value> =
+        partner.tickets("PUT").into_iter().filter_map(|put| put.get("comments").cloned()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0][0]["body"], "It is on its way to you.");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_edited_before_the_desk_named_the_ticket_is_told() {
+    let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    daemon.stop_desk();
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let commands = daemon.get("commands").await;
+    let create =
+        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let event = json!({"specversion": "1.0", "id": "e5", "source": "test", "type": "helpdesk.ticket.changed",
+        "data": {"ticket": {"id": "77", "revision": 5, "via": "ticket_sharing", "status": "pending", "subject": "Edited"}}});
+    daemon.tell(&event).await;
+    let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
+        "data": {"command_id": create["id"], "status": "done", "ticket_id": "77", "revision": 1}});
+    daemon.tell(&answer).await;
+    let put =
+        until("the edit is out", async || told(&sender).into_iter().find(|put| put.get("status").is_some()))
+            .await;
+    assert_eq!((&put["status"], &put["subject"]), (&json!("pending"), &json!("Edited")));
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_the_desk_refuses_is_kept_as_an_issue_and_not_sent_back() {
     let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
     let sender = Sender::agreed(&daemon).await;

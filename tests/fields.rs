@@ -48,7 +48,7 @@ async fn fields_follow_the_rules_of_the_agreement(pair: Pair) {
     assert_eq!(post["custom_fields"], expected);
     let theirs = Sender::of(&daemon, &partner, &uuid).await;
     let ticket = post["uuid"].as_str().unwrap().to_owned();
-    let answer = json!({"custom_fields": {"product": "CAM-X100", "PRODUCT": "CAM-X100", "Colour": "blue", "Secret": "x", "Out": "x", "In": "y",
+    let answer = json!({"custom_fields": {"product": "CAM-X100", "PRODUCT": "CAM-X100", "COLOUR": "blue", "Secret": "x", "Out": "x", "In": "y",
         "Source": "x", "Their number": 88, "urgency": "low", "Model": "not ours"}});
     assert_eq!(theirs.ticket("PUT", &ticket, &answer).await, 200);
     daemon

@@ -21,6 +21,7 @@ async fn what_is_too_large_is_refused_with_the_limit_and_changes_nothing() {
     let sender = Sender::agreed(&daemon).await;
     assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
     let comment = |uuid: &str, body: String| json!({"uuid": uuid, "author": {"uuid": "joe", "name": "Joe"}, "body": body, "public": true});
+    let deep = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
     let many: Vec<Value> = (0..3).map(|n| comment(&n.to_string(), "x".to_owned())).collect();
     for (body, says) in [
         (json!({"comments": many}), "2 at most"),
@@ -28,6 +29,11 @@ async fn what_is_too_large_is_refused_with_the_limit_and_changes_nothing() {
         (json!({"tags": ["a", "b", "c", "d"]}), "3 at most"),
         (json!({"custom_fields": {"a": 1, "b": 2, "c": 3}}), "2 at most"),
         (json!({"subject": "x".repeat(5000)}), "4096 bytes"),
+        (
+            json!({"tags": [], "crossdesk": {"seq": 9, "seen": 0, "tags_added": ["a", "b", "c", "d"]}}),
+            "3 at most",
+        ),
+        (json!({"custom_fields": {"a": deep(33)}}), "32 at most"),
     ] {
         let (status, text) = sender.send("PUT", "tickets/t1", Some(&body), true).await;
         assert_eq!(status, 422, "{text}");
@@ -45,6 +51,25 @@ async fn what_is_too_large_is_refused_with_the_limit_and_changes_nothing() {
     let id = daemon.until_desk("the ticket is here", |d| d.find("t1")).await;
     daemon.until_quiet().await;
     assert_eq!(daemon.desk(|d| (d.tickets[&id].comments.len(), d.tickets[&id].tags.len())), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_much_more_memory_or_time_than_it_takes_bytes_is_refused() {
+    let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let with = |html: String, attachments: Vec<Value>| json!({"comments": [{"uuid": "c", "author": {"uuid": "joe", "name": "Joe"}, "html_body": html, "public": true, "attachments": attachments}]});
+    let attachment = json!({"url": "https://lens.example/1", "filename": "1"});
+    for (body, says) in [
+        (json!({"custom_fields": {"a": vec![json!([]); 20_001]}}), "20000 at most"),
+        (with("<div>".repeat(501), Vec::new()), "500 deep"),
+        (with("x".to_owned(), vec![attachment; 1001]), "1000 at most"),
+    ] {
+        let (status, text) = sender.send("PUT", "tickets/t1", Some(&body), true).await;
+        assert_eq!(status, 422, "{text}");
+        assert!(text.contains(says), "{text}");
+    }
+    assert_eq!(sender.ticket("PUT", "t1", &with("<p>one<p>two".repeat(400), Vec::new())).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,6 +120,24 @@ pub struct TicketEvent {
 }
 
 impl TicketEvent {
+    /// An event that says nothing of a ticket but its id.
+    pub fn about(id: TicketId) -> Self {
+        Self {
+            id,
+            uuid: None,
+            revision: Revision::default(),
+            properties: Parts::new(),
+            tags: None,
+            requester: None,
+            via: None,
+            created_at: None,
+            comments: Vec::new(),
+            comments_complete: false,
+            actor: None,
+            command_id: None,
+        }
+    }
+
     /// Whether the desk says that a command of this daemon's made the ticket.
     pub fn came_by_command(&self) -> bool {
         self.via.as_deref() == Some("ticket_sharing")

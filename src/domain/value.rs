@@ -51,6 +51,28 @@ impl Hash for Form {
     }
 }
 
+fn extent(value: &Value) -> (usize, usize) {
+    let inner = |(depth, count): (usize, usize), value: &Value| {
+        let (below, more) = extent(value);
+        (depth.max(below + 1), count + more)
+    };
+    match value {
+        Value::Array(list) => list.iter().fold((1, 1), inner),
+        Value::Object(map) => map.values().fold((1, 1), inner),
+        _ => (0, 1),
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(weight).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| 64 + key.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inner
+}
+
 /// By all that two values differ in: serde_json's own hash takes 0 and 0.0 for the same.
 fn hash(value: &Value, state: &mut impl Hasher) {
     std::mem::discriminant(value).hash(state);
@@ -106,6 +128,35 @@ impl Shared {
             Form::Null => Cow::Owned(Value::Null),
             Form::Text(text) => Cow::Owned(Value::from(text.as_str())),
             Form::Other(value) => Cow::Borrowed(value),
+        }
+    }
+
+    /// How deep it is nested, and of how many values it is made.
+    ///
+    /// ```
+    /// use crossdesk::domain::Shared;
+    /// assert_eq!(Shared::from("Lyon").extent(), (0, 1));
+    /// assert_eq!(Shared::from(serde_json::json!(["a", {"b": [1]}])).extent(), (3, 5));
+    /// ```
+    pub fn extent(&self) -> (usize, usize) {
+        match &self.0 {
+            Form::Null | Form::Text(_) => (0, 1),
+            Form::Other(value) => extent(value),
+        }
+    }
+
+    /// About how many bytes it takes beside its place.
+    pub fn weight(&self) -> usize {
+        match &self.0 {
+            Form::Null => 0,
+            Form::Text(text) => {
+                if text.is_heap_allocated() {
+                    text.len()
+                } else {
+                    0
+                }
+            }
+            Form::Other(value) => weight(value),
         }
     }
 

@@ -252,9 +252,22 @@ fn expects_comments(case: &Case) -> bool {
 
 /// Comments that have waited are people's once no comment of ours is waited for. Returns whether there were any.
 pub(super) fn let_go(case: &mut Case, ctx: &Context<'_>) -> bool {
-    if expects_comments(case) {
-        return false;
-    }
+    !expects_comments(case) && take_held(case, ctx)
+}
+
+/// Comments that have waited are people's now, but for those that say what one of ours says which is waited for. Returns whether there
+/// were any.
+pub(super) fn speak_out(case: &mut Case, ctx: &Context<'_>) -> bool {
+    let ticket = &mut case.ticket;
+    let ours: Vec<&Comment> = ticket.open.iter().flat_map(|command| &command.comments).collect();
+    let may_be_ours = |comment: &mut Comment| ours.iter().any(|ours| same_comment(comment, ours));
+    let back: Vec<Comment> = ticket.held.comments.extract_if(.., may_be_ours).collect();
+    let any = take_held(case, ctx);
+    case.ticket.held.comments = back;
+    any
+}
+
+fn take_held(case: &mut Case, ctx: &Context<'_>) -> bool {
     let before = case.ticket.comments;
     for comment in std::mem::take(&mut case.ticket.held.comments) {
         let id = comment.id.clone().unwrap_or_default();

@@ -209,7 +209,7 @@ fn value(
             };
             let differs = case.ticket.effective(property).map_or(!here.is_null(), |value| *value != here);
             if differs || case.ticket.open.iter().any(may_come) {
-                wanted.properties.insert(property.clone(), here.clone());
+                wanted.properties.insert(as_here(property, ctx), here.clone());
             }
             // A sender that does not say what it has seen takes our own change after it has told its: it is told its own once more.
             if !unseen || !is_mute {
@@ -231,6 +231,15 @@ fn value(
             }
         }
     }
+}
+
+/// A property as this desk writes it: a field's title may be in other letters at the partner's.
+fn as_here(property: &Property, ctx: &Context<'_>) -> Property {
+    let own = match property {
+        Property::Field(title) => ctx.catalogue.find(title),
+        _ => None,
+    };
+    own.map_or_else(|| property.clone(), |field| Property::Field(field.title.clone()))
 }
 
 /// Whether the partner changed a property without having seen our own change of it. Then the sender's stands.

@@ -1,9 +1,9 @@
 //! Sharing rules: conditions in CEL over a desk event; the first that holds names the agreement to share under.
 
-use cel::{Context, Program};
+use cel::{Context, ExecutionError, Program};
 use serde_json::json;
 
-use crate::domain::{Property, TicketEvent, Value};
+use crate::domain::{Property, TicketEvent, TicketId, Value};
 
 /// A rule, its condition compiled.
 #[derive(Debug)]
@@ -25,8 +25,35 @@ impl Rule {
             let text = error.to_string();
             text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
         })?;
-        Ok(Self { name: name.to_owned(), share_with: share_with.to_owned(), program })
+        let rule = Self { name: name.to_owned(), share_with: share_with.to_owned(), program };
+        rule.is_condition().map(|()| rule)
     }
+
+    /// Tries it on a ticket that says nothing: what it finds missing there may come, but not a name that no event has, nor a yes or no of
+    /// what is none.
+    fn is_condition(&self) -> Result<(), String> {
+        let nothing = TicketEvent::about(TicketId::new(""));
+        match context(&nothing).map(|context| self.program.execute(&context)) {
+            Some(Err(ExecutionError::UndeclaredReference(name))) => Err(format!(
+                "there is no \"{name}\": a condition may speak of ticket, comment, actor and via"
+            )),
+            Some(Ok(value)) if !matches!(value, cel::Value::Bool(_)) => Err(format!(
+                "it is no condition: of an empty ticket it is {value:?}, and neither true nor false"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What conditions may speak of.
+fn context(event: &TicketEvent) -> Option<Context<'static, 'static>> {
+    let mut context = Context::default();
+    let via = event.via.clone().unwrap_or_default();
+    for (name, value) in [("ticket", ticket(event)), ("comment", comment(event)), ("actor", actor(event))] {
+        context.add_variable(name, value).ok()?;
+    }
+    context.add_variable("via", via).ok()?;
+    Some(context)
 }
 
 /// The first rule whose condition holds for an event. A condition that cannot be evaluated (a member that is not there)
@@ -35,12 +62,7 @@ pub fn first_match<'a>(rules: &'a [Rule], event: &TicketEvent) -> Option<&'a Rul
     if rules.is_empty() {
         return None;
     }
-    let mut context = Context::default();
-    let via = event.via.clone().unwrap_or_default();
-    for (name, value) in [("ticket", ticket(event)), ("comment", comment(event)), ("actor", actor(event))] {
-        context.add_variable(name, value).ok()?;
-    }
-    context.add_variable("via", via).ok()?;
+    let context = context(event)?;
     rules.iter().find(|rule| rule.program.execute(&context) == Ok(cel::Value::Bool(true)))
 }
 
@@ -80,4 +102,31 @@ fn actor(event: &TicketEvent) -> Value {
         || json!({"id": "", "name": "", "role": ""}),
         |actor| json!({"id": actor.id, "name": actor.name, "role": actor.role}),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_hold_is_no_condition() {
+        for (when, says) in [
+            ("tiket.priority == 'urgent'", "there is no \"tiket\""),
+            ("urgent(ticket.id)", "there is no \"urgent\""),
+            ("ticket.priority", "neither true nor false"),
+            ("1 + 1", "neither true nor false"),
+        ] {
+            let said = Rule::new("r", when, "Lens").map(drop).unwrap_err();
+            assert!(said.contains(says), "{when}: {said}");
+        }
+        for when in [
+            "ticket.custom_fields['Cost'] > 5",
+            "ticket.tags.exists(tag, tag.startsWith('lens'))",
+            "comment.author.name == 'Joe' || via == 'mail'",
+            "actor.role == 'agent' && ticket.requester.name.matches('^J')",
+            "ticket.nothing_like_that == 1",
+        ] {
+            assert_eq!(Rule::new("r", when, "Lens").map(drop), Ok(()), "{when}");
+        }
+    }
 }

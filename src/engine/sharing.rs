@@ -5,7 +5,9 @@ use crate::domain::{
     Uuid,
 };
 
-use super::{Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, diff, outgoing};
+use super::{
+    Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, diff, echo, outgoing,
+};
 
 /// Shares a ticket under an agreement, with all that is known of it; what is not known is fetched from the desk.
 ///
@@ -90,6 +92,7 @@ pub fn unshare(case: &mut Case, why: &str, ctx: &Context<'_>) -> Result<Decision
         return Err(Refusal::new(409, "the ticket is not shared"));
     };
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+    last_words(&mut decision, case, ctx);
     end(&mut decision, case, &agreement, why, ctx);
     Ok(decision)
 }
@@ -100,6 +103,7 @@ pub fn gone(case: &mut Case, why: &str, ctx: &Context<'_>) -> Decision {
     case.ticket.gone = true;
     let active: Vec<Uuid> =
         case.shares.iter().filter(|s| s.state != ShareState::Ended).map(|s| s.agreement.clone()).collect();
+    last_words(&mut decision, case, ctx);
     for agreement in active {
         end(&mut decision, case, &agreement, why, ctx);
         let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -108,6 +112,13 @@ pub fn gone(case: &mut Case, why: &str, ctx: &Context<'_>) -> Decision {
         decision.outcome = Outcome::Applied;
     }
     decision
+}
+
+/// What agents have written is told before a share ends, though a comment of ours may still come back that it waits behind.
+fn last_words(decision: &mut Decision, case: &mut Case, ctx: &Context<'_>) {
+    if echo::speak_out(case, ctx) {
+        diff::all_shares(decision, case, None, ctx);
+    }
 }
 
 fn end(decision: &mut Decision, case: &mut Case, agreement: &Uuid, why: &str, ctx: &Context<'_>) {

@@ -7,7 +7,7 @@ use std::{
 
 use foldhash::quality::RandomState;
 
-use crate::domain::{Share, Ticket, TicketId, Timestamp};
+use crate::domain::{Attachment, Comment, Parts, Share, Shared, TagSet, Ticket, TicketId, Timestamp, Word};
 
 /// Drawn anew by every process, and shown to nobody: a ticket that looks like another cannot be prepared.
 static PRINTER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
@@ -29,6 +29,49 @@ impl Stored {
     pub fn new(ticket: Ticket, shares: Vec<Share>) -> Self {
         let print = print(&ticket, &shares);
         Self { ticket, shares, print }
+    }
+}
+
+impl Stored {
+    /// About how many bytes it takes beyond what every ticket takes.
+    pub fn weight(&self) -> usize {
+        let Self { ticket, shares, .. } = self;
+        let comments = |comments: &[Comment]| -> usize {
+            let size = |comment: &Comment| {
+                let html = comment.html_body.as_ref().map_or(0, String::len);
+                size_of::<Comment>()
+                    + comment.body.len()
+                    + html
+                    + comment.attachments.len() * size_of::<Attachment>()
+            };
+            comments.iter().map(size).sum()
+        };
+        let tags = |tags: &TagSet| tags.len() * size_of::<Word>();
+        let values = |values: &Parts<Shared>| values.values().map(Shared::weight).sum::<usize>();
+        let open = ticket.open.iter().map(|command| {
+            let changed = tags(&command.tags_added) + tags(&command.tags_removed);
+            values(&command.properties) + changed + comments(&command.comments)
+        });
+        let undone = ticket.undone.iter().map(|undone| {
+            let changed = tags(&undone.tags_added) + tags(&undone.tags_removed);
+            values(&undone.properties) + changed + comments(&undone.comments)
+        });
+        let agreed = shares.iter().map(|share| {
+            let agreed = &share.agreed;
+            let exchanges = agreed.properties.values().map(|last| last.wire.weight() + last.here.weight());
+            let names = agreed
+                .tags
+                .as_ref()
+                .map_or(0, |last| tags(&last.wire) + tags(&last.here) + last.names.len() * 64);
+            exchanges.sum::<usize>() + names + agreed.not_taken.values().map(Shared::weight).sum::<usize>()
+        });
+        let held = ticket.held.properties.values().map(|(value, _)| value.weight()).sum::<usize>();
+        values(&ticket.properties)
+            + tags(&ticket.tags)
+            + open.chain(undone).chain(agreed).sum::<usize>()
+            + held
+            + comments(&ticket.held.comments)
+            + comments(&ticket.missing)
     }
 }
 

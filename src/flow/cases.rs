@@ -16,6 +16,10 @@ const GENERATION: usize = 3000;
 /// When there are so many, those go that were needed longest ago. Before that another [`GENERATION`] may come.
 const MANY: usize = 6000;
 
+/// How many bytes tickets may hold beyond what every ticket takes, before those go that were needed longest ago: partners may send
+/// large ones.
+const HEAVY: usize = 16 * 1024 * 1024;
+
 /// Tickets that were written or looked at lately.
 #[derive(Debug, Default)]
 pub(super) struct Cases {
@@ -26,6 +30,8 @@ pub(super) struct Cases {
 #[derive(Debug, Default)]
 struct Generation {
     tickets: Quick<Uuid, Arc<Stored>>,
+    /// Of all that has come into it.
+    weight: usize,
     ids: Quick<TicketId, Uuid>,
 }
 
@@ -62,9 +68,11 @@ impl Cases {
         for stored in all {
             let ticket = &stored.ticket;
             let (young, old) = (self.young.tickets.len(), self.old.tickets.len());
-            if young >= GENERATION && young + old >= MANY {
+            let weight = stored.weight();
+            if (young >= GENERATION && young + old >= MANY) || self.young.weight + weight > HEAVY {
                 self.old = std::mem::take(&mut self.young);
             }
+            self.young.weight += weight;
             // Of two states of one ticket, only the newer is of any use.
             self.old.tickets.remove(&ticket.uuid);
             self.young.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, ShareRole, TicketEvent, TicketId,
-        Timestamp,
+        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, Revision, ShareRole, TicketEvent,
+        TicketId, Timestamp,
     },
     engine::{Case, Context, Decision, Outcome, Refusal, completion, outgoing, rules, sharing},
     ports::{Before, Mark, Recorded},
@@ -267,7 +267,8 @@ impl Batch<'_> {
                     _ => continue,
                 };
                 last = Some((ticket.clone(), event.time));
-                ticket.command_id = ticket.command_id.or(caused_by.take());
+                let edited = later(&ticket.revision, &completion.revision);
+                ticket.command_id = ticket.command_id.or_else(|| caused_by.take_if(|_| !edited));
                 self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
                 let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
                     return Ok(applied());
@@ -314,6 +315,11 @@ impl Batch<'_> {
         });
         events
     }
+}
+
+/// Whether an event tells a later revision than the one that a command has made.
+fn later(event: &Revision, made: &Revision) -> bool {
+    matches!((event.number, made.number), (Some(event), Some(made)) if event > made)
 }
 
 pub(super) fn done(decision: Decision) -> Done {

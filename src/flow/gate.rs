@@ -7,12 +7,20 @@ use std::{
 
 use super::options::Limits;
 use crate::{
-    domain::{Comment, Property, TicketUpdate, Timestamp, Uuid},
+    domain::{Comment, Property, Shared, TicketUpdate, Timestamp, Uuid},
     engine::Refusal,
 };
 
 /// How many HTML tags one request may hold.
 const HTML_TAGS: usize = 20_000;
+/// How deep they may be nested: to clean them takes a time that grows with the square of that.
+const HTML_DEPTH: usize = 500;
+/// How many attachments one request may hold.
+const ATTACHMENTS: usize = 1_000;
+/// Of how many values all fields of one request may be made, and how deep one may be nested: in memory an empty list takes ten times what
+/// it takes in JSON.
+const VALUES: usize = 20_000;
+const DEPTH: usize = 32;
 /// How many bytes a uuid, a ticket's number or the title of a custom field may have: a database finds things by them.
 const NAME: usize = 500;
 /// From so many agreements on, gates of those that have been quiet are forgotten.
@@ -81,11 +89,20 @@ impl Limits {
     pub(super) fn admit(&self, update: &TicketUpdate) -> Result<(), Refusal> {
         let fields =
             update.properties.keys().filter(|property| matches!(property, Property::Field(_))).count();
-        let tags = update.tags.as_ref().map_or(0, |tags| tags.len());
+        let told = update.extra.as_ref();
+        let told = told.map_or(0, |extra| extra.tags_added.len().max(extra.tags_removed.len()));
+        let tags = update.tags.as_ref().map_or(0, |tags| tags.len()).max(told);
+        let attachments = update.comments.iter().map(|comment| comment.attachments.len()).sum();
+        let extents = update.properties.values().map(Shared::extent);
+        let (depth, values) =
+            extents.fold((0, 0), |(depth, values), (deep, many)| (deep.max(depth), values + many));
         for (what, count, limit) in [
             ("comments in one request", update.comments.len(), self.comments),
             ("tags", tags, self.tags),
             ("custom fields in one request", fields, self.fields),
+            ("attachments in one request", attachments, ATTACHMENTS),
+            ("values in the fields of one request", values, VALUES),
+            ("levels of lists in a field", depth, DEPTH),
         ] {
             if count > limit {
                 return Err(Refusal::new(422, format!("{count} {what}: this desk takes {limit} at most")));
@@ -108,7 +125,6 @@ impl Limits {
                 ),
             ));
         }
-        // Nested deeply, tags take a time to clean that grows with their square.
         let tags = |comment: &Arc<Comment>| {
             comment.html_body.as_ref().map_or(0, |html| html.bytes().filter(|byte| *byte == b'<').count())
         };
@@ -117,6 +133,13 @@ impl Limits {
             return Err(Refusal::new(
                 422,
                 format!("{count} HTML tags in one request: this desk takes {HTML_TAGS} at most"),
+            ));
+        }
+        let html = update.comments.iter().filter_map(|comment| comment.html_body.as_deref());
+        if html.clone().any(|html| nesting(html) > HTML_DEPTH) {
+            return Err(Refusal::new(
+                422,
+                format!("HTML is nested more than {HTML_DEPTH} deep: this desk does not take that"),
             ));
         }
         let size = |comment: &Comment| {
@@ -139,9 +162,36 @@ impl Limits {
     }
 }
 
+/// How deep tags of HTML are nested at most. Those do not count that have nothing inside, or that the next of their kind ends.
+fn nesting(html: &str) -> usize {
+    const FLAT: [&str; 20] = [
+        "area", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
+        "source", "td", "th", "tr", "track", "wbr",
+    ];
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for tag in html.split('<').skip(1) {
+        let (ends, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
+        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        if name.is_empty() || FLAT.iter().any(|flat| flat.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        depth = if ends { depth.saturating_sub(1) } else { depth + 1 };
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn html_is_as_deep_as_its_tags_stand_in_each_other() {
+        assert_eq!(nesting("1 < 2 and <b>bold</b>, <i>not</i><br><img src='x'>"), 1);
+        assert_eq!(nesting("<p>one<p>two<ul><li>a<li>b<ul><li>c</ul></ul>"), 2);
+        assert_eq!(nesting(&"<DIV class='x'>".repeat(700)), 700);
+        assert_eq!(nesting(&"</div>".repeat(7)), 0);
+    }
 
     #[test]
     fn a_minute_lets_in_so_many_and_the_next_minute_as_many_again() {

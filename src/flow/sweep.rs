@@ -5,13 +5,13 @@ use std::{collections::HashSet, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    change::{AgreementAction, Change},
+    change::{AgreementAction, Answer, Change},
     hooks::Hooks,
     options::Options,
     pipeline::Pipeline,
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Timestamp, Uuid},
     ports::{Minute, StoreError},
     telemetry::{Counted, metric},
     wire,
@@ -21,6 +21,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(1);
 /// Every how many looks it counts and prunes.
 const SELDOM: u32 = 5;
+/// Every how many looks it tries again what could not be settled.
+const AGAIN: u32 = 600;
 /// How long a webhook waits for its issue, and an event for its ticket, before somebody looks whether that is known by now.
 const HELD: Duration = Duration::from_secs(30);
 /// How long minutes are remembered.
@@ -41,12 +43,21 @@ pub struct Sweep {
     caught_up: String,
     /// What the store has refused, said once each.
     refused: HashSet<&'static str>,
+    /// Tickets that were due and could not be settled.
+    stuck: HashSet<Uuid>,
 }
 
 impl Sweep {
     /// A sweep for a pipeline.
     pub fn new(options: Options, pipeline: Pipeline) -> Self {
-        Self { options, pipeline, minute: None, caught_up: String::new(), refused: HashSet::new() }
+        Self {
+            options,
+            pipeline,
+            minute: None,
+            caught_up: String::new(),
+            refused: HashSet::new(),
+            stuck: HashSet::new(),
+        }
     }
 
     /// Sweeps until it is stopped.
@@ -56,6 +67,9 @@ impl Sweep {
             // One that fails keeps none of the others from being done.
             let settled = self.settle().await;
             self.heard("what is due", settled);
+            if round.is_multiple_of(AGAIN) {
+                self.stuck.clear();
+            }
             if round.is_multiple_of(SELDOM) {
                 self.tidy().await;
                 more = true;
@@ -80,11 +94,18 @@ impl Sweep {
     ///
     /// # Errors
     /// The store is away.
-    pub async fn settle(&self) -> Result<usize, StoreError> {
-        let due = self.options.store.due(self.options.clock.now(), ROWS).await?;
+    pub async fn settle(&mut self) -> Result<usize, StoreError> {
+        // Those that cannot be settled are passed over for a while: they would keep the others out for ever.
+        let most = ROWS + i64::try_from(self.stuck.len()).unwrap_or_default();
+        let mut due = self.options.store.due(self.options.clock.now(), most).await?;
+        due.retain(|ticket| !self.stuck.contains(ticket));
         let count = due.len();
         if count > 0 {
-            self.pipeline.submit(due.into_iter().map(Change::Due).collect()).await;
+            let answers = self.pipeline.submit(due.iter().cloned().map(Change::Due).collect()).await;
+            let refused = |(ticket, answer): (Uuid, Answer)| {
+                answer.is_err_and(|refusal| refusal.status == 500).then_some(ticket)
+            };
+            self.stuck.extend(due.into_iter().zip(answers).filter_map(refused));
         }
         Ok(count)
     }

@@ -159,13 +159,16 @@ impl Scribe {
             if attempted.is_err() {
                 self.cases.forget();
             }
+            if !matches!(attempted, Err(StoreError::Away(_))) {
+                self.options.outages.has_written();
+            }
             let broken = match attempted {
                 Ok(answers) => {
                     self.options.outages.store.works();
                     return answers;
                 }
                 Err(error @ StoreError::Away(_)) => {
-                    self.options.outages.store.failed(&error);
+                    self.options.outages.cannot_write(&error);
                     tokio::time::sleep(waits.next_wait()).await;
                     continue;
                 }

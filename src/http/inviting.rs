@@ -96,8 +96,14 @@ fn sharing_url(kind: Kind, url: Option<&str>) -> Result<Option<String>> {
         (_, None) => Err(Problem::unusable("url is missing")),
         (Kind::ThirdParty | Kind::Jira, Some(url)) => Ok(Some(url.trim_end_matches('/').to_owned())),
         (Kind::Zendesk, Some(url)) => {
-            let domain =
-                url.trim_start_matches("https://").trim_end_matches('/').trim_end_matches("/sharing");
+            let begins = url.get(..8).filter(|begins| begins.eq_ignore_ascii_case("https://"));
+            let domain = begins.map_or(url, |begins| url.split_at(begins.len()).1);
+            let domain = domain.trim_end_matches('/').trim_end_matches("/sharing");
+            if domain.contains("://") {
+                return Err(Problem::unusable(
+                    "a Zendesk is called over https: give its domain, or https://DOMAIN",
+                ));
+            }
             let domain =
                 if domain.contains('.') { domain.to_owned() } else { format!("{domain}.zendesk.com") };
             Ok(Some(format!("https://{domain}/sharing")))
@@ -153,6 +159,11 @@ mod tests {
                 Some("https://support.lens.example/"),
                 Some("https://support.lens.example/sharing"),
             ),
+            (
+                Kind::Zendesk,
+                Some("HTTPS://lens.zendesk.com/sharing/"),
+                Some("https://lens.zendesk.com/sharing"),
+            ),
             (Kind::ThirdParty, Some("https://lens.example/nhd/1.0/"), Some("https://lens.example/nhd/1.0")),
             (Kind::Queue, None, None),
         ] {
@@ -162,6 +173,7 @@ mod tests {
             (Kind::Queue, Some("https://lens.example")),
             (Kind::ThirdParty, None),
             (Kind::Zendesk, Some(" ")),
+            (Kind::Zendesk, Some("http://lens.zendesk.com")),
         ] {
             assert!(sharing_url(kind, given).is_err(), "{kind:?} {given:?}");
         }

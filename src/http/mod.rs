@@ -24,6 +24,7 @@ use axum::{
     Router,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -60,6 +61,8 @@ pub struct Context {
     pub token: AccessKey,
     /// How long a body may take to come.
     pub body_timeout: Duration,
+    /// Room for the large bodies that are being read.
+    pub large_bodies: Semaphore,
     /// Who is signed in to the pages.
     pub sessions: Sessions,
     /// Long work that the pages have begun.
@@ -71,6 +74,7 @@ pub struct Context {
 }
 
 pub use pages::{Sessions, Works};
+pub use sharing::LARGE_AT_ONCE;
 
 type Shared = Arc<Context>;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     link::{Row, Statement, Type},
-    row::Reader,
+    row::{Reader, read_kept},
 };
 use crate::{
     domain::{TicketId, Timestamp},
@@ -71,7 +71,7 @@ pub(super) fn read(row: Row) -> Result<(i64, Recorded), StoreError> {
         came: row.text()?,
         part: usize::try_from(row.int()?).unwrap_or_default(),
         before: match row.optional_text() {
-            Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
+            Some(text) => Some(read_kept(&text).map_err(|error| {
                 StoreError::Broken(format!("recorded.before of row {seq} cannot be read: {error}"))
             })?),
             None => None,

@@ -77,7 +77,7 @@ impl Reader {
 
     pub(super) fn json<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         let text = self.text()?;
-        serde_json::from_str(&text).map_err(|error| self.broken(&format!("cannot be read: {error}")))
+        read_kept(&text).map_err(|error| self.broken(&format!("cannot be read: {error}")))
     }
 
     /// A word of a fixed set, as serde writes it.
@@ -85,6 +85,14 @@ impl Reader {
         let word = serde_json::Value::from(self.text()?);
         serde_json::from_value(word).map_err(|error| self.broken(&format!("cannot be read: {error}")))
     }
+}
+
+/// Reads a document that was written here. It may be deeper than what comes in may be: a value stands in it some levels further down.
+pub(super) fn read_kept<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    let mut document = serde_json::Deserializer::from_str(text);
+    document.disable_recursion_limit();
+    let read = T::deserialize(&mut document)?;
+    document.end().map(|()| read)
 }
 
 /// A document column.

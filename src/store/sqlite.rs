@@ -80,7 +80,13 @@ impl Link for Sqlite {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
-        migrator(Dialect::Sqlite).run(&self.pools().0).await.map_err(error::migration)
+        let writer = &self.pools().0;
+        let ready = migrator(Dialect::Sqlite).run(writer).await.map_err(error::migration);
+        if ready.is_err() {
+            // A file that could not be written is opened anew the next time.
+            writer.acquire().await.map_err(error::sort)?.close_on_drop();
+        }
+        ready
     }
 
     async fn places(&self, count: usize) -> Result<Vec<i64>, StoreError> {
@@ -107,20 +113,35 @@ impl Link for Sqlite {
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut connection = self.pools().0.acquire().await.map_err(error::sort)?;
-        let mut transaction = connection.begin_with("begin immediate").await.map_err(error::sort)?;
-        let expected: Vec<Option<u64>> = statements.iter().map(|statement| statement.expect).collect();
-        let results = run(&mut transaction, statements).await?;
-        let missed = |(expected, (_, touched)): (Option<u64>, &(Vec<Row>, u64))| {
-            expected.is_some_and(|expected| expected != *touched)
-        };
-        if expected.into_iter().zip(&results).any(missed) {
-            return Err(StoreError::Conflict);
+        let written = write(&mut connection, statements).await;
+        // On a full disk, say, SQLite undoes a transaction by itself, and nobody can begin another on what is taken to be in one. A file
+        // that could not be written is opened anew, which tells whether it can be by now.
+        if let Err(StoreError::Away(_) | StoreError::Broken(_)) = &written {
+            connection.close_on_drop();
         }
-        transaction.commit().await.map_err(error::sort)?;
+        let results = written?;
         let touched = results.iter().map(|(_, touched)| touched).sum();
         self.checkpoint.touched(touched, &self.pools().1);
         Ok(results.into_iter().map(|(rows, _)| rows).collect())
     }
+}
+
+/// Runs statements in a transaction; gives the rows of each, and how many it touched.
+async fn write(
+    connection: &mut SqliteConnection,
+    statements: Vec<Statement>,
+) -> Result<Vec<(Vec<Row>, u64)>, StoreError> {
+    let mut transaction = connection.begin_with("begin immediate").await.map_err(error::sort)?;
+    let expected: Vec<Option<u64>> = statements.iter().map(|statement| statement.expect).collect();
+    let results = run(&mut transaction, statements).await?;
+    let missed = |(expected, (_, touched)): (Option<u64>, &(Vec<Row>, u64))| {
+        expected.is_some_and(|expected| expected != *touched)
+    };
+    if expected.into_iter().zip(&results).any(missed) {
+        return Err(StoreError::Conflict);
+    }
+    transaction.commit().await.map_err(error::sort)?;
+    Ok(results)
 }
 
 /// Copies a database into a new file: whole, tidy, and as it is at one moment.
@@ -186,4 +207,33 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
         })
     };
     row.columns().iter().map(cell).collect::<Result<_, sqlx::Error>>().map_err(error::sort)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite's own word for a full disk, without one.
+    async fn fill(database: &Sqlite) -> sqlx::Result<()> {
+        let mut connection = database.pools().0.acquire().await?;
+        sqlx::raw_sql("pragma max_page_count = 1").execute(&mut *connection).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_for_a_moment_is_written_to_again() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let folder = tempfile::tempdir()?;
+        let database = Sqlite::new(&format!("sqlite:{}", folder.path().join("full.db").display()))?;
+        database.prepare().await?;
+        fill(&database).await?;
+        let write = |size: usize| {
+            let sql = "insert into setting (key, value) values ($1, $2)";
+            let args = vec![format!("key {size}").into(), "x".repeat(size).into()];
+            database.transact(vec![Statement::new(sql, args)])
+        };
+        let full = write(1_000_000).await;
+        assert!(matches!(full, Err(StoreError::Away(_))), "{full:?}");
+        assert_eq!(write(1).await?.len(), 1);
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! Something that the daemon needs is away: said once when it begins, once when it ends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// What every part of the daemon needs: said once, whoever notices.
 #[derive(Debug)]
@@ -9,11 +12,35 @@ pub struct Outages {
     pub broker: Outage,
     /// The database.
     pub store: Outage,
+    /// Why what has been decided cannot be written now, while that is so: a database may be there to read and yet take nothing.
+    unwritten: Mutex<Option<String>>,
+}
+
+impl Outages {
+    /// Something could not be written, and is tried again.
+    pub fn cannot_write(&self, error: &dyn std::fmt::Display) {
+        *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        self.store.failed(error);
+    }
+
+    /// What was decided is written, or given up.
+    pub fn has_written(&self) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Why what has been decided cannot be written now.
+    pub fn unwritten(&self) -> Option<String> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Default for Outages {
     fn default() -> Self {
-        Self { broker: Outage::of("the broker"), store: Outage::of("the database") }
+        Self {
+            broker: Outage::of("the broker"),
+            store: Outage::of("the database"),
+            unwritten: Mutex::default(),
+        }
     }
 }
 
@@ -42,5 +69,20 @@ impl Outage {
         if self.away.swap(false, Ordering::Relaxed) {
             tracing::info!(what = self.what, "{} is back", self.what);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_nothing_can_be_written_is_known_as_long_as_it_is_so() {
+        let outages = Outages::default();
+        assert_eq!(outages.unwritten(), None);
+        outages.cannot_write(&"the disk is full");
+        assert_eq!(outages.unwritten().as_deref(), Some("the disk is full"));
+        outages.has_written();
+        assert_eq!(outages.unwritten(), None);
     }
 }

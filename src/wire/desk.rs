@@ -17,6 +17,8 @@ use crate::{
     engine::status::STATUSES,
 };
 
+/// How deep the value of a custom field may be nested: deeper ones would be unreadable where they stand in something else.
+const DEPTH: usize = 64;
 /// What the types of events about a ticket begin with.
 const TICKET: &str = "helpdesk.ticket.";
 
@@ -166,6 +168,12 @@ fn ticket(mut data: Data, time: Option<Timestamp>, ours: &Namespace) -> Result<(
         properties.insert(Property::Ccs, ccs.into_iter().map(person).collect::<Value>().into());
     }
     for field in form.custom_fields {
+        if field.value.extent().0 > DEPTH {
+            let title = field.title;
+            return Err(Error::new(format!(
+                "the value of custom field \"{title}\" is nested more than {DEPTH} deep"
+            )));
+        }
         properties.insert(Property::Field(field.title), field.value);
     }
     let named = data.actor.as_ref().is_some_and(|form| form.uuid.is_some());

@@ -79,8 +79,9 @@ pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !bytes.contains(&b'\\') || !bytes.windows(NUL.len()).any(|window| window == NUL) {
         return Cow::Borrowed(bytes);
     }
-    let text = String::from_utf8_lossy(bytes);
-    let (mut clean, mut rest) = (String::with_capacity(text.len()), &*text);
+    // What is no text is refused by whoever reads it.
+    let Ok(text) = str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
+    let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find('\\') {
         let (plain, escape) = rest.split_at(at);
         clean.push_str(plain);
@@ -94,4 +95,16 @@ pub(super) fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     clean.push_str(rest);
     Cow::Owned(clean.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_not_made_one() {
+        let broken = b"{\"a\":\"\\u0000\xff\"}";
+        assert_eq!(without_nul(broken), &broken[..]);
+        assert_eq!(without_nul(br#"{"a":"\u0000\\u0000"}"#), &br#"{"a":"\ufffd\\u0000"}"#[..]);
+    }
 }
