@@ -162,7 +162,7 @@ fn what_cannot_be_used_ends_it_with_one_line_that_names_the_mend() {
     let elsewhere = format!("http://127.0.0.1:{port}");
     let (code, _, err) =
         run(folder.path(), &["agreement", "invite", "--url", &elsewhere, "--token", "t"], &[]);
-    assert!(code == 1 && err.contains("--partner-url"), "{err}");
+    assert!(code == 2 && err.contains("--partner-url"), "{err}");
     assert_eq!(run(folder.path(), &["nonsense"], &[]).0, 2);
     assert_eq!(run(folder.path(), &["--version"], &[]).0, 0);
     for of in ["config", "event", "command"] {

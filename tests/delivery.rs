@@ -129,11 +129,13 @@ async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
     assert_eq!(created["comments"][0]["body"], "It is stuck.");
     daemon.until_quiet().await;
     assert_eq!(daemon.get("dead-letters").await, json!([]));
+    assert_eq!(daemon.issues(&id).await, [], "what was refused is settled");
     // One refused change alone: the next one carries it again.
     partner.answer_next([(422, vec![], "not now".into())]);
     let event = daemon.desk(|d| d.comment(&id, "Smith", "Hello.", true));
     daemon.tell(&event).await;
     let dead = until("it is parked", async || daemon.get("dead-letters").await.get(0).cloned()).await;
+    assert!(daemon.issues(&id).await.iter().any(|(_, reason)| reason == "partner_refused"));
     let event = daemon.desk(|d| d.set(&id, "status", "solved"));
     daemon.tell(&event).await;
     until("the next one is out, and it once more", async || {
@@ -148,6 +150,7 @@ async fn what_a_partner_refuses_waits_for_a_person_and_replay_tells_it_anew() {
         .await
         .unwrap();
     assert_eq!(daemon.get("dead-letters").await, json!([]));
+    assert_eq!(daemon.issues(&id).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 //! difference tells it again.
 
 use crate::domain::{
-    Agreed, Contents, Exchange, Message, MessageType, Parts, Reason, Share, ShareState, Shared, Tags, Uuid,
-    Word,
+    Agreed, Channel, Contents, Exchange, Message, MessageType, Parts, Reason, Share, ShareState, Shared,
+    Tags, Uuid, Word,
 };
 
 use super::{Case, Context, Decision, Outcome, diff};
@@ -28,13 +28,12 @@ pub fn refused(
         |share: &&mut Share| (share.state == ShareState::Ended) == ends && message.id.n >= share.from_n;
     let now = case.ticket.effective_properties().into_owned();
     let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
-    let subject = match kind {
+    match kind {
         MessageType::TicketCreate => {
             share.state = ShareState::Parked;
             share.reason = Some(why.to_owned());
             untell_all(share);
             decision.withdraw.push(agreement.clone());
-            "ticket".to_owned()
         }
         MessageType::TicketUpdate => {
             untell(share, contents, &now);
@@ -46,24 +45,41 @@ pub fn refused(
             share.refused.push(contents.seq);
             let surplus = share.refused.len().saturating_sub(REFUSED);
             share.refused.drain(..surplus);
-            format!("message:{}", contents.seq)
         }
-        _ => "share".to_owned(),
-    };
+        _ => {}
+    }
     let name = ctx.agreements.get(agreement).map_or_else(|| agreement.to_string(), |a| a.name.clone());
     let number = case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
     let held = case.share(agreement).is_some_and(|share| share.comments_held);
     let held =
         if held { "; comments are not told any more until somebody sends it again, or drops it" } else { "" };
     let text = format!("{name} refused {} for ticket {number}: {why}{held}", kind.as_str());
-    decision.issue(case, agreement, subject, Reason::PartnerRefused, why, ctx);
+    decision.issue(case, agreement, subject(message), Reason::PartnerRefused, why, ctx);
     decision.notice(case, agreement, "partner_refused", text, ctx);
     decision
 }
 
-/// A person wants a refused message tried again: the share goes on, and what is different now is told anew.
-pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decision {
+/// What the issue is about that a refused message opens.
+fn subject(message: &Message) -> String {
+    match message.kind {
+        MessageType::TicketCreate => "ticket".to_owned(),
+        MessageType::TicketUpdate => format!("message:{}", message.contents.seq),
+        _ => "share".to_owned(),
+    }
+}
+
+/// A person has settled what became of a refused message.
+fn settled(decision: &mut Decision, case: &Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) {
+    if message.kind.channel() == Channel::Partner {
+        decision.resolved(case, agreement, subject(message), Reason::PartnerRefused, ctx);
+    }
+}
+
+/// A person wants a refused message tried again: the share goes on, and what is different now is told anew. Its issue ends with that;
+/// should the partner refuse it again, there is another.
+pub fn replayed(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+    settled(&mut decision, case, agreement, message, ctx);
     if let Some(share) = case.share_mut(agreement) {
         share.tells_comments();
         if share.state == ShareState::Parked {
@@ -76,13 +92,15 @@ pub fn replayed(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decisio
 }
 
 /// A person wants a refused message forgotten: comments that it held are tried once more with the next change.
-pub fn dropped(case: &mut Case, agreement: &Uuid, message: &Message) -> Decision {
+pub fn dropped(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) -> Decision {
     let first = message.contents.first_comment.unwrap_or(i64::MAX);
     let holds = |share: &&mut Share| message.id.n >= share.from_n && first <= share.refused_from;
     if let Some(share) = case.share_mut(agreement).filter(holds) {
         share.comments_held = false;
     }
-    Decision::default()
+    let mut decision = Decision::default();
+    settled(&mut decision, case, agreement, message, ctx);
+    decision
 }
 
 /// The terms have become narrower than a message that waits and was never tried: what it and those behind it told is told anew, as

@@ -136,7 +136,7 @@ impl Batch<'_> {
                     && let Some(agreement) = &message.agreement
                     && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
                 {
-                    self.decide(case, None, |case, _| refusal::dropped(case, agreement, message));
+                    self.decide(case, None, |case, ctx| refusal::dropped(case, agreement, message, ctx));
                 }
                 Ok(Done::default())
             }
@@ -287,7 +287,9 @@ impl Batch<'_> {
                     return Ok(applied());
                 }
                 self.mark(message, MessageState::Withdrawn, message.error.clone());
-                Ok(done(self.decide(case, None, |case, ctx| refusal::replayed(case, &agreement, ctx))))
+                Ok(done(
+                    self.decide(case, None, |case, ctx| refusal::replayed(case, &agreement, message, ctx)),
+                ))
             }
         }
     }

@@ -61,6 +61,17 @@ impl Sqlite {
         })
     }
 
+    /// A new file is for nobody else to read: access keys stand in it, and what people have written.
+    fn keep_to_itself(&self) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            let mut new = std::fs::OpenOptions::new();
+            // One that is there is left as it is; one that cannot be made is SQLite's to report.
+            drop(new.write(true).create_new(true).mode(0o600).open(self.options.get_filename()));
+        }
+    }
+
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
         self.pools.get_or_init(|| {
             // A file is there or not: there is nothing to be tried before each use.
@@ -80,6 +91,7 @@ impl Link for Sqlite {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
+        self.keep_to_itself();
         let writer = &self.pools().0;
         let ready = migrator(Dialect::Sqlite).run(writer).await.map_err(error::migration);
         if ready.is_err() {
@@ -212,6 +224,20 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_can_read_a_new_file() -> Result<(), Box<dyn std::error::Error>> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir()?;
+        let database = Sqlite::new(&format!("sqlite:{}", folder.path().join("new.db").display()))?;
+        database.prepare().await?;
+        for entry in std::fs::read_dir(folder.path())? {
+            let entry = entry?;
+            assert_eq!(entry.metadata()?.permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+        }
+        Ok(())
+    }
 
     /// SQLite's own word for a full disk, without one.
     async fn fill(database: &Sqlite) -> sqlx::Result<()> {

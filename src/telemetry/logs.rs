@@ -17,7 +17,8 @@ static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 static FLOOD: Flood = Flood::new();
 
 fn filter(level: &str) -> Option<EnvFilter> {
-    EnvFilter::try_new(format!("{level},lapin=error,sqlx=error")).ok()
+    // What the AMQP library meets is told by whoever used it; a queue that is only asked for, and not there, is no error.
+    EnvFilter::try_new(format!("{level},lapin=off,sqlx=error")).ok()
 }
 
 /// Starts logging at this level (`error` … `trace`, or a filter such as `crossdesk=debug`), so many lines of one kind a minute
