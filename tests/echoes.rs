@@ -177,6 +177,31 @@ async fn what_was_edited_before_the_desk_named_the_ticket_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_desk_without_revisions_what_follows_the_creation_is_an_edit() {
+    let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    daemon.stop_desk();
+    let sender = Sender::agreed(&daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let commands = daemon.get("commands").await;
+    let create =
+        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let event = |id: &str, data: Value| json!({"specversion": "1.0", "id": id, "source": "test", "type": "helpdesk.ticket.changed", "data": data});
+    let made =
+        json!({"ticket": {"id": "77", "via": "ticket_sharing", "status": "new"}, "command_id": create["id"]});
+    daemon.tell(&event("e1", made)).await;
+    let edited = json!({"ticket": {"id": "77", "via": "ticket_sharing", "status": "pending"}});
+    daemon.tell(&event("e2", edited)).await;
+    let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
+        "data": {"command_id": create["id"], "status": "done", "ticket_id": "77"}});
+    daemon.tell(&answer).await;
+    let put =
+        until("the edit is out", async || told(&sender).into_iter().find(|put| put.get("status").is_some()))
+            .await;
+    assert_eq!(put["status"], "pending");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_the_desk_refuses_is_kept_as_an_issue_and_not_sent_back() {
     let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
     let sender = Sender::agreed(&daemon).await;

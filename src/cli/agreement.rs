@@ -1,7 +1,7 @@
 //! `crossdesk agreement …`
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Args, CommandFactory, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -297,9 +297,10 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Show(which) => client.get(&format!("agreements/{}", part(&which.uuid))).await?,
         Command::Invite(invite) => {
             if invite.partner_url.is_none() && !matches!(invite.kind, Kind::Queue) {
-                let missing =
-                    "--partner-url is missing: where the partner is (--url is where this desk's daemon is)";
-                super::Cli::command().error(ErrorKind::MissingRequiredArgument, missing).exit();
+                eprintln!(
+                    "crossdesk: --partner-url is missing: where the partner is (--url is where this desk's daemon is)"
+                );
+                std::process::exit(2);
             }
             let mut terms = json!({"comments": word(invite.comments), "sync_tags": invite.sync_tags,
                 "sync_custom_fields": invite.sync_custom_fields});

@@ -180,6 +180,9 @@ impl TagsExchange {
 
     /// Notes how this desk writes tags of the wire, where it has them as the wire says them.
     pub fn reads_here(&mut self, written: &[(Word, Word)]) {
+        if !written.iter().any(|(wire, _)| self.here.contains(wire)) {
+            return;
+        }
         // As a tree, since there may be as many as a partner likes.
         let mut here: BTreeSet<Word> = self.here.iter().cloned().collect();
         for (wire, own) in written {

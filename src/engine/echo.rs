@@ -255,12 +255,12 @@ pub(super) fn let_go(case: &mut Case, ctx: &Context<'_>) -> bool {
     !expects_comments(case) && take_held(case, ctx)
 }
 
-/// Comments that have waited are people's now, but for those that say what one of ours says which is waited for. Returns whether there
-/// were any.
+/// Comments that have waited are people's now, but for those that may be one of ours which is waited for, in whatever words: the desk
+/// may write it in its own. Returns whether there were any.
 pub(super) fn speak_out(case: &mut Case, ctx: &Context<'_>) -> bool {
     let ticket = &mut case.ticket;
     let ours: Vec<&Comment> = ticket.open.iter().flat_map(|command| &command.comments).collect();
-    let may_be_ours = |comment: &mut Comment| ours.iter().any(|ours| same_comment(comment, ours));
+    let may_be_ours = |comment: &mut Comment| ours.iter().any(|ours| same_author(comment, ours));
     let back: Vec<Comment> = ticket.held.comments.extract_if(.., may_be_ours).collect();
     let any = take_held(case, ctx);
     case.ticket.held.comments = back;
@@ -288,10 +288,15 @@ fn expected_comment(case: &Case, n: i64, comment: &Comment) -> Option<Uuid> {
 
 /// Whether a comment on the desk is one of ours come back: by author, words and privacy.
 pub(super) fn same_comment(theirs: &Comment, ours: &Comment) -> bool {
+    same_author(theirs, ours) && same_words(&theirs.body, &ours.body)
+}
+
+/// Whether both are by the same person, for the same readers.
+fn same_author(theirs: &Comment, ours: &Comment) -> bool {
     let (one, other) = (&theirs.author, &ours.author);
     let author =
         (other.id.is_some() && one.id == other.id) || one.name == other.name || one.uuid == other.uuid;
-    author && theirs.privacy() == ours.privacy() && same_words(&theirs.body, &ours.body)
+    author && theirs.privacy() == ours.privacy()
 }
 
 /// Whether two bodies say the same when white space does not count.

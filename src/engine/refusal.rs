@@ -69,8 +69,10 @@ fn subject(message: &Message) -> String {
 }
 
 /// A person has settled what became of a refused message.
-fn settled(decision: &mut Decision, case: &Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) {
-    if message.kind.channel() == Channel::Partner {
+pub fn settled(decision: &mut Decision, case: &Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) {
+    // What an earlier share had to say is settled by nothing now.
+    let of_this_share = case.share(agreement).is_some_and(|share| message.id.n >= share.from_n);
+    if of_this_share && message.kind.channel() == Channel::Partner {
         decision.resolved(case, agreement, subject(message), Reason::PartnerRefused, ctx);
     }
 }

@@ -114,7 +114,8 @@ pub fn gone(case: &mut Case, why: &str, ctx: &Context<'_>) -> Decision {
     decision
 }
 
-/// What agents have written is told before a share ends, though a comment of ours may still come back that it waits behind.
+/// What agents have written and what waits behind a comment of ours is told before a share ends. (A message that was never tried is
+/// taken back all the same.)
 fn last_words(decision: &mut Decision, case: &mut Case, ctx: &Context<'_>) {
     if echo::speak_out(case, ctx) {
         diff::all_shares(decision, case, None, ctx);

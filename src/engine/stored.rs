@@ -7,7 +7,12 @@ use std::{
 
 use foldhash::quality::RandomState;
 
-use crate::domain::{Attachment, Comment, Parts, Share, Shared, TagSet, Ticket, TicketId, Timestamp, Word};
+use crate::domain::{
+    Attachment, Comment, Exchange, Parts, Property, Share, Shared, TagSet, Ticket, TicketId, Timestamp, Word,
+};
+
+/// So many fields every ticket may have.
+const USUAL: usize = 100;
 
 /// Drawn anew by every process, and shown to nobody: a ticket that looks like another cannot be prepared.
 static PRINTER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
@@ -30,9 +35,7 @@ impl Stored {
         let print = print(&ticket, &shares);
         Self { ticket, shares, print }
     }
-}
 
-impl Stored {
     /// About how many bytes it takes beyond what every ticket takes.
     pub fn weight(&self) -> usize {
         let Self { ticket, shares, .. } = self;
@@ -63,7 +66,10 @@ impl Stored {
                 .tags
                 .as_ref()
                 .map_or(0, |last| tags(&last.wire) + tags(&last.here) + last.names.len() * 64);
-            exchanges.sum::<usize>() + names + agreed.not_taken.values().map(Shared::weight).sum::<usize>()
+            let not_taken = agreed.not_taken.values().map(Shared::weight).sum::<usize>();
+            let entries = agreed.properties.len() + agreed.not_taken.len();
+            let unusual = entries.saturating_sub(USUAL) * size_of::<(Property, Exchange)>();
+            exchanges.sum::<usize>() + names + not_taken + unusual + values(&share.partner.told)
         });
         let held = ticket.held.properties.values().map(|(value, _)| value.weight()).sum::<usize>();
         values(&ticket.properties)
@@ -139,7 +145,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Property, Shared, Uuid};
+    use crate::domain::Uuid;
 
     fn ticket() -> Value {
         let person = json!({"uuid": "p", "id": "7", "name": "Joe User", "role": "end-user"});

@@ -29,10 +29,19 @@ pub(super) struct Cases {
 
 #[derive(Debug, Default)]
 struct Generation {
-    tickets: Quick<Uuid, Arc<Stored>>,
-    /// Of all that has come into it.
+    /// Each with its weight.
+    tickets: Quick<Uuid, (Arc<Stored>, usize)>,
+    /// Of all of them.
     weight: usize,
     ids: Quick<TicketId, Uuid>,
+}
+
+impl Generation {
+    fn remove(&mut self, uuid: &Uuid) -> Option<Arc<Stored>> {
+        let (stored, weight) = self.tickets.remove(uuid)?;
+        self.weight -= weight;
+        Some(stored)
+    }
 }
 
 impl Cases {
@@ -60,7 +69,7 @@ impl Cases {
     }
 
     fn remove(&mut self, uuid: &Uuid) -> Option<Arc<Stored>> {
-        self.young.tickets.remove(uuid).or_else(|| self.old.tickets.remove(uuid))
+        self.young.remove(uuid).or_else(|| self.old.remove(uuid))
     }
 
     /// Keeps what has been written, or is about to be, or was taken and has not changed.
@@ -72,11 +81,11 @@ impl Cases {
             if (young >= GENERATION && young + old >= MANY) || self.young.weight + weight > HEAVY {
                 self.old = std::mem::take(&mut self.young);
             }
+            // Of two states of one ticket, only the newer is of any use, and its place is among the young.
+            self.remove(&ticket.uuid);
             self.young.weight += weight;
-            // Of two states of one ticket, only the newer is of any use.
-            self.old.tickets.remove(&ticket.uuid);
             self.young.ids.extend(ticket.id.iter().map(|id| (id.clone(), ticket.uuid.clone())));
-            self.young.tickets.insert(ticket.uuid.clone(), stored);
+            self.young.tickets.insert(ticket.uuid.clone(), (stored, weight));
         }
     }
 
@@ -128,6 +137,25 @@ mod tests {
         cases.keep([stored(1, 1)]);
         let taken = cases.take(&mut scope(&[1], &[]));
         assert!(taken.iter().all(|stored| Arc::strong_count(stored) == 1));
+    }
+
+    #[test]
+    fn of_large_tickets_fewer_are_kept() {
+        let large = |number: usize| {
+            let mut ticket = Ticket::new(Uuid::new(format!("ticket-{number}")));
+            ticket.properties.insert(crate::domain::Property::Subject, "x".repeat(HEAVY / 4).as_str().into());
+            Arc::new(Stored::new(ticket, Vec::new()))
+        };
+        let mut cases = Cases::default();
+        for number in 0..40 {
+            cases.keep([large(number % 20)]);
+            let held = cases.young.weight + cases.old.weight;
+            assert!(held <= 2 * HEAVY && cases.young.weight <= HEAVY, "{held}");
+        }
+        for _ in 0..40 {
+            cases.keep([large(1)]);
+        }
+        assert!(!cases.old.tickets.is_empty(), "one that comes again and again drives nobody out");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
         Timestamp, Uuid,
     },
     engine::{
-        self, Case, Context, Outcome, Refusal, completion,
+        self, Case, Context, Decision, Outcome, Refusal, completion,
         drift::{self, Comparison},
         incoming, refusal, sharing, undone,
     },
@@ -282,7 +282,11 @@ impl Batch<'_> {
                 let unshares = message.kind == MessageType::TicketUnshare && in_force;
                 if unshares && case.share(&agreement).is_some_and(ended) {
                     // The end of a share is no difference that could be told anew: it goes out again as it is.
-                    self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
+                    self.decide(case, None, |case, ctx| {
+                        let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
+                        refusal::settled(&mut decision, case, &agreement, message, ctx);
+                        decision
+                    });
                     self.send_again(message);
                     return Ok(applied());
                 }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, Revision, ShareRole, TicketEvent,
-        TicketId, Timestamp,
+        Completion, CompletionStatus, DeskEvent, EventBody, MessageState, Parts, Revision, ShareRole,
+        TicketEvent, TicketId, Timestamp,
     },
     engine::{Case, Context, Decision, Outcome, Refusal, completion, outgoing, rules, sharing},
     ports::{Before, Mark, Recorded},
@@ -267,8 +267,24 @@ impl Batch<'_> {
                     _ => continue,
                 };
                 last = Some((ticket.clone(), event.time));
-                let edited = later(&ticket.revision, &completion.revision);
-                ticket.command_id = ticket.command_id.or_else(|| caused_by.take_if(|_| !edited));
+                let first = caused_by.take();
+                if later(&ticket.revision, &completion.revision) && ticket.command_id.is_none() {
+                    // Somebody has edited it since: of what is ours only the comments are in it.
+                    let words = TicketEvent {
+                        properties: Parts::new(),
+                        tags: None,
+                        comments: std::mem::take(&mut ticket.comments),
+                        command_id: first,
+                        ..ticket.clone()
+                    };
+                    self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &words, ctx));
+                    let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
+                        return Ok(applied());
+                    };
+                    case = next;
+                } else {
+                    ticket.command_id = ticket.command_id.or(first);
+                }
                 self.decide(case, event.time, |case, ctx| outgoing::ticket_changed(case, &ticket, ctx));
                 let Some(next) = self.snapshot.cases.remove(&completion.command_id.owner) else {
                     return Ok(applied());

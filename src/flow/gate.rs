@@ -16,7 +16,7 @@ const HTML_TAGS: usize = 20_000;
 /// How deep they may be nested: to clean them takes a time that grows with the square of that.
 const HTML_DEPTH: usize = 500;
 /// How many attachments one request may hold.
-const ATTACHMENTS: usize = 1_000;
+const ATTACHMENTS: usize = 10_000;
 /// Of how many values all fields of one request may be made, and how deep one may be nested: in memory an empty list takes ten times what
 /// it takes in JSON.
 const VALUES: usize = 20_000;
@@ -168,14 +168,22 @@ fn nesting(html: &str) -> usize {
         "area", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
         "source", "td", "th", "tr", "track", "wbr",
     ];
+    let mut open: HashMap<String, usize> = HashMap::new();
     let (mut depth, mut deepest) = (0_usize, 0);
     for tag in html.split('<').skip(1) {
         let (ends, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
-        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        if name.is_empty() || FLAT.iter().any(|flat| flat.eq_ignore_ascii_case(name)) {
+        let name = tag.split(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>').next();
+        let name = name.unwrap_or_default().to_ascii_lowercase();
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || FLAT.contains(&name.as_str()) {
             continue;
         }
-        depth = if ends { depth.saturating_sub(1) } else { depth + 1 };
+        let same = open.entry(name).or_default();
+        if !ends {
+            (*same, depth) = (*same + 1, depth + 1);
+        } else if *same > 0 {
+            // One that ends nothing changes nothing.
+            (*same, depth) = (*same - 1, depth - 1);
+        }
         deepest = deepest.max(depth);
     }
     deepest
@@ -191,6 +199,8 @@ mod tests {
         assert_eq!(nesting("<p>one<p>two<ul><li>a<li>b<ul><li>c</ul></ul>"), 2);
         assert_eq!(nesting(&"<DIV class='x'>".repeat(700)), 700);
         assert_eq!(nesting(&"</div>".repeat(7)), 0);
+        assert_eq!(nesting(&"<div></x>".repeat(7)), 7);
+        assert_eq!(nesting(&"<p-x>".repeat(7)), 7);
     }
 
     #[test]

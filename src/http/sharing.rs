@@ -18,7 +18,7 @@ use crate::{
 
 /// A body of more bytes is not read before it is known who sends it.
 const LARGE: u64 = 64 * 1024;
-/// How many of these are read at once.
+/// How many of these, about tickets, are read and worked on at once.
 pub const LARGE_AT_ONCE: usize = 32;
 
 pub(super) fn routes() -> Router<Shared> {
@@ -51,21 +51,17 @@ async fn serve(
     let token =
         headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_large = body.size_hint().upper().is_none_or(|bytes| bytes > LARGE);
-    if collection == Collection::Tickets
-        && is_large
-        && let Err(reply) = context.inbound.admit(token.as_deref()).await
-    {
-        return answer(reply);
-    }
-    // Whoever holds back the end of a large body holds its memory.
-    let room = tokio::time::timeout(context.body_timeout, context.large_bodies.acquire());
-    let _room = match is_large.then_some(room) {
-        None => None,
-        Some(room) => match room.await {
-            Ok(room) => room.ok(),
+    let mut _room = None;
+    if collection == Collection::Tickets && is_large {
+        if let Err(reply) = context.inbound.admit(token.as_deref()).await {
+            return answer(reply);
+        }
+        // Whoever holds back the end of a large body holds its memory.
+        match tokio::time::timeout(context.body_timeout, context.large_bodies.acquire()).await {
+            Ok(room) => _room = room.ok(),
             Err(_) => return answer(refusal(503, "too many large requests come at once; try again")),
-        },
-    };
+        }
+    }
     let limit = Inbound::body_limit(collection, context.options.limits.body);
     // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
     let read = tokio::time::timeout(context.body_timeout, to_bytes(body, limit)).await;

@@ -61,17 +61,6 @@ impl Sqlite {
         })
     }
 
-    /// A new file is for nobody else to read: access keys stand in it, and what people have written.
-    fn keep_to_itself(&self) {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            let mut new = std::fs::OpenOptions::new();
-            // One that is there is left as it is; one that cannot be made is SQLite's to report.
-            drop(new.write(true).create_new(true).mode(0o600).open(self.options.get_filename()));
-        }
-    }
-
     fn pools(&self) -> &(SqlitePool, SqlitePool) {
         self.pools.get_or_init(|| {
             // A file is there or not: there is nothing to be tried before each use.
@@ -91,7 +80,9 @@ impl Link for Sqlite {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.keep_to_itself();
+        if !self.options.get_filename().to_string_lossy().contains("sqlx-in-memory") {
+            private(self.options.get_filename());
+        }
         let writer = &self.pools().0;
         let ready = migrator(Dialect::Sqlite).run(writer).await.map_err(error::migration);
         if ready.is_err() {
@@ -156,6 +147,16 @@ async fn write(
     Ok(results)
 }
 
+/// Makes a new file that is for nobody else to read: access keys stand in it, and what people have written. One that is there is left
+/// as it is; one that cannot be made is SQLite's to report.
+fn private(path: &Path) {
+    let mut new = std::fs::OpenOptions::new();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    drop(new.open(path));
+}
+
 /// Copies a database into a new file: whole, tidy, and as it is at one moment.
 pub(super) async fn backup(url: &str, to: &Path) -> Result<(), String> {
     let said = |error: sqlx::Error| error.to_string();
@@ -165,8 +166,12 @@ pub(super) async fn backup(url: &str, to: &Path) -> Result<(), String> {
     let options = SqliteConnectOptions::from_str(url).map_err(said)?;
     let options = options.busy_timeout(std::time::Duration::from_secs(60));
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(said)?;
-    let to = to.to_str().ok_or("the file's name is no text")?;
-    let copied = sqlx::query("vacuum into ?").bind(to).execute(&mut connection).await.map_err(said);
+    private(to);
+    let name = to.to_str().ok_or("the file's name is no text")?;
+    let copied = sqlx::query("vacuum into ?").bind(name).execute(&mut connection).await.map_err(said);
+    if copied.is_err() {
+        drop(std::fs::remove_file(to));
+    }
     let _done = connection.close().await;
     copied.map(drop)
 }
