@@ -21,6 +21,11 @@ fn told(sender: &Sender) -> Vec<Value> {
     sender.partner.tickets("PUT")
 }
 
+/// The first change of a status that the partner is told.
+async fn edit(sender: &Sender) -> Value {
+    until("the edit is out", async || told(sender).into_iter().find(|put| put.get("status").is_some())).await
+}
+
 async fn desk_has_ticket(daemon: &TestDaemon) -> String {
     let id = daemon.until_desk("the ticket is here", |d| d.tickets.keys().next().cloned()).await;
     until("its number is known", async || {
@@ -29,6 +34,17 @@ async fn desk_has_ticket(daemon: &TestDaemon) -> String {
     })
     .await;
     id
+}
+
+/// A partner has shared its ticket, and the desk has not answered yet: the partner, and the command that waits.
+async fn unanswered_creation(daemon: &TestDaemon) -> (Sender, Value) {
+    daemon.stop_desk();
+    let sender = Sender::agreed(daemon).await;
+    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
+    let commands = daemon.get("commands").await;
+    let create = commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create");
+    let create = create.unwrap().clone();
+    (sender, create)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,21 +173,14 @@ async fn an_agents_last_words_are_told_before_the_share_ends_though_they_wait_be
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_edited_before_the_desk_named_the_ticket_is_told() {
     let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
-    daemon.stop_desk();
-    let sender = Sender::agreed(&daemon).await;
-    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
-    let commands = daemon.get("commands").await;
-    let create =
-        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let (sender, create) = unanswered_creation(&daemon).await;
     let event = json!({"specversion": "1.0", "id": "e5", "source": "test", "type": "helpdesk.ticket.changed",
         "data": {"ticket": {"id": "77", "revision": 5, "via": "ticket_sharing", "status": "pending", "subject": "Edited"}}});
     daemon.tell(&event).await;
     let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
         "data": {"command_id": create["id"], "status": "done", "ticket_id": "77", "revision": 1}});
     daemon.tell(&answer).await;
-    let put =
-        until("the edit is out", async || told(&sender).into_iter().find(|put| put.get("status").is_some()))
-            .await;
+    let put = edit(&sender).await;
     assert_eq!((&put["status"], &put["subject"]), (&json!("pending"), &json!("Edited")));
     daemon.stop().await;
 }
@@ -179,12 +188,7 @@ async fn what_was_edited_before_the_desk_named_the_ticket_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_desk_without_revisions_what_follows_the_creation_is_an_edit() {
     let mut daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
-    daemon.stop_desk();
-    let sender = Sender::agreed(&daemon).await;
-    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
-    let commands = daemon.get("commands").await;
-    let create =
-        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let (sender, create) = unanswered_creation(&daemon).await;
     let event = |id: &str, data: Value| json!({"specversion": "1.0", "id": id, "source": "test", "type": "helpdesk.ticket.changed", "data": data});
     let made =
         json!({"ticket": {"id": "77", "via": "ticket_sharing", "status": "new"}, "command_id": create["id"]});
@@ -194,9 +198,7 @@ async fn of_a_desk_without_revisions_what_follows_the_creation_is_an_edit() {
     let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
         "data": {"command_id": create["id"], "status": "done", "ticket_id": "77"}});
     daemon.tell(&answer).await;
-    let put =
-        until("the edit is out", async || told(&sender).into_iter().find(|put| put.get("status").is_some()))
-            .await;
+    let put = edit(&sender).await;
     assert_eq!(put["status"], "pending");
     daemon.stop().await;
 }
@@ -249,12 +251,7 @@ async fn an_event_that_was_seen_does_nothing_and_an_older_one_undoes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_that_the_desk_made_and_did_not_number_is_unshared_and_said_so() {
     let daemon = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
-    daemon.stop_desk();
-    let sender = Sender::agreed(&daemon).await;
-    assert_eq!(sender.ticket("POST", "t1", &new_ticket("t1")).await, 201);
-    let commands = daemon.get("commands").await;
-    let create =
-        commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.create").unwrap();
+    let (sender, create) = unanswered_creation(&daemon).await;
     let answer = json!({"specversion": "1.0", "id": "f1", "source": "test", "type": "helpdesk.command.completed",
         "data": {"command_id": create["id"], "status": "done"}});
     daemon.tell(&answer).await;

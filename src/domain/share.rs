@@ -1,18 +1,13 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use litemap::LiteMap;
 use serde::{
     Deserialize, Serialize,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{AgreementStatus, Parts, Shared, TagSet, Tags, Title, Uuid, Value, Word};
+use super::{AgreementStatus, Parts, Shared, TagsExchange, Title, Uuid, Value};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -143,69 +138,12 @@ impl Counterpart {
     }
 }
 
-/// What the tags last were between the two sides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TagsExchange {
-    /// As the wire said them.
-    pub wire: Tags,
-    /// As they read on this desk.
-    pub here: Tags,
-    /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub told: LiteMap<Arc<str>, i64>,
-    /// Tags that this desk writes in its own way, and what they are on the wire.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub names: BTreeMap<Word, Word>,
-}
-
 impl Exchange {
     /// What the partner has, `there`, though the ticket says something else, `now`: the next difference tells it that.
     pub fn untold(there: Shared, now: &Shared) -> Self {
         // Anything but what the ticket has.
         let here = if now.is_null() { there.clone() } else { Shared::default() };
         Self { wire: there, here, seq: 0, unfit: false }
-    }
-}
-
-impl TagsExchange {
-    /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
-    pub fn changes(&self, here: &TagSet) -> (TagSet, TagSet) {
-        if self.names.is_empty() {
-            return (here.less(&self.here), self.here.less(here));
-        }
-        let on_wire = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| self.on_wire(tag)).collect() };
-        let (now, before) = (on_wire(here), on_wire(&self.here));
-        (now.less(&before), before.less(&now))
-    }
-
-    /// Notes how this desk writes tags of the wire, where it has them as the wire says them.
-    pub fn reads_here(&mut self, written: &[(Word, Word)]) {
-        if !written.iter().any(|(wire, _)| self.here.contains(wire)) {
-            return;
-        }
-        // As a tree, since there may be as many as a partner likes.
-        let mut here: BTreeSet<Word> = self.here.iter().cloned().collect();
-        for (wire, own) in written {
-            if here.remove(wire) {
-                here.insert(own.clone());
-                self.names.insert(own.clone(), wire.clone());
-            }
-        }
-        self.here = Tags::new(here.into_iter().collect());
-    }
-
-    /// What a tag of this desk is on the wire.
-    pub fn on_wire(&self, here: &str) -> Word {
-        self.names.get(here).cloned().unwrap_or_else(|| here.into())
-    }
-
-    /// What tags of the wire are on this desk.
-    pub fn on_desk(&self, wire: &TagSet) -> TagSet {
-        let mut own: HashMap<&Word, &Word> = HashMap::new();
-        for (here, told) in self.names.iter().filter(|(here, _)| self.here.contains(here)) {
-            own.entry(told).or_insert(here);
-        }
-        wire.iter().map(|tag| own.get(tag).copied().unwrap_or(tag).clone()).collect()
     }
 }
 
@@ -335,27 +273,5 @@ impl Share {
             self.state = ShareState::Ended;
             self.reason = Some(format!("the agreement is {}", agreement.as_str()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(tags: &[&str]) -> TagSet {
-        tags.iter().map(|tag| Word::from(*tag)).collect()
-    }
-
-    #[test]
-    fn tags_that_the_desk_writes_in_its_own_way_are_the_same_on_the_wire() {
-        let set = Tags::new(tags(&["Big", "VIP", "new"]));
-        let mut exchange = TagsExchange { wire: set.clone(), here: set, ..TagsExchange::default() };
-        let written = [("VIP", "vip"), ("Big", "big"), ("Gone", "gone")];
-        exchange.reads_here(&written.map(|(wire, own)| (wire.into(), own.into())));
-        assert_eq!(*exchange.here, tags(&["big", "new", "vip"]));
-        assert_eq!(*exchange.wire, tags(&["Big", "VIP", "new"]));
-        assert_eq!(exchange.on_desk(&exchange.wire), *exchange.here);
-        assert_eq!(exchange.on_desk(&tags(&["Gone"])), tags(&["Gone"]));
-        assert_eq!(exchange.changes(&tags(&["big", "vip", "x"])), (tags(&["x"]), tags(&["new"])));
     }
 }

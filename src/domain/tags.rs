@@ -1,11 +1,14 @@
-//! Tags: a ticket has a few, which are compared and written with every event.
+//! Tags: a ticket has a few, which are compared and written with every event; and what they last were between two sides.
 
-use std::{borrow::Cow, fmt, sync::Arc};
-
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{SeqAccess, Visitor},
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
 };
+
+use litemap::LiteMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Word;
 
@@ -44,27 +47,9 @@ impl TagSet {
         self.0.iter()
     }
 
-    fn place(&self, tag: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|one| one.as_str().cmp(tag))
-    }
-
     /// Whether a tag is among them.
     pub fn contains(&self, tag: &str) -> bool {
-        self.place(tag).is_ok()
-    }
-
-    /// Adds a tag; returns whether it is new.
-    pub fn insert(&mut self, tag: Word) -> bool {
-        let Err(place) = self.place(&tag) else { return false };
-        self.0.insert(place, tag);
-        true
-    }
-
-    /// Takes a tag away; returns whether it was there.
-    pub fn remove(&mut self, tag: &str) -> bool {
-        let Ok(place) = self.place(tag) else { return false };
-        self.0.remove(place);
-        true
+        self.0.binary_search_by(|one| one.as_str().cmp(tag)).is_ok()
     }
 
     /// Keeps those that are wanted.
@@ -134,25 +119,7 @@ impl Serialize for TagSet {
 
 impl<'de> Deserialize<'de> for TagSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ReadTags)
-    }
-}
-
-struct ReadTags;
-
-impl<'de> Visitor<'de> for ReadTags {
-    type Value = TagSet;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of tags")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TagSet, A::Error> {
-        let mut tags = Vec::new();
-        while let Some(tag) = list.next_element()? {
-            tags.push(tag);
-        }
-        Ok(tags.into_iter().collect())
+        Vec::<Word>::deserialize(deserializer).map(|tags| tags.into_iter().collect())
     }
 }
 
@@ -162,24 +129,96 @@ impl schemars::JsonSchema for TagSet {
     }
 
     fn schema_name() -> Cow<'static, str> {
-        std::collections::BTreeSet::<Word>::schema_name()
+        BTreeSet::<Word>::schema_name()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        std::collections::BTreeSet::<Word>::json_schema(generator)
+        BTreeSet::<Word>::json_schema(generator)
+    }
+}
+
+/// What the tags last were between the two sides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TagsExchange {
+    /// As the wire said them.
+    pub wire: Tags,
+    /// As they read on this desk.
+    pub here: Tags,
+    /// Tags whose change the partner has not been seen to know, with the number of our message that told it.
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub told: LiteMap<Arc<str>, i64>,
+    /// Tags that this desk writes in its own way, and what they are on the wire.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<Word, Word>,
+}
+
+impl TagsExchange {
+    /// What changed since, in the wire's words: what this desk writes in its own way is the same tag.
+    pub fn changes(&self, here: &TagSet) -> (TagSet, TagSet) {
+        if self.names.is_empty() {
+            return (here.less(&self.here), self.here.less(here));
+        }
+        let on_wire = |tags: &TagSet| -> TagSet { tags.iter().map(|tag| self.on_wire(tag)).collect() };
+        let (now, before) = (on_wire(here), on_wire(&self.here));
+        (now.less(&before), before.less(&now))
+    }
+
+    /// Notes how this desk writes tags of the wire, where it has them as the wire says them.
+    pub fn reads_here(&mut self, written: &[(Word, Word)]) {
+        if !written.iter().any(|(wire, _)| self.here.contains(wire)) {
+            return;
+        }
+        // As a tree, since there may be as many as a partner likes.
+        let mut here: BTreeSet<Word> = self.here.iter().cloned().collect();
+        for (wire, own) in written {
+            if here.remove(wire) {
+                here.insert(own.clone());
+                self.names.insert(own.clone(), wire.clone());
+            }
+        }
+        self.here = Tags::new(here.into_iter().collect());
+    }
+
+    /// What a tag of this desk is on the wire.
+    pub fn on_wire(&self, here: &str) -> Word {
+        self.names.get(here).cloned().unwrap_or_else(|| here.into())
+    }
+
+    /// What tags of the wire are on this desk.
+    pub fn on_desk(&self, wire: &TagSet) -> TagSet {
+        let mut own: HashMap<&Word, &Word> = HashMap::new();
+        for (here, told) in self.names.iter().filter(|(here, _)| self.here.contains(here)) {
+            own.entry(told).or_insert(here);
+        }
+        wire.iter().map(|tag| own.get(tag).copied().unwrap_or(tag).clone()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
 
     fn some() -> impl Strategy<Value = Vec<Word>> {
         prop::collection::vec("[a-dÄé]{0,2}".prop_map(Word::from), 0..12)
+    }
+
+    fn tags(tags: &[&str]) -> TagSet {
+        tags.iter().map(|tag| Word::from(*tag)).collect()
+    }
+
+    #[test]
+    fn tags_that_the_desk_writes_in_its_own_way_are_the_same_on_the_wire() {
+        let set = Tags::new(tags(&["Big", "VIP", "new"]));
+        let mut exchange = TagsExchange { wire: set.clone(), here: set, ..TagsExchange::default() };
+        let written = [("VIP", "vip"), ("Big", "big"), ("Gone", "gone")];
+        exchange.reads_here(&written.map(|(wire, own)| (wire.into(), own.into())));
+        assert_eq!(*exchange.here, tags(&["big", "new", "vip"]));
+        assert_eq!(*exchange.wire, tags(&["Big", "VIP", "new"]));
+        assert_eq!(exchange.on_desk(&exchange.wire), *exchange.here);
+        assert_eq!(exchange.on_desk(&tags(&["Gone"])), tags(&["Gone"]));
+        assert_eq!(exchange.changes(&tags(&["big", "vip", "x"])), (tags(&["x"]), tags(&["new"])));
     }
 
     proptest! {
@@ -196,9 +235,6 @@ mod tests {
             prop_assert_eq!(&text, &serde_json::to_string(&tree).unwrap_or_default());
             prop_assert_eq!(serde_json::from_str::<TagSet>(&text).ok(), Some(list.clone()));
             let mut tree = tree;
-            prop_assert_eq!(list.insert(Word::from(tag.as_str())), tree.insert(Word::from(tag.as_str())));
-            prop_assert!(same(&list, tree.clone()));
-            prop_assert_eq!(list.remove(&tag), tree.remove(tag.as_str()));
             list.extend(second);
             tree.extend(beside);
             prop_assert!(same(&list, tree));

@@ -35,6 +35,7 @@ mod finish;
 mod flight;
 mod fold;
 mod fold_agreement;
+mod fold_completion;
 mod fold_event;
 mod gate;
 mod hand;
