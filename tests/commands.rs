@@ -149,9 +149,11 @@ fn what_cannot_be_used_ends_it_with_one_line_that_names_the_mend() {
         ("CROSSDESK_HTTP__LISTEN", "192.0.2.1:80", "http.listen"),
         ("CROSSDESK_ADMIN__LISTEN", taken.as_str(), "somebody else's"),
         ("CROSSDESK_STORE__URL", "sqlite:/nowhere/crossdesk.db", "store"),
+        ("CROSSDESK_STORE__URL", "postgres://u:hidden@127.0.0.1:1/desk", "PostgreSQL at 127.0.0.1:1"),
     ] {
         let (code, out, err) = run(folder.path(), &["check"], &[(variable, value)]);
         assert!(code == 1 && err.contains(wanted), "{variable}: {out}{err}");
+        assert!(!format!("{out}{err}").contains("hidden"), "{out}{err}");
     }
     drop(held);
     let certificate =

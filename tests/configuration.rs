@@ -96,6 +96,22 @@ fn every_error_names_where_what_and_the_mend() {
         ("[desk]\nname = 5\n", &["file.toml:2", "desk.name", "string"]),
         ("[desk]\nname = \" \"\n", &["desk.name", "empty"]),
         ("[desk]\nsharing_url = \"desk\"\n", &["desk.sharing_url", "https://"]),
+        (
+            "[desk]\nsharing_url = \"https://desk.example/sharing?v=1\"\n",
+            &["desk.sharing_url", "after its path"],
+        ),
+        ("[desk]\nticket_url = \"https://desk.example/tickets\"\n", &["desk.ticket_url", "{id}"]),
+        ("[[desk.fields]]\ntitle = \"T\"\ntype = \"dropdown\"\n", &["desk.fields[0].options", "\"T\""]),
+        (
+            "[[desk.fields]]\ntitle = \"T\"\ntype = \"text\"\n[[desk.fields]]\ntitle = \"t\"\ntype = \"date\"\n",
+            &["desk.fields[1].title", "letter case"],
+        ),
+        (
+            "[broker]\ncommands_queue = \"crossdesk.events\"\n",
+            &["broker.commands_queue", "broker.events_queue"],
+        ),
+        ("[broker]\ninbound_queue = \"\"\n", &["broker.inbound_queue", "255"]),
+        ("[broker]\nevents_exchange = \"amq.topic\"\n", &["broker.events_exchange", "amq."]),
         ("[store]\nurl = \"oracle:x\"\n", &["store.url", "sqlite:"]),
         ("[broker]\nurl = \"kafka://x\"\n", &["broker.url", "amqp://"]),
         ("[broker]\nqueue_type = \"lazy\"\n", &["broker.queue_type", "quorum"]),
@@ -114,6 +130,39 @@ fn every_error_names_where_what_and_the_mend() {
         for word in wanted {
             assert!(error.contains(word), "{text:?}: {word}: {error}");
         }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_the_fault_of_whoever_wrote_it() {
+    let set = variables(&[("CROSSDESK_FOO__BAR", "1")]);
+    let error = load("[desk]\nname = \"n\"\n", "file.toml", &set).unwrap_err().to_string();
+    assert!(error.starts_with("CROSSDESK_FOO__BAR: foo"), "{error}");
+    let error = load("[foo]\nbar = 1\n", "file.toml", &BTreeMap::new()).unwrap_err().to_string();
+    assert!(error.starts_with("file.toml") && error.contains("foo"), "{error}");
+}
+
+#[test]
+fn the_schema_takes_what_the_daemon_takes() {
+    let schema = crossdesk::config::schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let agreement = "[[agreements]]\nuuid = \"u\"\nname = \"n\"\ndirection = \"outbound\"\nkind = \"jira\"\n";
+    for (text, fits) in [
+        ("[admin]\ntoken_file = \"/run/secrets/token\"\n[store]\nurl_file = \"/run/secrets/url\"\n", true),
+        ("[admin]\ntoken_fil = \"/run/secrets/token\"\n", false),
+        (
+            &format!(
+                "{agreement}status = \"accepted\"\n[agreements.jira]\nproject = \"P\"\ntoken_file = \"t\"\n"
+            ),
+            true,
+        ),
+        (&format!("{agreement}status = \"accepted\"\n[agreements.jira]\nproject = \"P\"\n"), false),
+        (&format!("{agreement}[agreements.status]\nhold = \"Waiting\"\nagreement = \"accepted\"\n"), true),
+    ] {
+        let table: toml::Table = text.parse().unwrap();
+        let value = serde_json::to_value(table).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(errors.is_empty(), fits, "{text}: {errors:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crossdesk::domain::Namespace;
 use serde_json::{Value, json};
 
 use crate::support::{Pair, Sender, TestDaemon, until};
@@ -229,5 +230,53 @@ fn asyncapi_is_what_it_says_and_names_the_queues_that_there_are() {
         "crossdesk.dead",
     ] {
         assert!(addresses.contains(&queue), "{queue} is not among {addresses:?}");
+    }
+}
+
+#[test]
+fn the_schema_of_events_takes_what_the_daemon_takes() {
+    let schema = jsonschema::validator_for(&crossdesk::wire::desk::schema()).unwrap();
+    let ours = Namespace::of("desk.example/sharing");
+    let event = |kind: &str, data: Value| json!({"specversion": "1.0", "id": 7, "source": "desk", "type": kind, "data": data});
+    let ticket = |more: Value| event("helpdesk.ticket.changed", json!({"ticket": more}));
+    for (event, fits) in [
+        (ticket(json!({"id": 4711, "tags": ["a", "a"], "custom_fields": null})), true),
+        (ticket(json!({"id": "4711", "requester": {"id": 77, "name": "Joe"}, "created_at": null})), true),
+        (
+            event(
+                "helpdesk.ticket.changed",
+                json!({"ticket": {"id": "1"}, "comments": null, "comments_complete": null}),
+            ),
+            true,
+        ),
+        (
+            event(
+                "helpdesk.ticket.changed",
+                json!({"ticket": {"id": "1"}, "comments": [{"id": 5, "body": "b", "attachments": null}]}),
+            ),
+            true,
+        ),
+        (
+            event(
+                "helpdesk.command.completed",
+                json!({"command_id": "c.1", "status": "done", "ticket_id": 5, "users": null}),
+            ),
+            true,
+        ),
+        (
+            event(
+                "helpdesk.fields.changed",
+                json!({"fields": [{"title": "T", "type": "text", "options": null}]}),
+            ),
+            true,
+        ),
+        (ticket(json!({"subject": "nobody's"})), false),
+        (event("helpdesk.fields.changed", json!({"fields": [{"title": "T", "type": "colour"}]})), false),
+    ] {
+        let read = crossdesk::wire::desk::decode(event.to_string().as_bytes(), &ours);
+        assert_eq!(read.is_ok(), fits, "{event}: {read:?}");
+        let faults: Vec<String> = schema.iter_errors(&event).map(|fault| fault.to_string()).collect();
+        // Some shape of `data` fits nearly everything: what a type needs is the daemon's to say.
+        assert!(faults.is_empty() || !fits, "{event}: {faults:?}");
     }
 }

@@ -12,7 +12,7 @@ use super::{sections::Config, validate};
 pub struct Error(pub(super) String);
 
 /// What can be given as `KEY_file`: the secrets, and a program that is too long for a line.
-const SECRETS: [&str; 7] =
+pub(super) const SECRETS: [&str; 7] =
     ["url", "token", "access_key", "key", "webhook_secret", "command_secret", "event_filter"];
 
 /// How many members of a list variables can make.
@@ -38,11 +38,6 @@ name = ""
 when = ""
 share_with = ""
 "#;
-
-/// The JSON Schema of the configuration.
-pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Config).to_value()
-}
 
 /// Loads a file and the variables; without a file, the defaults and the variables.
 ///
@@ -80,9 +75,12 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
         from_environment.insert(named(&path), variable.clone());
     }
     let Value::Table(mut table) = whole else { return Err(Error(format!("{name}: not a table"))) };
-    let source = |path: &str| match from_environment.iter().find(|(key, _)| path.starts_with(key.as_str())) {
-        Some((_, variable)) => variable.clone(),
-        None => name.to_owned(),
+    let source = |path: &str| {
+        let is_of = |key: &str| within(path, key) || (within(key, path) && line_of(text, path).is_empty());
+        match from_environment.iter().find(|(key, _)| is_of(key)) {
+            Some((_, variable)) => variable.clone(),
+            None => name.to_owned(),
+        }
     };
     secrets(&mut table, "", &source)?;
     status_maps(&mut table);
@@ -115,6 +113,11 @@ fn status_maps(table: &mut Table) {
             local.insert("status".to_owned(), Value::Table(map));
         }
     }
+}
+
+/// Whether a key is another one, or stands in its section.
+fn within(key: &str, section: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn one_line(message: &str) -> String {

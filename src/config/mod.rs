@@ -4,12 +4,14 @@
 //! the file or the variable, the key, and the mend.
 
 mod asyncapi;
+mod declared;
 mod durations;
 mod environment;
 mod guard;
 mod jira;
 mod load;
 mod names;
+mod schema;
 mod sections;
 mod telemetry;
 mod validate;
@@ -18,6 +20,7 @@ pub use durations::read_duration;
 pub use environment::environment;
 pub use guard::{Invites, Limits, Mail};
 pub use jira::DeclaredJira;
-pub use load::{Error, from_file, load, schema};
+pub use load::{Error, from_file, load};
+pub use schema::schema;
 pub use sections::{Admin, Broker, Config, DeclaredAgreement, Delivery, Desk, Http, Retry, Rule, Store};
 pub use telemetry::{Log, Trace};

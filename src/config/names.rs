@@ -1,6 +1,12 @@
 //! What things are called: this daemon, and everything on the broker; and who vouches for that.
 
-use super::sections::Config;
+use super::{
+    sections::Config,
+    validate::{Check, wrong},
+};
+
+/// The longest name that AMQP can say, in bytes.
+const LONGEST: usize = 255;
 
 impl Config {
     /// What this daemon is called among those that share its database.
@@ -25,6 +31,39 @@ impl super::Broker {
         }
         let read = std::fs::read_to_string(&self.ca_file);
         read.map(Some).map_err(|error| format!("{} cannot be read: {error}", self.ca_file))
+    }
+
+    /// Whether each thing on the broker has a name, and one of its own: events that came to the commands' queue would be lost.
+    pub(super) fn check_names(&self) -> Check {
+        let exchanges = [
+            ("events_exchange", &self.events_exchange),
+            ("commands_exchange", &self.commands_exchange),
+            ("partners_exchange", &self.partners_exchange),
+        ];
+        let queues = [
+            ("events_queue", &self.events_queue),
+            ("commands_queue", &self.commands_queue),
+            ("inbound_queue", &self.inbound_queue),
+            ("dead_letter_queue", &self.dead_letter_queue),
+        ];
+        for names in [&exchanges[..], &queues[..]] {
+            for (at, (key, name)) in names.iter().enumerate() {
+                let key = format!("broker.{key}");
+                if name.is_empty() || name.len() > LONGEST {
+                    return wrong(key, format!("must have 1 to {LONGEST} bytes"));
+                }
+                if name.starts_with("amq.") {
+                    return wrong(key, "begins with amq., which RabbitMQ keeps for itself");
+                }
+                if let Some((other, _)) = names.iter().take(at).find(|(_, other)| other == name) {
+                    return wrong(
+                        key,
+                        format!("is the same as broker.{other}; each needs a name of its own"),
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The names of everything on the broker.

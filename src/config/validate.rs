@@ -4,19 +4,17 @@ use std::collections::HashSet;
 
 use url::Url;
 
-use super::sections::{Config, DeclaredAgreement};
-use crate::{
-    broker::MOST_SHARDS,
-    domain::{Direction, Kind, Namespace},
-    engine::{rules::Rule, status::STATUSES},
-    partner::Allowed,
-    wire::desk_filter::Filter,
-};
+use super::{declared::declared, sections::Config};
+use crate::{broker::MOST_SHARDS, engine::rules::Rule, partner::Allowed, wire::desk_filter::Filter};
 
-type Check = Result<(), (String, String)>;
+pub(super) type Check = Result<(), (String, String)>;
 
-fn wrong(key: impl Into<String>, why: impl Into<String>) -> Check {
+pub(super) fn wrong(key: impl Into<String>, why: impl Into<String>) -> Check {
     Err((key.into(), why.into()))
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.host().is_some()
 }
 
 /// Finds the first value that cannot be used: its key, and why.
@@ -25,8 +23,13 @@ pub(super) fn check(config: &Config) -> Check {
         return wrong("desk.name", "is empty; partners see it on an invite");
     }
     match Url::parse(&config.desk.sharing_url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
-        _ => return wrong("desk.sharing_url", "must be a URL such as https://desk.example/sharing"),
+        Ok(url) if is_web(&url) && url.query().is_none() && url.fragment().is_none() => {}
+        _ => {
+            return wrong(
+                "desk.sharing_url",
+                "must be a URL such as https://desk.example/sharing, with nothing after its path",
+            );
+        }
     }
     for (key, text) in [
         ("desk.command_timeout", &config.desk.command_timeout),
@@ -50,7 +53,7 @@ pub(super) fn check(config: &Config) -> Check {
     }
     if !config.trace.otlp_url.is_empty() {
         match Url::parse(&config.trace.otlp_url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+            Ok(url) if is_web(&url) => {}
             _ => return wrong("trace.otlp_url", "must be a URL such as http://127.0.0.1:4318/v1/traces"),
         }
     }
@@ -111,6 +114,8 @@ pub(super) fn check(config: &Config) -> Check {
     }
     mail(config)?;
     desk(config)?;
+    fields(config)?;
+    config.broker.check_names()?;
     crate::store::open(&config.store.url, None, "").map(drop).or_else(|why| wrong("store.url", why))?;
     let authorities =
         config.broker.authorities().or_else(|why| wrong("broker.ca_file", why).map(|()| None))?;
@@ -149,64 +154,18 @@ fn mail(config: &Config) -> Check {
     crate::mail::check_url(&config.mail.url).or_else(|why| wrong("mail.url", why))
 }
 
-fn declared(at: usize, agreement: &DeclaredAgreement) -> Check {
-    let key = |name: &str| format!("agreements[{at}].{name}");
-    let hex40 = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !hex40(agreement.uuid.as_str()) {
-        let example = Namespace::of("desk.example/sharing").agreement("1");
-        return wrong(key("uuid"), format!("must be 40 hex digits, such as {example}"));
-    }
-    if agreement.kind == Kind::Jira {
-        return jira(at, agreement);
-    }
-    if agreement.jira.is_some() {
-        return wrong(key("jira"), "is for kind jira alone");
-    }
-    if !hex40(&agreement.access_key) {
-        return wrong(key("access_key"), "must be 40 hex digits; make one with: openssl rand -hex 20");
-    }
-    match (agreement.kind, &agreement.url) {
-        (Kind::Queue, Some(_)) => {
-            wrong(key("url"), "a partner of kind queue has none: its bridge takes the queue")
-        }
-        (Kind::Queue, None) => Ok(()),
-        (_, Some(url)) if Url::parse(url).is_ok_and(|url| url.host().is_some()) => Ok(()),
-        _ => wrong(key("url"), "must be the partner's sharing URL"),
-    }
-}
-
-fn jira(at: usize, agreement: &DeclaredAgreement) -> Check {
-    let key = |name: &str| format!("agreements[{at}].{name}");
-    if agreement.direction != Direction::Outbound {
-        return wrong(
-            key("direction"),
-            "must be outbound: tickets are shared with a Jira, which shares none itself",
-        );
-    }
-    if !agreement.url.as_ref().is_some_and(|url| Url::parse(url).is_ok_and(|url| url.host().is_some())) {
-        return wrong(key("url"), "must be the Jira's address, such as https://acme.atlassian.net");
-    }
-    let Some(jira) = &agreement.jira else {
-        return wrong(key("jira"), "is missing: its project and its token, in a section [agreements.jira]");
-    };
-    for (name, text) in
-        [("jira.project", &jira.project), ("jira.token", &jira.token), ("jira.issue_type", &jira.issue_type)]
-    {
-        if text.trim().is_empty() {
-            return wrong(key(name), "is empty");
-        }
-    }
-    match jira.status.keys().find(|status| !STATUSES.contains(&status.as_str())) {
-        Some(status) => {
-            wrong(key("jira.status"), format!("\"{status}\" is none of this desk's: {}", STATUSES.join(" ")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// How the desk speaks and is spoken to, where that is not over its queues.
 fn desk(config: &Config) -> Check {
     let desk = &config.desk;
+    let link = desk.ticket_url.replacen("{id}", "1", 1);
+    if !desk.ticket_url.is_empty()
+        && (link == desk.ticket_url || !Url::parse(&link).is_ok_and(|url| is_web(&url)))
+    {
+        return wrong(
+            "desk.ticket_url",
+            "must be a URL in which {id} stands for the ticket's number, such as https://desk.example/tickets/{id}",
+        );
+    }
     if !desk.event_filter.is_empty() {
         Filter::new(&desk.event_filter).map(drop).or_else(|why| wrong("desk.event_filter", why))?;
     }
@@ -214,7 +173,7 @@ fn desk(config: &Config) -> Check {
         return Ok(());
     }
     match Url::parse(&desk.command_url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+        Ok(url) if is_web(&url) => {}
         _ => return wrong("desk.command_url", "must be a URL such as https://desk.example/crossdesk"),
     }
     match &desk.command_secret {
@@ -224,4 +183,26 @@ fn desk(config: &Config) -> Check {
         ),
         _ => Ok(()),
     }
+}
+
+/// The catalogue: a value finds its field by the title, in any letter case.
+fn fields(config: &Config) -> Check {
+    for (at, field) in config.desk.fields.iter().enumerate() {
+        let key = |name: &str| format!("desk.fields[{at}].{name}");
+        if field.title.as_str().trim().is_empty() {
+            return wrong(key("title"), "is empty");
+        }
+        if config.desk.fields.iter().take(at).any(|above| above.title == field.title) {
+            let why =
+                format!("\"{}\" stands above already, and a title counts in any letter case", field.title);
+            return wrong(key("title"), why);
+        }
+        if field.options.is_empty() && field.kind.has_options() {
+            return wrong(
+                key("options"),
+                format!("is missing: \"{}\" takes what is listed there, and nothing else", field.title),
+            );
+        }
+    }
+    Ok(())
 }

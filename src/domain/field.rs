@@ -28,6 +28,13 @@ pub enum FieldType {
     Regexp,
 }
 
+impl FieldType {
+    /// Whether its values are those that the field lists.
+    pub fn has_options(self) -> bool {
+        matches!(self, Self::Dropdown | Self::Multiselect)
+    }
+}
+
 /// A custom field of this desk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
@@ -63,6 +64,22 @@ text_id! {
 text_id! {
     /// The desk's own id of a ticket, as its events write it.
     TicketId(Word)
+}
+
+/// What may stand in a part of a URL's path as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl TicketId {
+    /// The link to the ticket on its desk, where `{id}` stands for its number.
+    ///
+    /// ```
+    /// # use crossdesk::domain::TicketId;
+    /// let link = TicketId::new("A/7 b").link("https://desk.example/tickets/{id}");
+    /// assert_eq!(link, "https://desk.example/tickets/A%2F7%20b");
+    /// ```
+    pub fn link(&self, pattern: &str) -> String {
+        pattern.replace("{id}", &utf8_percent_encode(&self.0, PLAIN).to_string())
+    }
 }
 text_id! {
     /// The desk's own id of a person.

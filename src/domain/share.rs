@@ -1,13 +1,13 @@
 //! One ticket under one agreement, and what both sides last agreed about it.
 
-use std::{collections::BTreeMap, fmt, sync::LazyLock};
+use std::{collections::BTreeMap, fmt, sync::LazyLock, time::Duration};
 
 use serde::{
     Deserialize, Serialize,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{AgreementStatus, Parts, Shared, TagsExchange, Title, Uuid, Value};
+use super::{AgreementStatus, Parts, Shared, TagsExchange, Timestamp, Title, Uuid, Value};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -174,6 +174,22 @@ impl Agreed {
     }
 }
 
+/// How often a partner that does not say what it has seen is told our value again after another of its own; then it has its way.
+const INSIST: u8 = 5;
+/// Within what time.
+const LATELY: Duration = Duration::from_secs(600);
+
+/// How often a partner was told our value again lately.
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
+pub struct Insisted {
+    /// A property, or `tags`.
+    pub what: String,
+    /// Since when it is counted.
+    pub since: Timestamp,
+    /// So often.
+    pub times: u8,
+}
+
 /// One ticket under one agreement.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Share {
@@ -220,6 +236,9 @@ pub struct Share {
     /// refuses them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comments_held: bool,
+    /// What the partner was told again lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insisted: Vec<Insisted>,
     /// Why it is parked or ended, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -253,6 +272,7 @@ impl Share {
             refused_from: 0,
             refused: Vec::new(),
             comments_held: false,
+            insisted: Vec::new(),
             reason: None,
         }
     }
@@ -260,6 +280,18 @@ impl Share {
     /// Whether changes cross.
     pub fn is_active(&self) -> bool {
         self.state == ShareState::Active
+    }
+
+    /// Whether the partner may be told our value once more: one that rewrites whatever it is told while it is told it would
+    /// else be told for ever.
+    pub fn may_insist(&mut self, what: &str, now: Timestamp) -> bool {
+        self.insisted.retain(|last| now.since(last.since) < LATELY);
+        if let Some(last) = self.insisted.iter_mut().find(|last| last.what == what) {
+            last.times = last.times.saturating_add(1);
+            return last.times <= INSIST;
+        }
+        self.insisted.push(Insisted { what: what.to_owned(), since: now, times: 1 });
+        true
     }
 
     /// Comments that a partner refused are told again.

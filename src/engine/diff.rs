@@ -270,9 +270,9 @@ fn forget_oldest(told: &mut LiteMap<Arc<str>, i64>, before: i64) {
 }
 
 fn our_origin(case: &Case, ctx: &Context<'_>) -> Origin {
-    let ticket_id = case.ticket.id.as_ref().map(ToString::to_string);
-    let url = ctx.desk.ticket_url.as_ref().zip(ticket_id.as_ref()).map(|(url, id)| url.replace("{id}", id));
-    Origin { desk: ctx.desk.name.clone(), ticket_id, url }
+    let id = case.ticket.id.as_ref();
+    let url = ctx.desk.ticket_url.as_ref().zip(id).map(|(pattern, id)| id.link(pattern));
+    Origin { desk: ctx.desk.name.clone(), ticket_id: id.map(ToString::to_string), url }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! How a partner's values read on this desk: what may cross, what is new against what was agreed, what fits.
 
+use litemap::LiteMap;
+
 use crate::domain::{
     Agreement, Exchange, Extra, FieldNotSynced, Kind, Parts, Property, Reason, Share, ShareRole, Shared,
     TagSet, TagsExchange, TicketUpdate, Title,
@@ -81,7 +83,7 @@ pub(super) fn values(
             share.partner_seq = share.partner_seq.max(at);
         }
         if fresh {
-            tags(case, &mut share, agreement, update, &mut wanted);
+            tags(case, &mut share, agreement, update, &mut wanted, ctx);
         }
     }
     share.begun = true;
@@ -166,8 +168,10 @@ fn value(
     if last.is_some_and(|last| last.wire == *wire) || (last.is_none() && wire.is_null()) {
         return;
     }
-    let unseen = is_unseen(case, share, property, extra);
+    let (known, was_unfit) = (last.is_some(), last.is_some_and(|last| last.unfit));
     let is_mute = extra.and_then(|extra| extra.seen).is_none();
+    let unseen = is_unseen(case, share, property, extra)
+        && (!is_mute || share.may_insist(&property.to_string(), ctx.now));
     let ours = share.role == ShareRole::Outgoing;
     if unseen && (ours || (is_mute && repeats(case, share, property, wire))) {
         if ours {
@@ -183,8 +187,6 @@ fn value(
         }
         return;
     }
-    let was_unfit = last.is_some_and(|last| last.unfit);
-    let known = last.is_some();
     let reading = reading(property, wire, agreement, share.begun, ctx);
     if let Reading::Is(_) | Reading::Unfit(..) = reading {
         for undone in &mut case.ticket.undone {
@@ -308,7 +310,14 @@ fn reading(
     }
 }
 
-fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUpdate, wanted: &mut Wanted) {
+fn tags(
+    case: &Case,
+    share: &mut Share,
+    agreement: &Agreement,
+    update: &TicketUpdate,
+    wanted: &mut Wanted,
+    ctx: &Context<'_>,
+) {
     let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
     let mut last = share.agreed.tags.clone().unwrap_or_default();
     let (mut added, mut removed): (TagSet, TagSet) = match &update.extra {
@@ -324,6 +333,13 @@ fn tags(case: &Case, share: &mut Share, agreement: &Agreement, update: &TicketUp
         Some(seen) => *seq > seen,
         None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
     });
+    let is_contested = |tags: &TagSet| tags.iter().any(|tag| last.told.contains_key(tag.as_str()));
+    if seen.is_none()
+        && (is_contested(&added) || is_contested(&removed))
+        && !share.may_insist("tags", ctx.now)
+    {
+        last.told = LiteMap::new();
+    }
     let said = (added.clone(), removed.clone());
     if seen.is_none() || share.role == ShareRole::Outgoing {
         added.retain(|tag| !last.told.contains_key(tag.as_str()));

@@ -69,8 +69,23 @@ async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verd
 fn redacted(result: Result<Answer, CallError>, who: &Who, call: &Call) -> Result<Answer, CallError> {
     let known = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
     let keys = known.chain(call.token.iter().map(|(_, key)| key));
-    let hide = |text: String| keys.clone().fold(text, |text, key| text.replace(key.reveal(), "…"));
+    let hide = |text: String| keys.clone().fold(text, |text, key| without(text, key.reveal()));
     result.map(|answer| Answer { text: hide(answer.text), ..answer })
+}
+
+/// A text without a key, in whatever letters it is repeated.
+fn without(text: String, key: &str) -> String {
+    let (low, key) = (text.to_ascii_lowercase(), key.to_ascii_lowercase());
+    if key.is_empty() || !low.contains(&key) {
+        return text;
+    }
+    let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+    for (found, _) in low.match_indices(&key) {
+        clean.push_str(text.get(at..found).unwrap_or_default());
+        clean.push('…');
+        at = found + key.len();
+    }
+    clean + text.get(at..).unwrap_or_default()
 }
 
 /// A key that the partner may know the agreement by, other than the one that it has just refused.
@@ -154,4 +169,16 @@ pub(super) async fn ask(options: &Options, who: &Who, message: &Message, refused
 /// Whether an answer says nothing of what was asked: whoever gave it may do so later.
 fn is_for_later(status: u16) -> bool {
     matches!(status, 408 | 425 | 429) || status >= 500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_hidden_in_whatever_letters_it_is_repeated() {
+        let said = without("é key ABCdef, again abcDEF!".to_owned(), "abcdef");
+        assert_eq!(said, "é key …, again …!");
+        assert_eq!(without("nothing".to_owned(), ""), "nothing");
+    }
 }

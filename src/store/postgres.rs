@@ -5,6 +5,7 @@ use std::{borrow::Cow, str::FromStr, sync::OnceLock, time::Duration};
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Column, Connection, PgConnection, PgPool, Row as _, TypeInfo, ValueRef,
+    pool::PoolConnection,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
 
@@ -45,6 +46,17 @@ impl Postgres {
             pool.connect_lazy_with(self.options.clone())
         })
     }
+
+    /// A connection of the pool. Where there is none, the error names the server: which database is away is asked first.
+    async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, StoreError> {
+        self.pool().acquire().await.map_err(|refused| match error::sort(refused) {
+            StoreError::Away(why) => {
+                let (host, port) = (self.options.get_host(), self.options.get_port());
+                StoreError::Away(format!("PostgreSQL at {host}:{port}: {why}"))
+            }
+            other => other,
+        })
+    }
 }
 
 #[async_trait]
@@ -68,13 +80,13 @@ impl Link for Postgres {
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let mut connection = self.pool().acquire().await.map_err(error::sort)?;
+        let mut connection = self.connection().await?;
         let mut results = run(&mut connection, vec![(0, statement)]).await?;
         Ok(results.pop().map(|(_, rows, _)| rows).unwrap_or_default())
     }
 
     async fn transact(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut connection = self.pool().acquire().await.map_err(error::sort)?;
+        let mut connection = self.connection().await?;
         let mut transaction = connection.begin().await.map_err(error::sort)?;
         let expected: Vec<Option<u64>> = statements.iter().map(|statement| statement.expect).collect();
         let mut results: Vec<Vec<Row>> = statements.iter().map(|_| Vec::new()).collect();

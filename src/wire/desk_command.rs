@@ -92,11 +92,13 @@ fn data(command: &Command) -> Value {
             data.insert("kind".into(), json!(notice.kind));
             data.insert("text".into(), json!(notice.text));
             put(&mut data, "agreement", notice.agreement.as_ref().map(agreement_form));
-            put(
-                &mut data,
-                "ticket",
-                notice.ticket.as_ref().map(|(uuid, id)| json!({"uuid": uuid, "id": id})),
-            );
+            let ticket = notice.ticket.as_ref().map(|(uuid, id)| {
+                let mut ticket = Map::new();
+                ticket.insert("uuid".into(), json!(uuid));
+                put(&mut ticket, "id", id.as_ref());
+                ticket
+            });
+            put(&mut data, "ticket", ticket);
             put(&mut data, "by", notice.by.as_ref());
             Value::Object(data)
         }
@@ -200,4 +202,29 @@ pub fn schema() -> Value {
                 "by": {"type": "object", "required": ["party", "desk"], "properties": {"party": {"enum": ["sender", "receiver"]},
                     "desk": {"type": "string"}, "person": {"type": "string"}}}, "reason": {"type": "string"}}}}
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Notice;
+
+    #[test]
+    fn a_notice_of_a_ticket_that_has_no_number_yet_is_as_the_schema_says() {
+        let uuid = Uuid::new("t");
+        let id = MessageId { owner: uuid.clone(), n: 1 };
+        let notice = Notice {
+            kind: "field_failed",
+            text: "…".to_owned(),
+            agreement: None,
+            ticket: Some((uuid, None)),
+            by: None,
+        };
+        let said =
+            encode(&id, &Command::Notice(notice), "https://desk.example/sharing", Timestamp::default());
+        let said = serde_json::from_str(&said).unwrap();
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let faults: Vec<String> = validator.iter_errors(&said).map(|fault| fault.to_string()).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{said}");
+    }
 }

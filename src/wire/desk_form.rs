@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::text;
+use super::text::{self, AnyId};
 use crate::domain::{FieldType, Shared, TagSet, Title, Uuid, Value, Word};
 
 // Its `data` is read by type, or as it stands.
@@ -21,6 +21,7 @@ pub(super) struct Envelope<'a, D = &'a RawValue> {
     pub specversion: Cow<'a, str>,
     /// With `source`, names the event.
     #[serde(deserialize_with = "text::id")]
+    #[schemars(with = "AnyId")]
     pub id: Word,
     /// Who says it.
     #[serde(borrow)]
@@ -56,9 +57,11 @@ pub(super) struct Data {
     #[serde(default)]
     pub ticket: Option<TicketForm>,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<Vec<CommentForm>>")]
     pub comments: Vec<CommentForm>,
     /// `comments` are all that the ticket has.
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<bool>")]
     pub comments_complete: bool,
     #[serde(default)]
     pub actor: Option<PersonForm>,
@@ -75,12 +78,14 @@ pub(super) struct Data {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct IdForm {
     #[serde(deserialize_with = "text::id")]
+    #[schemars(with = "AnyId")]
     pub id: Word,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct TicketForm {
     #[serde(deserialize_with = "text::id")]
+    #[schemars(with = "AnyId")]
     pub id: Word,
     #[serde(default)]
     pub uuid: Option<Uuid>,
@@ -95,6 +100,7 @@ pub(super) struct TicketForm {
     #[serde(default)]
     pub priority: Option<Word>,
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub tags: Option<TagSet>,
     #[serde(default)]
     pub requester: Option<PersonForm>,
@@ -105,6 +111,7 @@ pub(super) struct TicketForm {
     #[serde(default)]
     pub ccs: Option<Vec<PersonForm>>,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<Vec<FieldForm>>")]
     pub custom_fields: Vec<FieldForm>,
     #[serde(default)]
     pub via: Option<Word>,
@@ -122,6 +129,7 @@ pub(super) struct FieldForm {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct PersonForm {
     #[serde(default, deserialize_with = "text::optional_id")]
+    #[schemars(with = "Option<AnyId>")]
     pub id: Option<Word>,
     #[serde(default)]
     pub uuid: Option<Uuid>,
@@ -136,6 +144,7 @@ pub(super) struct PersonForm {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct CommentForm {
     #[serde(deserialize_with = "text::id")]
+    #[schemars(with = "AnyId")]
     pub id: Word,
     #[serde(default)]
     pub uuid: Option<Uuid>,
@@ -151,6 +160,7 @@ pub(super) struct CommentForm {
     #[serde(default)]
     pub created_at: Option<Word>,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<Vec<AttachmentForm>>")]
     pub attachments: Vec<AttachmentForm>,
 }
 
@@ -165,16 +175,21 @@ pub(super) struct AttachmentForm {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct CompletionForm {
     pub command_id: String,
+    /// `done` or `failed`.
+    #[schemars(extend("enum" = ["done", "failed"]))]
     pub status: String,
     #[serde(default)]
     pub error: Option<String>,
     #[serde(default)]
     pub revision: Option<i64>,
     #[serde(default, deserialize_with = "text::optional_id")]
+    #[schemars(with = "Option<AnyId>")]
     pub ticket_id: Option<Word>,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<BTreeMap<Uuid, Value>>")]
     pub users: BTreeMap<Uuid, Value>,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<BTreeMap<Uuid, Value>>")]
     pub comments: BTreeMap<Uuid, Value>,
 }
 
@@ -189,5 +204,6 @@ pub(super) struct CatalogueForm {
     #[serde(rename = "type")]
     pub kind: FieldType,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub options: Vec<String>,
 }

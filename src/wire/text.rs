@@ -19,6 +19,15 @@ pub(super) fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     deserializer.deserialize_any(ReadId)
 }
 
+/// The same, as a schema says it.
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "it is there for its schema")]
+pub(super) enum AnyId {
+    Text(String),
+    Number(i64),
+}
+
 struct ReadId;
 
 impl Visitor<'_> for ReadId {

@@ -1,12 +1,16 @@
 //! A help desk on RabbitMQ: publishes its events, does what its command queue says.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use crossdesk::demo::HelpDesk;
 use futures_util::StreamExt;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, options::*, types::FieldTable};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+/// What `crossdesk schema command` says that commands are.
+static COMMANDS: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&crossdesk::wire::desk_command::schema()).unwrap());
 
 /// A help desk on RabbitMQ.
 #[derive(Clone)]
@@ -52,6 +56,7 @@ impl AmqpDesk {
                 };
                 let Some(Ok(delivery)) = delivery else { return };
                 let command: Value = serde_json::from_slice(&delivery.data).unwrap();
+                assert!(COMMANDS.is_valid(&command), "not as its schema says: {command:#}");
                 let events = desk.desk.lock().unwrap().obey(&command);
                 for event in events {
                     desk.tell(&event).await;

@@ -35,6 +35,15 @@ struct Inner {
     answers: VecDeque<Scripted>,
     always: Option<Scripted>,
     gate: Option<Arc<Semaphore>>,
+    retort: Option<Retort>,
+}
+
+/// What it says of a ticket of its own accord: to whom, with what token, and what.
+#[derive(Clone)]
+struct Retort {
+    base: String,
+    token: String,
+    says: Value,
 }
 
 /// A partner.
@@ -62,6 +71,11 @@ impl FakePartner {
     /// Every request is answered so from now on; `None`: 200 and 201 again.
     pub(crate) fn answer_always(&self, answer: Option<Scripted>) {
         self.inner.lock().unwrap().always = answer;
+    }
+
+    /// Before it answers an update of a ticket it says something of that ticket itself.
+    pub(crate) fn retort(&self, base: String, token: String, says: Value) {
+        self.inner.lock().unwrap().retort = Some(Retort { base, token, says });
     }
 
     /// Requests are taken, and answered only when the gate is opened.
@@ -107,11 +121,17 @@ async fn answer(
         body: serde_json::from_slice(&body).unwrap_or_default(),
         at: Instant::now(),
     };
-    let gate = {
+    let (gate, retort) = {
         let mut inner = inner.lock().unwrap();
         inner.received.push(received);
-        inner.gate.clone()
+        (inner.gate.clone(), inner.retort.clone())
     };
+    if let (Some(Retort { base, token, says }), Some((_, uuid))) =
+        (retort, uri.path().split_once("/tickets/"))
+        && method == Method::PUT
+    {
+        super::say(&base, &token, "PUT", &format!("tickets/{uuid}"), Some(&says)).await;
+    }
     if let Some(gate) = gate {
         drop(gate.acquire().await);
     }

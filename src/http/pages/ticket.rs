@@ -86,7 +86,7 @@ async fn show(
     let side =
         |share| Side::of(ticket, share, names.get(&share.agreement).copied(), &found.issues, &messages);
     let number = ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
-    let link = context.options.desk.ticket_url.as_ref().filter(|_| !number.is_empty());
+    let link = context.options.desk.ticket_url.as_ref().zip(ticket.id.as_ref()).map(|(url, id)| id.link(url));
     let offered = agreements.iter().filter(|agreement| {
         let running = found
             .shares
@@ -98,7 +98,7 @@ async fn show(
     let page = TicketPage {
         shell: Shell::of(&context, &session, "tickets").await?,
         uuid: uuid.to_string(),
-        url: link.map(|url| url.replace("{id}", &number)).unwrap_or_default(),
+        url: link.unwrap_or_default(),
         number,
         subject: ticket
             .effective(&Property::Subject)

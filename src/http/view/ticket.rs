@@ -150,7 +150,7 @@ impl<'a> TicketShape<'a> {
         let issues = view.issues.iter().filter(|issue| resolved_too || issue.resolved_at.is_none());
         Self {
             id: ticket.id.as_ref(),
-            url: url.zip(ticket.id.as_ref()).map(|(url, id)| url.replace("{id}", id.as_str())),
+            url: url.zip(ticket.id.as_ref()).map(|(pattern, id)| id.link(pattern)),
             uuid: &ticket.uuid,
             subject: text(Property::Subject),
             status: text(Property::Status),
