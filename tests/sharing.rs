@@ -291,3 +291,37 @@ fn redact(value: &mut Value) {
         _ => {}
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_a_ticket_that_the_desk_does_not_tell_is_an_issue_until_it_does() {
+    let acme = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.desk.command_timeout = "1s".to_owned();
+    })
+    .await;
+    let (partner, uuid) = acme.agreed().await;
+    acme.stop_desk();
+    let (id, opened) = acme.desk(|d| d.open(("77", "Joe"), "Lens stuck", "It is stuck.", &[]));
+    acme.post(&format!("tickets/{id}/share"), json!({"agreement": uuid})).await;
+    let open = |of: Value| {
+        of["issues"].as_array().unwrap().iter().find(|issue| issue["subject"] == "fetch").cloned()
+    };
+    let issue = until("it is an issue", async || open(acme.get(&format!("tickets/{id}")).await)).await;
+    assert_eq!(issue["reason"], "command_failed", "{issue}");
+    assert!(issue["detail"].as_str().unwrap().contains("helpdesk.ticket.changed"), "{issue}");
+    assert!(partner.tickets("POST").is_empty());
+    acme.driver.tell(&opened).await.unwrap();
+    let told = until("it is out", async || partner.tickets("POST").pop()).await;
+    assert_eq!(told["comments"][0]["body"], "It is stuck.");
+    assert_eq!(open(acme.get(&format!("tickets/{id}")).await), None, "it is settled");
+    // Refused, it is the same.
+    let other = acme.desk(|d| d.open(("77", "Joe"), "Another", "…", &[])).0;
+    acme.post(&format!("tickets/{other}/share"), json!({"agreement": uuid})).await;
+    let commands = acme.get("commands").await;
+    let fetch =
+        commands.as_array().unwrap().iter().find(|c| c["data"]["ticket"]["id"] == other.as_str()).unwrap();
+    let refused = json!({"specversion": "1.0", "id": "e-refused", "source": "desk", "type": "helpdesk.command.completed",
+        "data": {"command_id": fetch["id"], "status": "failed", "error": "no such ticket"}});
+    acme.driver.tell(&refused).await.unwrap();
+    let issue = until("it is an issue", async || open(acme.get(&format!("tickets/{other}")).await)).await;
+    assert!(issue["detail"].as_str().unwrap().contains("no such ticket"), "{issue}");
+}

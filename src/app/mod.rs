@@ -14,7 +14,7 @@ pub use check::{Found, check};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use declared::Declared;
@@ -118,7 +118,7 @@ impl Daemon {
             intake: Intake::new(options.clone(), pipeline.clone()),
             token: token.clone(),
             body_timeout: config.limits.body_timeout(),
-            large_bodies: Semaphore::new(http::LARGE_AT_ONCE),
+            large_bodies: http::LargeBodies::default(),
             sessions: http::Sessions::default(),
             works: http::Works::default(),
             stop: stop.clone(),

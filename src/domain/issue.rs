@@ -79,7 +79,7 @@ pub struct Issue {
     pub ticket: Uuid,
     /// The agreement.
     pub agreement: Uuid,
-    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`;
+    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`, `fetch`;
     /// `drift:` and one of these where the two sides differ.
     pub subject: String,
     /// Why, as a code.

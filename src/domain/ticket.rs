@@ -40,6 +40,9 @@ pub struct OpenCommand {
     /// Whether it creates the ticket.
     #[serde(default)]
     pub creates: bool,
+    /// Whether it asks for the ticket, of which nothing is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fetches: bool,
     /// The values that it sets, as far as they have not come back.
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
     pub properties: Parts<Shared>,
@@ -61,6 +64,24 @@ pub struct OpenCommand {
 }
 
 impl OpenCommand {
+    /// A command that asks for nothing yet.
+    pub fn new(n: i64, at: Timestamp, agreement: Uuid) -> Self {
+        Self {
+            n,
+            at,
+            on_its_way: false,
+            agreement,
+            creates: false,
+            fetches: false,
+            properties: Parts::new(),
+            tags_added: TagSet::new(),
+            tags_removed: TagSet::new(),
+            comments: Vec::new(),
+            settles: Vec::new(),
+            tries: 0,
+        }
+    }
+
     /// Whether it counts as done when nobody answers it. One that creates the ticket is waited for without limit.
     pub fn runs_out(&self) -> bool {
         !self.creates && !self.on_its_way
@@ -348,19 +369,8 @@ mod tests {
         let mut ticket = Ticket::new(Uuid::new("t"));
         ticket.properties.insert(field("Camera model"), Shared::from(Value::from("X100")));
         let properties = [(field("CAMERA MODEL"), Shared::from(Value::from("X200")))].into_iter().collect();
-        ticket.open.push(OpenCommand {
-            n: 1,
-            at: Timestamp::default(),
-            on_its_way: false,
-            agreement: Uuid::new("a"),
-            creates: false,
-            properties,
-            tags_added: TagSet::new(),
-            tags_removed: TagSet::new(),
-            comments: Vec::new(),
-            settles: Vec::new(),
-            tries: 0,
-        });
+        let command = OpenCommand::new(1, Timestamp::default(), Uuid::new("a"));
+        ticket.open.push(OpenCommand { properties, ..command });
         let all = ticket.effective_properties();
         let shown: Vec<_> = all.iter().map(|(name, value)| (name.to_string(), value.as_str())).collect();
         assert_eq!(shown, [("field:Camera model".to_owned(), Some("X200"))]);

@@ -2,9 +2,12 @@
 
 use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Shared, TagSet, Tags,
-    TicketCommand, Timestamp,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Reason, ShareRole, Shared,
+    TagSet, Tags, TicketCommand, TicketId, Timestamp, Uuid,
 };
+
+/// What an issue is about when the desk does not tell a ticket that it was asked for.
+const FETCH: &str = "fetch";
 
 /// What the desk is to do.
 #[derive(Default)]
@@ -74,10 +77,7 @@ pub(super) fn ask(
     let command = if asked.creates { Command::CreateTicket(command) } else { Command::UpdateTicket(command) };
     let n = decision.command(case, &agreement.uuid, command, ctx);
     case.ticket.open.push(OpenCommand {
-        n,
-        at: ctx.now,
         on_its_way: ctx.desk.takes_commands,
-        agreement: agreement.uuid.clone(),
         creates: asked.creates,
         properties: asked.properties,
         tags_added: asked.tags_added,
@@ -85,9 +85,59 @@ pub(super) fn ask(
         comments: asked.comments,
         settles: asked.settles,
         tries: asked.tries,
+        ..OpenCommand::new(n, ctx.now, agreement.uuid.clone())
     });
     case.ticket.due_at = next_due(case, ctx);
     decision.outcome = Outcome::Applied;
+}
+
+/// Asks the desk for a ticket that is about to be shared. Of one that nothing is known of, nothing can be told before it answers.
+pub(super) fn fetch(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Agreement,
+    id: TicketId,
+    ctx: &Context<'_>,
+) {
+    let uuid = case.ticket.uuid.clone();
+    let n = decision.command(case, &agreement.uuid, Command::FetchTicket { uuid, id }, ctx);
+    if case.ticket.known {
+        return;
+    }
+    let command = OpenCommand::new(n, ctx.now, agreement.uuid.clone());
+    case.ticket.open.push(OpenCommand { on_its_way: ctx.desk.takes_commands, fetches: true, ..command });
+    case.ticket.due_at = next_due(case, ctx);
+}
+
+/// The desk was asked for a ticket that nothing is known of, and has not told it: `why`.
+pub(super) fn not_told(
+    decision: &mut Decision,
+    case: &mut Case,
+    agreement: &Uuid,
+    why: &str,
+    ctx: &Context<'_>,
+) {
+    let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let name = ctx.agreements.get(agreement).map(|agreement| agreement.name.as_str()).unwrap_or_default();
+    let text = format!(
+        "ticket {number} is to be shared with \"{name}\", but the desk has not told it ({why}): {name} hears of it once the desk sends \
+         helpdesk.ticket.changed"
+    );
+    decision.issue(case, agreement, FETCH, Reason::CommandFailed, text.clone(), ctx);
+    decision.notice(case, agreement, "command_failed", text, ctx);
+}
+
+/// The desk has told a ticket: it is asked for it no more.
+pub(super) fn told(decision: &mut Decision, case: &mut Case, first: bool, ctx: &Context<'_>) {
+    if case.ticket.open.iter().any(|command| command.fetches) {
+        case.ticket.open.retain(|command| !command.fetches);
+        case.ticket.due_at = next_due(case, ctx);
+    }
+    if first && case.is_stored() {
+        for share in case.shares.iter().filter(|share| share.role == ShareRole::Outgoing) {
+            decision.resolved(case, &share.agreement, FETCH, Reason::CommandFailed, ctx);
+        }
+    }
 }
 
 /// When the next open command runs out.

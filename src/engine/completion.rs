@@ -86,6 +86,10 @@ pub fn timed_out(case: &mut Case, ctx: &Context<'_>) -> Decision {
     let limit = ctx.now.minus(ctx.desk.command_timeout);
     while case.ticket.open.first().is_some_and(|command| command.at <= limit && command.runs_out()) {
         let command = case.ticket.open.remove(0);
+        if command.fetches {
+            asking::not_told(&mut decision, case, &command.agreement, "no answer", ctx);
+            continue;
+        }
         undone::done(&mut decision, case, &command, ctx);
         settle(case, command, None);
     }
@@ -169,6 +173,9 @@ fn failed(
         decision.notice(case, &agreement, "command_failed", text.clone(), ctx);
         end_refused(decision, case, &agreement, text, ctx);
         return;
+    }
+    if command.fetches {
+        return asking::not_told(decision, case, &agreement, words, ctx);
     }
     let mut wanted = Undone { tries: command.tries, ..Undone::none(agreement.clone()) };
     let mixed = !command.properties.is_empty();

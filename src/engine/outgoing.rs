@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Case, ChangedPart, Context, Decision, Outcome, diff, echo, mapping, people, undone};
+use super::{Case, ChangedPart, Context, Decision, Outcome, asking, diff, echo, mapping, people, undone};
 use crate::domain::{Property, Reason, TicketEvent};
 
 /// Takes an event on a shared ticket in, and sends every share what it does not have yet.
@@ -36,7 +36,9 @@ pub fn ticket_changed(case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -
 }
 
 fn take_in(decision: &mut Decision, case: &mut Case, event: &TicketEvent, ctx: &Context<'_>) -> bool {
+    let first = !case.ticket.known;
     let news = echo::absorb(decision, case, event, ctx);
+    asking::told(decision, case, first, ctx);
     let ticket = &mut case.ticket;
     ticket.id.get_or_insert_with(|| event.id.clone());
     ticket.gone = false;

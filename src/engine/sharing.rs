@@ -1,12 +1,11 @@
 //! Somebody at the desk starts a share, or ends one.
 
 use crate::domain::{
-    Agreement, Command, Contents, Direction, Property, Reason, Share, ShareRole, ShareState, TicketEvent,
-    Uuid,
+    Agreement, Contents, Direction, Property, Reason, Share, ShareRole, ShareState, TicketEvent, Uuid,
 };
 
 use super::{
-    Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, diff, echo, outgoing,
+    Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, Refusal, asking, diff, echo, outgoing,
 };
 
 /// Shares a ticket under an agreement, with all that is known of it; what is not known is fetched from the desk.
@@ -54,8 +53,7 @@ pub fn share(
     }
     let complete = event.is_some_and(|event| event.comments_complete);
     if let (false, false, Some(id)) = (already, complete, case.ticket.id.clone()) {
-        let uuid = case.ticket.uuid.clone();
-        decision.command(case, &agreement.uuid, Command::FetchTicket { uuid, id }, ctx);
+        asking::fetch(&mut decision, case, agreement, id, ctx);
     }
     if !already {
         decision.outcome = Outcome::Applied;

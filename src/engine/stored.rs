@@ -151,7 +151,7 @@ mod tests {
         let person = json!({"uuid": "p", "id": "7", "name": "Joe User", "role": "end-user"});
         let comment = json!({"uuid": "c", "id": "c1", "author": person, "body": "The lens", "html_body": "<p>The lens</p>", "privacy": "public",
             "authored_at": 5, "attachments": [{"url": "https://desk.example/1", "filename": "lens.jpg", "content_type": "image/jpeg"}]});
-        let command = json!({"n": 1, "at": 2, "on_its_way": true, "agreement": "a", "creates": true, "properties": {"status": "open"},
+        let command = json!({"n": 1, "at": 2, "on_its_way": true, "agreement": "a", "creates": true, "fetches": true, "properties": {"status": "open"},
             "tags_added": ["new"], "tags_removed": ["old"], "comments": [comment], "settles": ["status"], "tries": 1});
         json!({"received": true, "revision": {"number": 3, "time": 4}, "heard": {"events": "e", "comments": "m", "older": false, "foreign": false},
             "known": true, "properties": {"subject": "Lens", "status": "open", "field:Camera model": "X100", "field:Zoom": 3, "field:Élan": [true]},

@@ -216,6 +216,13 @@ impl Crew {
     /// Keeps its place among those that are alive.
     fn stand(&mut self, alive: &[String], held: BTreeSet<String>, now: Instant) {
         let same = self.standing.borrow().crew == alive;
+        if !same && alive.len() > 1 && !self.options.broker.is_durable() {
+            tracing::error!(
+                daemons = alive.join(", "),
+                "several daemons work on one database, and the embedded broker of each knows nothing of the others: messages may wait; give \
+                 them a RabbitMQ (broker.url), or end all but one"
+            );
+        }
         let since = *self.since.get_or_insert(now);
         if !same {
             self.since = Some(now);

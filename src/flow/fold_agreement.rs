@@ -138,11 +138,7 @@ impl Batch<'_> {
     /// one's terms: from then on they are the two parties'. A key that was changed since is changed again only by the file.
     fn declare(&mut self, wanted: &Agreement, key: &AccessKey) -> Done {
         let Some(before) = self.snapshot.agreements.get(&wanted.uuid).cloned() else {
-            let mut ruling = agreement::unchanged(wanted.clone());
-            if wanted.kind == Kind::Jira {
-                // Who we are there, and whether the credentials hold, is found out at once.
-                ruling = agreement::check_again(ruling.agreement);
-            }
+            let mut ruling = agreement::declare(wanted.clone());
             ruling.access_key = Some(NewKey::Set(key.clone()));
             return Done::about(self.ruling(ruling));
         };

@@ -7,6 +7,7 @@ mod health;
 mod hooks;
 mod inviting;
 mod jira_form;
+mod large;
 mod messages;
 mod name;
 mod openapi;
@@ -24,7 +25,6 @@ use axum::{
     Router,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -62,7 +62,7 @@ pub struct Context {
     /// How long a body may take to come.
     pub body_timeout: Duration,
     /// Room for the large bodies that are being read.
-    pub large_bodies: Semaphore,
+    pub large_bodies: LargeBodies,
     /// Who is signed in to the pages.
     pub sessions: Sessions,
     /// Long work that the pages have begun.
@@ -73,8 +73,8 @@ pub struct Context {
     pub recorder: Recorder,
 }
 
+pub use large::LargeBodies;
 pub use pages::{Sessions, Works};
-pub use sharing::LARGE_AT_ONCE;
 
 type Shared = Arc<Context>;
 

@@ -18,8 +18,6 @@ use crate::{
 
 /// A body of more bytes is not read before it is known who sends it.
 const LARGE: u64 = 64 * 1024;
-/// How many of these, about tickets, are read and worked on at once.
-pub const LARGE_AT_ONCE: usize = 32;
 
 pub(super) fn routes() -> Router<Shared> {
     // A wildcard, since clients only join texts: a base with a trailing slash gives "//", and some end with one.
@@ -51,17 +49,19 @@ async fn serve(
     let token =
         headers.get("x-ticket-sharing-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_large = body.size_hint().upper().is_none_or(|bytes| bytes > LARGE);
-    let mut _room = None;
-    if collection == Collection::Tickets && is_large {
+    // Held until the request is answered.
+    let _room = if collection == Collection::Tickets && is_large {
         if let Err(reply) = context.inbound.admit(token.as_deref()).await {
             return answer(reply);
         }
-        // Whoever holds back the end of a large body holds its memory.
-        match tokio::time::timeout(context.body_timeout, context.large_bodies.acquire()).await {
-            Ok(room) => _room = room.ok(),
-            Err(_) => return answer(refusal(503, "too many large requests come at once; try again")),
+        let room = context.large_bodies.enter(token.as_deref().unwrap_or_default(), context.body_timeout);
+        match room.await {
+            Some(room) => Some(room),
+            None => return answer(refusal(503, "too many large requests come at once; try again")),
         }
-    }
+    } else {
+        None
+    };
     let limit = Inbound::body_limit(collection, context.options.limits.body);
     // 413 and 408 make a common client raise (protocol: how each client takes answers), so they are 422 and 503 here.
     let read = tokio::time::timeout(context.body_timeout, to_bytes(body, limit)).await;

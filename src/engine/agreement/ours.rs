@@ -63,6 +63,13 @@ pub fn check_again(agreement: Agreement) -> Ruling {
     ruling
 }
 
+/// An agreement of the configuration that is new here. A partner that is still to answer is invited; a Jira is looked at at once: who we
+/// are there, and whether the credentials hold.
+pub fn declare(agreement: Agreement) -> Ruling {
+    let invites = agreement.status == AgreementStatus::Pending && agreement.direction == Direction::Outbound;
+    if invites || agreement.kind == Kind::Jira { check_again(agreement) } else { Ruling::of(agreement) }
+}
+
 /// This desk accepts; it is done when the partner's URL has taken it.
 ///
 /// # Errors

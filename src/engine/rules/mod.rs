@@ -1,5 +1,7 @@
 //! Sharing rules: conditions in CEL over a desk event; the first that holds names the agreement to share under.
 
+mod names;
+
 use cel::{Context, ExecutionError, Program};
 use serde_json::json;
 
@@ -29,15 +31,15 @@ impl Rule {
         rule.is_condition().map(|()| rule)
     }
 
-    /// Tries it on a ticket that says nothing: what it finds missing there may come, but not a name that no event has, nor a yes or no of
-    /// what is none.
+    /// Whether it can hold at all: it speaks of nothing that no event has, and of a ticket that says nothing it is not a yes or no
+    /// of what is none. What it finds missing there may come.
     fn is_condition(&self) -> Result<(), String> {
         let nothing = TicketEvent::about(TicketId::new(""));
-        match context(&nothing).map(|context| self.program.execute(&context)) {
-            Some(Err(ExecutionError::UndeclaredReference(name))) => Err(format!(
-                "there is no \"{name}\": a condition may speak of ticket, comment, actor and via"
-            )),
-            Some(Ok(value)) if !matches!(value, cel::Value::Bool(_)) => Err(format!(
+        let Some(context) = context(&nothing) else { return Ok(()) };
+        names::check(self.program.expression(), &context)?;
+        match self.program.execute(&context) {
+            Err(ExecutionError::UndeclaredReference(name)) => Err(names::unknown(&name)),
+            Ok(value) if !matches!(value, cel::Value::Bool(_)) => Err(format!(
                 "it is no condition: of an empty ticket it is {value:?}, and neither true nor false"
             )),
             _ => Ok(()),
@@ -78,12 +80,17 @@ fn ticket(event: &TicketEvent) -> Value {
             _ => None,
         })
         .collect();
+    let email = get(Property::RequesterEmail);
+    let ccs = event.properties.get(&Property::Ccs).map_or_else(|| json!([]), |ccs| ccs.json().into_owned());
     json!({
-        "id": event.id, "subject": get(Property::Subject), "status": get(Property::Status),
+        "id": event.id, "revision": event.revision.number, "subject": get(Property::Subject), "status": get(Property::Status),
         "custom_status": get(Property::CustomStatus), "priority": get(Property::Priority),
         "tags": event.tags.clone().unwrap_or_default(), "custom_fields": fields,
-        "via": event.via.clone().unwrap_or_default(),
-        "requester": event.requester.as_ref().map_or_else(|| json!({"id": "", "name": ""}), |r| json!({"id": r.id, "name": r.name})),
+        "via": event.via.clone().unwrap_or_default(), "assignee": get(Property::Assignee), "ccs": ccs,
+        "requester": event.requester.as_ref().map_or_else(
+            || json!({"id": "", "name": "", "email": email}),
+            |r| json!({"id": r.id, "name": r.name, "email": email}),
+        ),
     })
 }
 
@@ -92,7 +99,11 @@ fn comment(event: &TicketEvent) -> Value {
     newest.map_or_else(
         || json!({"body": "", "public": false}),
         |comment| {
-            json!({"body": comment.body, "public": comment.privacy().is_public(), "author": {"name": comment.author.name}})
+            let author = &comment.author;
+            json!({
+                "body": comment.body, "public": comment.privacy().is_public(),
+                "author": {"id": author.id, "name": author.name, "role": author.role},
+            })
         },
     )
 }
@@ -112,6 +123,11 @@ mod tests {
     fn what_can_never_hold_is_no_condition() {
         for (when, says) in [
             ("tiket.priority == 'urgent'", "there is no \"tiket\""),
+            ("ticket.priority == 'urgent' && tiket.subject == 'x'", "there is no \"tiket\""),
+            ("ticket.tags.exists(tag, tag == wanted)", "there is no \"wanted\""),
+            ("tag == 'x' || ticket.tags.exists(tag, tag == 'x')", "there is no \"tag\""),
+            ("ticket.prioriti == 'urgent'", "ticket has no \"prioriti\""),
+            ("has(comment.html)", "comment has no \"html\""),
             ("urgent(ticket.id)", "there is no \"urgent\""),
             ("ticket.priority", "neither true nor false"),
             ("1 + 1", "neither true nor false"),
@@ -124,7 +140,9 @@ mod tests {
             "ticket.tags.exists(tag, tag.startsWith('lens'))",
             "comment.author.name == 'Joe' || via == 'mail'",
             "actor.role == 'agent' && ticket.requester.name.matches('^J')",
-            "ticket.nothing_like_that == 1",
+            "ticket.requester.email.endsWith('@example.com') && ticket.revision > 1",
+            "type(ticket.id) == string && ticket.tags.all(ticket, ticket.startsWith('x'))",
+            "ticket.ccs.exists(cc, cc.name == 'Ann') || ticket.custom_fields.size() > 0",
         ] {
             assert_eq!(Rule::new("r", when, "Lens").map(drop), Ok(()), "{when}");
         }
