@@ -3,8 +3,8 @@
 use url::Url;
 
 use super::{
+    fault::{Check, wrong},
     sections::DeclaredAgreement,
-    validate::{Check, wrong},
 };
 use crate::{
     domain::{Direction, Kind, Namespace},

@@ -7,6 +7,7 @@ mod asyncapi;
 mod declared;
 mod durations;
 mod environment;
+mod fault;
 mod guard;
 mod jira;
 mod load;

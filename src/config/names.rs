@@ -1,8 +1,8 @@
 //! What things are called: this daemon, and everything on the broker; and who vouches for that.
 
 use super::{
+    fault::{Check, wrong},
     sections::Config,
-    validate::{Check, wrong},
 };
 
 /// The longest name that AMQP can say, in bytes.

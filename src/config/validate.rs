@@ -4,18 +4,12 @@ use std::collections::HashSet;
 
 use url::Url;
 
-use super::{declared::declared, sections::Config};
+use super::{
+    declared::declared,
+    fault::{Check, is_web, wrong},
+    sections::Config,
+};
 use crate::{broker::MOST_SHARDS, engine::rules::Rule, partner::Allowed, wire::desk_filter::Filter};
-
-pub(super) type Check = Result<(), (String, String)>;
-
-pub(super) fn wrong(key: impl Into<String>, why: impl Into<String>) -> Check {
-    Err((key.into(), why.into()))
-}
-
-fn is_web(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.host().is_some()
-}
 
 /// Finds the first value that cannot be used: its key, and why.
 pub(super) fn check(config: &Config) -> Check {

@@ -6,6 +6,7 @@
 
 mod access_key;
 mod agreement;
+mod asked;
 mod command;
 mod comment;
 mod doer;
@@ -34,6 +35,7 @@ pub use agreement::{
     Agreement, AgreementChange, AgreementStatus, CommentTerms, DeclaredAs, Direction, Failing,
     IllegalTransition, Kind, Party, Profile, Terms,
 };
+pub use asked::{Held, OpenCommand, Undone};
 pub use command::{Command, FieldNotSynced, NewUser, Notice, TicketCommand};
 pub use comment::{Attachment, Comment, Privacy};
 pub use doer::Doer;
@@ -51,7 +53,7 @@ pub use person::{Person, Role, User};
 pub use property::{Parts, Property, Title, part_at};
 pub use share::{Agreed, Counterpart, Exchange, Insisted, Share, ShareRole, ShareState};
 pub use tags::{TagSet, Tags, TagsExchange};
-pub use ticket::{Held, OpenCommand, Origin, StoredComment, Ticket, Undone};
+pub use ticket::{Origin, StoredComment, Ticket};
 pub use time::Timestamp;
 pub use trace::Traceparent;
 pub use update::{Extra, TicketUpdate};

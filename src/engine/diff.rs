@@ -5,21 +5,17 @@
 
 use std::sync::Arc;
 
-use litemap::LiteMap;
-
 use crate::domain::{
     Agreement, CommentTerms, Contents, Exchange, Extra, Kind, Origin, Person, Privacy, Property, Reason,
-    Share, ShareRole, Shared, TagSet, Tags, TagsExchange, TicketUpdate, named, part_at,
+    Share, ShareRole, Shared, TicketUpdate, part_at,
 };
 
-use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status};
+use super::{Case, Content, Context, Decision, Draft, PartnerMessage, mapping, references, status, tags};
 
 /// How many comments one message tells; further ones follow in the next.
 const COMMENTS: usize = 200;
 /// How many bytes of them, but for one that is longer by itself: a partner takes a body of some MiB.
 const BYTES: usize = 1024 * 1024;
-/// How many changes of tags are remembered that the partner has not been seen to know.
-const TOLD: usize = 32;
 
 /// Sends every active share what it does not have yet.
 pub(super) fn all_shares(
@@ -121,9 +117,9 @@ fn difference(
     let mut extra = Extra { seq: Some(seq), seen: Some(share.partner_seq), ..Extra::default() };
     if agreement.terms.sync_tags {
         if agreement.kind == Kind::Jira {
-            as_labels(&ticket.effective_tags(), share);
+            tags::as_labels(&ticket.effective_tags(), share);
         }
-        tags(&ticket.effective_tags(), share, &mut update, &mut extra);
+        tags::tell(&ticket.effective_tags(), share, &mut update, &mut extra);
         contents.tags_added.clone_from(&extra.tags_added);
         contents.tags_removed.clone_from(&extra.tags_removed);
     }
@@ -209,90 +205,8 @@ fn nearest(
     }
 }
 
-/// A label of a Jira holds no white space.
-fn as_labels(here: &TagSet, share: &mut Share) {
-    for tag in here.iter().filter(|tag| tag.contains(char::is_whitespace)) {
-        let label = tag.split_whitespace().collect::<Vec<_>>().join("_");
-        share.agreed.tags.get_or_insert_default().names.entry(tag.clone()).or_insert_with(|| label.into());
-    }
-}
-
-fn tags(here: &Tags, share: &mut Share, update: &mut TicketUpdate, extra: &mut Extra) {
-    let nothing = TagsExchange::default();
-    let last = share.agreed.tags.as_ref().unwrap_or(&nothing);
-    if last.here == *here {
-        return;
-    }
-    let (added, removed) = last.changes(here);
-    if added.is_empty() && removed.is_empty() {
-        return;
-    }
-    // Usually the tags are called the same on both sides: then both have the same set.
-    let wire = if last.wire == last.here && last.names.is_empty() {
-        here.clone()
-    } else {
-        Tags::new(last.wire.with(&added).less(&removed))
-    };
-    let last = share.agreed.tags.get_or_insert_default();
-    last.here = here.clone();
-    if wire == last.wire {
-        // The partner has told it, and the desk only now has it: nothing to say.
-        return;
-    }
-    last.wire = wire.clone();
-    // No larger than it is: there is one for each ticket in memory.
-    let mut told = LiteMap::with_capacity(last.told.len() + added.len() + removed.len());
-    told.extend(std::mem::take(&mut last.told));
-    last.told = told;
-    last.told.extend(added.iter().chain(&removed).map(|tag| (named(tag), share.seq + 1)));
-    // Of a partner who never says what it has seen, only the newest are remembered.
-    forget_oldest(&mut last.told, share.seq);
-    update.tags = Some(wire);
-    extra.tags_added = added;
-    extra.tags_removed = removed;
-}
-
-/// Leaves no more than [`TOLD`], as far as there are older ones than the message that is being made.
-fn forget_oldest(told: &mut LiteMap<Arc<str>, i64>, before: i64) {
-    if told.len() <= TOLD {
-        return;
-    }
-    let mut older: Vec<i64> = told.values().copied().filter(|seq| *seq <= before).collect();
-    older.sort_unstable();
-    older.truncate(told.len() - TOLD);
-    let Some(newest) = older.last().copied() else { return };
-    let mut of_the_newest = older.iter().filter(|seq| **seq == newest).count();
-    told.retain(|_, seq| {
-        let goes = *seq < newest || (*seq == newest && of_the_newest > 0);
-        of_the_newest -= usize::from(goes && *seq == newest);
-        !goes
-    });
-}
-
 fn our_origin(case: &Case, ctx: &Context<'_>) -> Origin {
     let id = case.ticket.id.as_ref();
     let url = ctx.desk.ticket_url.as_ref().zip(id).map(|(pattern, id)| id.link(pattern));
     Origin { desk: ctx.desk.name.clone(), ticket_id: id.map(ToString::to_string), url }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_what_was_told_the_oldest_is_forgotten_and_never_what_is_being_told() {
-        let told = |seqs: &[i64]| -> LiteMap<Arc<str>, i64> {
-            seqs.iter().enumerate().map(|(at, seq)| (Arc::from(format!("{at:03}")), *seq)).collect()
-        };
-        let left = |mut told: LiteMap<Arc<str>, i64>, before| {
-            forget_oldest(&mut told, before);
-            told.values().copied().collect::<Vec<_>>()
-        };
-        let many = |seq: i64| vec![seq; TOLD];
-        assert_eq!(left(told(&many(5)), 9), many(5));
-        assert_eq!(left(told(&[&[7, 7, 3], &many(8)[..]].concat()), 9), many(8));
-        assert_eq!(left(told(&[&[5, 5, 3], &many(5)[2..]].concat()), 9).len(), TOLD);
-        assert!(!left(told(&[&[5, 5, 3], &many(5)[2..]].concat()), 9).contains(&3));
-        assert_eq!(left(told(&[&[3, 4], &many(9)[..], &[9]].concat()), 8), [many(9), vec![9]].concat());
-    }
 }

@@ -39,7 +39,9 @@ pub mod sharing;
 mod snapshot;
 pub mod status;
 mod stored;
+mod tags;
 pub mod undone;
+mod wanted;
 
 pub use carried::carried;
 pub use case::{Case, Comments};

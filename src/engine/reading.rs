@@ -1,30 +1,16 @@
 //! How a partner's values read on this desk: what may cross, what is new against what was agreed, what fits.
 
-use litemap::LiteMap;
-
 use crate::domain::{
-    Agreement, Exchange, Extra, FieldNotSynced, Kind, Parts, Property, Reason, Share, ShareRole, Shared,
-    TagSet, TagsExchange, TicketUpdate, Title,
+    Agreement, Exchange, Extra, FieldNotSynced, Kind, Property, Reason, Share, ShareRole, Shared,
+    TicketUpdate, Title,
 };
 
 use super::{
     Case, ChangedPart, Context, Decision, field,
     mapping::{self, Place},
-    status,
+    status, tags,
+    wanted::Wanted,
 };
-
-/// What an update asks of the desk, while it is being worked out.
-#[derive(Default)]
-pub(super) struct Wanted {
-    pub(super) properties: Parts<Shared>,
-    pub(super) tags_added: TagSet,
-    pub(super) tags_removed: TagSet,
-    pub(super) fields_not_synced: Vec<FieldNotSynced>,
-    /// Custom fields whose values fit no more, each with the reason, for the people of the desk.
-    pub(super) failed: Vec<String>,
-    /// Something new is known of the partner's own ticket.
-    pub(super) partner_news: bool,
-}
 
 /// The values and tags of an update that are new and may cross, noted as agreed.
 pub(super) fn values(
@@ -83,7 +69,7 @@ pub(super) fn values(
             share.partner_seq = share.partner_seq.max(at);
         }
         if fresh {
-            tags(case, &mut share, agreement, update, &mut wanted, ctx);
+            tags::take_in(case, &mut share, agreement, update, &mut wanted, ctx);
         }
     }
     share.begun = true;
@@ -308,53 +294,4 @@ fn reading(
         (_, Some(_)) => Reading::Is(wire.clone()),
         _ => Reading::Ignored,
     }
-}
-
-fn tags(
-    case: &Case,
-    share: &mut Share,
-    agreement: &Agreement,
-    update: &TicketUpdate,
-    wanted: &mut Wanted,
-    ctx: &Context<'_>,
-) {
-    let (Some(incoming), true) = (&update.tags, agreement.terms.sync_tags) else { return };
-    let mut last = share.agreed.tags.clone().unwrap_or_default();
-    let (mut added, mut removed): (TagSet, TagSet) = match &update.extra {
-        Some(extra) if extra.seq.is_some() && extra.seen.is_some() => {
-            (extra.tags_added.clone(), extra.tags_removed.clone())
-        }
-        _ => (incoming.less(&last.wire), last.wire.less(incoming)),
-    };
-    // A change of ours that the partner did not know of when it made its own: tag by tag, the sender's stands. Towards
-    // others, who do not say what they have seen, what is unanswered stands.
-    let seen = update.extra.as_ref().and_then(|extra| extra.seen);
-    last.told.retain(|_, seq| match seen {
-        Some(seen) => *seq > seen,
-        None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
-    });
-    let is_contested = |tags: &TagSet| tags.iter().any(|tag| last.told.contains_key(tag.as_str()));
-    if seen.is_none()
-        && (is_contested(&added) || is_contested(&removed))
-        && !share.may_insist("tags", ctx.now)
-    {
-        last.told = LiteMap::new();
-    }
-    let said = (added.clone(), removed.clone());
-    if seen.is_none() || share.role == ShareRole::Outgoing {
-        added.retain(|tag| !last.told.contains_key(tag.as_str()));
-        removed.retain(|tag| !last.told.contains_key(tag.as_str()));
-    }
-    let has = case.ticket.effective_tags();
-    let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| set.with(added).less(removed);
-    // Whoever does not say what it has seen is told our tags again: what counts as agreed is what it has now.
-    let agreed = if seen.is_none() { &said } else { &(added.clone(), removed.clone()) };
-    let wire = merge(&last.wire, &agreed.0, &agreed.1);
-    let here = merge(&last.here, &last.on_desk(&agreed.0), &last.on_desk(&agreed.1));
-    let (added, mut removed) = (last.on_desk(&added), last.on_desk(&removed));
-    share.agreed.tags =
-        Some(TagsExchange { wire: wire.into(), here: here.into(), told: last.told, names: last.names });
-    wanted.tags_added = added.less(&has);
-    removed.retain(|tag| has.contains(tag));
-    wanted.tags_removed = removed;
 }

@@ -8,6 +8,7 @@ use super::{
     comments,
     facts::Facts,
     fields::{self, Setting},
+    find::{self, Found},
     session::Session,
     transition,
 };
@@ -22,13 +23,6 @@ const ROUNDS: usize = 3;
 /// How long Jira's index takes to know a new issue: an attempt whose answer was lost is not repeated before.
 const INDEXED: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// An issue that is there already, and what its property says.
-struct Found {
-    issue: JiraIssue,
-    /// The comment that its description carries.
-    described: Option<String>,
-}
-
 /// Makes the issue of a ticket, or finds the one that an earlier try has made; then everything that belongs to it.
 pub(super) async fn create(
     session: &Session<'_>,
@@ -37,12 +31,12 @@ pub(super) async fn create(
     carried: &mut Carried,
 ) -> Result<(), Setback> {
     let found = match &session.errand.issue {
-        Some(key) => shown(session, facts, key).await?,
-        None => find(session, facts).await?,
+        Some(key) => find::shown(session, facts, key).await?,
+        None => find::made(session, facts).await?,
     };
     let (issue, described, since) = if let Some(Found { issue, described }) = found {
         carried.issue = Some(issue.clone());
-        mark(session, facts, &issue.key, described.as_deref()).await?;
+        find::mark(session, facts, &issue.key, described.as_deref()).await?;
         let setting = fields::of(update, facts, carried);
         change(session, facts, &issue.key, setting, added(update), carried).await?;
         // The first try may have been long ago.
@@ -63,35 +57,6 @@ pub(super) async fn create(
     status(session, facts, &issue.key, update, carried).await
 }
 
-/// The issue of a key; `None` where it is gone.
-async fn shown(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Option<Found>, Setback> {
-    let path = [facts.version, "issue", key];
-    let answered = session.ask(Method::GET, &path, &[("fields", "status")], None).await?;
-    if answered.status == 404 {
-        return Ok(None);
-    }
-    let issue = jira::issue(&answered.done("Jira does not show the issue")?, &session.errand.base);
-    let Some(issue) = issue else { return Ok(None) };
-    let property = property(session, facts, key).await?;
-    Ok(Some(Found { issue, described: described(&property) }))
-}
-
-/// What we have kept with an issue; null where that is nothing.
-async fn property(session: &Session<'_>, facts: &Facts, key: &str) -> Result<Value, Setback> {
-    let path = [facts.version, "issue", key, "properties", PROPERTY];
-    let answered = session.ask(Method::GET, &path, &[], None).await?;
-    if answered.status == 404 {
-        return Ok(Value::Null);
-    }
-    // Anything else is no word that there is none.
-    let kept = answered.done("Jira does not show what an issue stands for")?;
-    Ok(kept["value"].clone())
-}
-
-fn described(property: &Value) -> Option<String> {
-    property["described"].as_str().map(str::to_owned)
-}
-
 /// Changes the issue of a ticket as the ticket has changed.
 pub(super) async fn update(
     session: &Session<'_>,
@@ -99,7 +64,7 @@ pub(super) async fn update(
     update: &TicketUpdate,
     carried: &mut Carried,
 ) -> Result<(), Setback> {
-    let issue = known(session, facts).await?;
+    let issue = find::known(session, facts).await?;
     let setting = fields::of(update, facts, carried);
     change(session, facts, &issue, setting, labels(update), carried).await?;
     let comments: Vec<&Comment> = update.comments.iter().map(AsRef::as_ref).collect();
@@ -153,7 +118,7 @@ async fn change(
 pub(super) async fn unshare(session: &Session<'_>, facts: &Facts) -> Result<(), Setback> {
     let issue = match &session.errand.issue {
         Some(issue) => issue.clone(),
-        None => match find(session, facts).await? {
+        None => match find::made(session, facts).await? {
             Some(found) => found.issue.key,
             None => return Ok(()),
         },
@@ -170,71 +135,6 @@ pub(super) async fn unshare(session: &Session<'_>, facts: &Facts) -> Result<(), 
     let path = [facts.version, "issue", &issue, "properties", PROPERTY];
     let property = session.ask(Method::DELETE, &path, &[], None).await?;
     gone(property, "Jira does not remove the property")
-}
-
-/// The issue that stands for the ticket: as it is known, or found.
-async fn known(session: &Session<'_>, facts: &Facts) -> Result<String, Setback> {
-    if let Some(issue) = &session.errand.issue {
-        return Ok(issue.clone());
-    }
-    let found = find(session, facts).await?;
-    let gone = || Setback::Refused(format!("no issue in Jira stands for ticket {}", session.errand.ticket));
-    found.map(|found| found.issue.key).ok_or_else(gone)
-}
-
-/// Finds the issue that an earlier try has made: by its link; or, where that try ended before the link, among those that we have
-/// made since, by the property that it was made with.
-async fn find(session: &Session<'_>, facts: &Facts) -> Result<Option<Found>, Setback> {
-    let errand = session.errand;
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let (ticket, project) = (quoted(errand.ticket.as_str()), quoted(&errand.jira.project));
-    let age = errand.now.since(errand.since).as_secs();
-    let minutes = age / 60 + 10;
-    let jql = format!(
-        "issue in issuesWithRemoteLinksByGlobalId(\"{ticket}\") OR (project = \"{project}\" AND creator = currentUser() \
-         AND created >= \"-{minutes}m\") ORDER BY created DESC"
-    );
-    let mut body = json!({"jql": jql, "fields": ["summary"], "maxResults": 100});
-    if facts.cloud {
-        body["properties"] = json!([PROPERTY]);
-    }
-    // Newer Clouds have it elsewhere, and count pages otherwise.
-    let mut elsewhere = false;
-    let mut seen: usize = 0;
-    loop {
-        let path: &[&str] =
-            if elsewhere { &[facts.version, "search", "jql"] } else { &[facts.version, "search"] };
-        let answered = session.ask(Method::POST, path, &[], Some(&body)).await?;
-        if !elsewhere && matches!(answered.status, 404 | 410) {
-            elsewhere = true;
-            continue;
-        }
-        let page = answered.done("Jira does not search")?;
-        let issues = page["issues"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for issue in issues {
-            let Some(candidate) = jira::issue(issue, &errand.base) else { continue };
-            if session.marks.is_anothers(&errand.base, &candidate.id, errand.ticket.as_str()) {
-                continue;
-            }
-            let mut kept = issue["properties"][PROPERTY].clone();
-            if kept.is_null() {
-                kept = property(session, facts, &candidate.key).await?;
-            }
-            if let Some(ticket) = kept["uuid"].as_str() {
-                session.marks.keep(&errand.base, &candidate.id, ticket);
-            }
-            if kept["uuid"] == errand.ticket.as_str() && kept["agreement"] == errand.agreement.as_str() {
-                return Ok(Some(Found { issue: candidate, described: described(&kept) }));
-            }
-        }
-        seen += issues.len();
-        let total = page["total"].as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or_default();
-        match &page["nextPageToken"] {
-            Value::String(token) if elsewhere => body["nextPageToken"] = Value::from(token.as_str()),
-            _ if !elsewhere && !issues.is_empty() && seen < total => body["startAt"] = Value::from(seen),
-            _ => return Ok(None),
-        }
-    }
 }
 
 /// Makes an issue; its description carries the first public comment, if it has one.
@@ -260,7 +160,7 @@ async fn make(
         // A project may have no descriptions: then the comment comes as one.
         let first = first.filter(|_| setting.fields.contains_key("description"));
         let first = first.map(|comment| comment.uuid.as_str().to_owned());
-        let property = json!([{"key": PROPERTY, "value": kept(session, first.as_deref())}]);
+        let property = json!([{"key": PROPERTY, "value": find::kept(session, first.as_deref())}]);
         let body = json!({"fields": setting.fields, "properties": property});
         let asked = session.ask(Method::POST, &[facts.version, "issue"], &[], Some(&body)).await;
         let answered = asked.map_err(|setback| match setback {
@@ -279,16 +179,6 @@ async fn make(
         }
     }
     Err(Setback::Refused("Jira makes no issue".to_owned()))
-}
-
-/// What is kept with an issue: the ticket that it stands for, and the comment that its description carries.
-fn kept(session: &Session<'_>, described: Option<&str>) -> Value {
-    let errand = session.errand;
-    let mut kept = json!({"uuid": errand.ticket, "agreement": errand.agreement});
-    if let Some(described) = described {
-        kept["described"] = Value::from(described);
-    }
-    kept
 }
 
 /// Links the issue back to its ticket. That takes a permission of its own, without which the rest still goes.
@@ -311,19 +201,6 @@ async fn link(
         carried.obstacles.push(Obstacle { subject, reason: Reason::PartnerRefused, detail });
     }
     Ok(())
-}
-
-/// Says which ticket the issue stands for: of one that was found it may say so no more.
-async fn mark(
-    session: &Session<'_>,
-    facts: &Facts,
-    issue: &str,
-    described: Option<&str>,
-) -> Result<(), Setback> {
-    let body = kept(session, described);
-    let path = [facts.version, "issue", issue, "properties", PROPERTY];
-    let answered = session.ask(Method::PUT, &path, &[], Some(&body)).await?;
-    answered.done("Jira does not keep the issue's property").map(drop)
 }
 
 async fn status(

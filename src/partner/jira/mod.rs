@@ -9,6 +9,7 @@ mod answer;
 mod comments;
 mod facts;
 mod fields;
+mod find;
 mod issue;
 mod look;
 mod marks;
