@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{
-    filtering::Filtering,
-    mapping::{Changeable, Mapping},
+    mapping::{Changeable, Filtering, Mapping},
     post::Postbox,
 };
 use crate::{

@@ -42,7 +42,7 @@ impl Default for Waiting {
 
 impl Outbox {
     /// Hands freshly written messages over. `again` tells that older ones are pending anew.
-    pub(super) fn hand_over(&self, messages: Vec<Message>, again: bool) {
+    pub(in crate::flow) fn hand_over(&self, messages: Vec<Message>, again: bool) {
         if messages.is_empty() && !again {
             return;
         }
@@ -70,7 +70,7 @@ impl Outbox {
     }
 
     /// Waits until there is room for so many, or until it is better to go on: what does not fit is in its row.
-    pub(super) async fn room(&self, count: usize) {
+    pub(in crate::flow) async fn room(&self, count: usize) {
         let has_room = || {
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.behind || waiting.ready.is_empty() || waiting.ready.len() + count <= CAPACITY

@@ -8,12 +8,10 @@ use std::{
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
-    cases::Cases,
     change::{Answer, Change},
-    inlet::{Inlet, Unit},
     options::Options,
     outbox::Outbox,
-    writer::{Scribe, Writer},
+    writing::{Cases, Inlet, Scribe, Unit, Writer},
 };
 use crate::{domain::Uuid, engine::Refusal};
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     change::{AgreementAction, Answer, Change},
-    hooks::Hooks,
+    inbound::Hooks,
     options::Options,
     pipeline::Pipeline,
 };

@@ -1,0 +1,182 @@
+//! The request that a message is, and the questions that its answer may leave open: does the partner have it already, did it take
+//! the new key?
+
+use super::verdict::{Verdict, verdict};
+use crate::{
+    domain::{AccessKey, Agreement, Keys, Message, MessageType, Profile, Traceparent},
+    flow::options::Options,
+    ports::{Answer, Call, CallError, Method},
+    wire::nhd,
+};
+
+/// Whom to call, with which keys.
+#[derive(Clone)]
+pub(super) struct Who {
+    pub(super) agreement: Agreement,
+    pub(super) keys: Option<Keys>,
+}
+
+/// How the reason begins why a creation is tried again that was refused, while nobody knows yet what the partner has.
+const UNDECIDED: &str = "whether the partner has it is not known yet: ";
+
+/// Makes the call that a message is; what its answer means.
+pub(super) async fn call(
+    options: &Options,
+    who: &Who,
+    message: &Message,
+    trace: Option<&Traceparent>,
+) -> Verdict {
+    let Some(mut request) = request(who, message) else {
+        return Verdict::Park("the agreement has no URL or no access key".to_owned());
+    };
+    request.trace = trace.cloned();
+    let mut result = options.partner.call(&request).await;
+    if let (Ok(answer), Some((_, tried))) = (&result, &request.token)
+        && matches!(answer.status, 401 | 403)
+        && let Some(other) = other_key(options, who, tried).await
+    {
+        // The key is being changed: by us, and the answer that the partner has it was lost; or by the partner just now.
+        request.token = Some((who.agreement.uuid.clone(), other));
+        result = options.partner.call(&request).await;
+    }
+    let judged = verdict(message.kind, who.agreement.profile, &redacted(result, who, &request));
+    match new_key(who, message) {
+        Some(next) if judged == Verdict::Done => took_key(options, &request, next).await,
+        _ => judged,
+    }
+}
+
+/// A partner may take the announcement of a new key and pass over the key: it is in force only where it opens something.
+async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verdict {
+    let token = announced.token.as_ref().map(|(agreement, _)| (agreement.clone(), next.clone()));
+    let look = Call { method: Method::Get, body: None, token, ..announced.clone() };
+    match options.partner.call(&look).await {
+        Ok(answer) if matches!(answer.status, 401 | 403) => Verdict::Park(
+            "the partner took the announcement of a new key, but not the key: the old one stays".to_owned(),
+        ),
+        Ok(answer) if is_for_later(answer.status) => Verdict::Later {
+            why: "whether the new key opens the agreement is not known yet".to_owned(),
+            after: answer.retry_after,
+        },
+        Ok(_) => Verdict::Done,
+        Err(error) => Verdict::Later { why: error.to_string(), after: None },
+    }
+}
+
+/// An answer in which no key of the agreement stands, though the partner may have repeated what it was sent.
+fn redacted(result: Result<Answer, CallError>, who: &Who, call: &Call) -> Result<Answer, CallError> {
+    let known = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
+    let keys = known.chain(call.token.iter().map(|(_, key)| key));
+    let hide = |text: String| keys.clone().fold(text, |text, key| without(text, key.reveal()));
+    result.map(|answer| Answer { text: hide(answer.text), ..answer })
+}
+
+/// A text without a key, in whatever letters it is repeated.
+fn without(text: String, key: &str) -> String {
+    let (low, key) = (text.to_ascii_lowercase(), key.to_ascii_lowercase());
+    if key.is_empty() || !low.contains(&key) {
+        return text;
+    }
+    let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+    for (found, _) in low.match_indices(&key) {
+        clean.push_str(text.get(at..found).unwrap_or_default());
+        clean.push('…');
+        at = found + key.len();
+    }
+    clean + text.get(at..).unwrap_or_default()
+}
+
+/// A key that the partner may know the agreement by, other than the one that it has just refused.
+async fn other_key(options: &Options, who: &Who, refused: &AccessKey) -> Option<AccessKey> {
+    let now = options.store.access_keys(&who.agreement.uuid).await.ok().flatten()?;
+    now.next.into_iter().chain([now.current]).find(|key| key != refused)
+}
+
+/// The new key that a message carries.
+pub(super) fn new_key<'a>(who: &'a Who, message: &Message) -> Option<&'a AccessKey> {
+    let next = who.keys.as_ref()?.next.as_ref();
+    next.filter(|_| message.contents.rekeys)
+}
+
+fn request(who: &Who, message: &Message) -> Option<Call> {
+    let (base, key) = (who.agreement.url.clone()?, who.keys.as_ref()?.current.clone());
+    let (method, collection) = match message.kind {
+        MessageType::AgreementInvite => (Method::Post, "agreements"),
+        MessageType::AgreementUpdate => (Method::Put, "agreements"),
+        MessageType::TicketCreate => (Method::Post, "tickets"),
+        MessageType::TicketUpdate => (Method::Put, "tickets"),
+        MessageType::TicketUnshare => (Method::Delete, "tickets"),
+        _ => return None,
+    };
+    let invite = message.kind == MessageType::AgreementInvite;
+    let body = match (message.kind, new_key(who, message)) {
+        (MessageType::TicketUnshare, _) => None,
+        (MessageType::AgreementInvite, _) => Some(nhd::with_access_key(&message.body, key.reveal())),
+        (_, Some(next)) => Some(nhd::with_access_key(&message.body, next.reveal())),
+        _ => Some(message.body.clone()),
+    };
+    // Request Tracker wants the token on the invite too (protocol: headers); others must not see one there.
+    let token = (!invite || who.agreement.profile == Profile::RequestTracker)
+        .then(|| (who.agreement.uuid.clone(), key));
+    let uuid = message.id.owner.clone();
+    Some(Call { method, base, collection, uuid, body, token, profile: who.agreement.profile, trace: None })
+}
+
+/// Asks whether the partner already has what a refused creation would have made: an earlier answer may have been lost.
+pub(super) async fn ask(options: &Options, who: &Who, message: &Message, refused: String) -> Verdict {
+    let Some(create) = request(who, message) else { return Verdict::Park(refused) };
+    let token = who.keys.as_ref().map(|keys| (who.agreement.uuid.clone(), keys.current.clone()));
+    let mut look = Call { method: Method::Get, body: None, token, ..create };
+    let mut result = options.partner.call(&look).await;
+    if let (Ok(answer), Some((agreement, tried))) = (&result, &look.token)
+        && matches!(answer.status, 401 | 403)
+        && let Some(other) = other_key(options, who, tried).await
+    {
+        look.token = Some((agreement.clone(), other));
+        result = options.partner.call(&look).await;
+    }
+    // An earlier try stayed without an answer, and was not refused as this one is.
+    let unheard =
+        message.attempts > 0 && !message.error.as_ref().is_some_and(|why| why.starts_with(UNDECIDED));
+    let later = |why: &str, after| {
+        let why = if unheard { why.to_owned() } else { format!("{UNDECIDED}{why}") };
+        Verdict::Later { why, after }
+    };
+    let renewed = message.kind == MessageType::TicketCreate && message.contents.seq > 1;
+    match result {
+        // What it has may be of an earlier share, and as it was then.
+        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page && renewed => {
+            let update = Call { method: Method::Put, body: Some(message.body.clone()), ..look };
+            let result = redacted(options.partner.call(&update).await, who, &update);
+            match verdict(MessageType::TicketUpdate, who.agreement.profile, &result) {
+                Verdict::Later { why, after } => later(&why, after),
+                judged => judged,
+            }
+        }
+        Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
+        // It tells nobody what it has: that it refuses what may have reached it before means that it did.
+        Ok(answer) if matches!(answer.status, 405 | 501) && unheard => Verdict::Done,
+        Ok(answer) if answer.status != 501 && is_for_later(answer.status) => {
+            later(&refused, answer.retry_after)
+        }
+        Ok(_) => Verdict::Park(refused),
+        Err(_) => later(&refused, None),
+    }
+}
+
+/// Whether an answer says nothing of what was asked: whoever gave it may do so later.
+fn is_for_later(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429) || status >= 500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_hidden_in_whatever_letters_it_is_repeated() {
+        let said = without("é key ABCdef, again abcDEF!".to_owned(), "abcdef");
+        assert_eq!(said, "é key …, again …!");
+        assert_eq!(without("nothing".to_owned(), ""), "nothing");
+    }
+}
