@@ -3,7 +3,7 @@
 //! What is published goes over one connection, what is taken comes over others: RabbitMQ reads nothing more from a connection over
 //! which much has come for a queue that does not answer, and acknowledgements are not to wait for that.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use lapin::{Connection, options::ConfirmSelectOptions};
@@ -13,10 +13,10 @@ use super::{
     PATIENCE,
     apart::Apart,
     away,
-    flight::{Flight, Said, partner_of},
+    flight::{Flight, Said, partner_of, taker_of},
     line::{Connected, Line, Site, blocked, in_time, unanswered},
     listening::Listening,
-    topology::Topology,
+    topology::{Taker, Topology},
 };
 use crate::{
     domain::Uuid,
@@ -85,8 +85,8 @@ impl Amqp {
         &self,
         batch: Vec<Outgoing>,
     ) -> Result<(Arc<Connected>, Apart, Flight), BrokerError> {
-        if let Some(partner) = batch.first().and_then(partner_of) {
-            self.speaking.ensure(partner).await?;
+        if let Some((first, partner)) = batch.first().and_then(|first| Some((first, partner_of(first)?))) {
+            self.speaking.ensure(partner, taker_of(first)).await?;
         }
         let connection = self.speaking.with(|open| open.connection.clone()).await?;
         if connection.status().blocked() {
@@ -115,11 +115,11 @@ impl Broker for Amqp {
                 return Err(blocked());
             }
             let mut flight = Flight::of(count);
-            let (mut unknown, mut later) = (HashSet::new(), Vec::new());
+            let (mut unknown, mut later) = (HashMap::new(), Vec::new());
             for (place, outgoing) in batch.into_iter().enumerate() {
                 match partner_of(&outgoing).filter(|partner| !open.partners.contains(*partner)).cloned() {
                     Some(partner) => {
-                        unknown.insert(partner);
+                        unknown.insert(partner, taker_of(&outgoing));
                         later.push((place, outgoing));
                     }
                     None => flight.board(place, outgoing),
@@ -165,8 +165,8 @@ impl Broker for Amqp {
         self.listening.consume(source).await
     }
 
-    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
-        self.listening.line.ensure(agreement).await
+    async fn open_bridge(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+        self.listening.line.ensure(agreement, Taker::Bridge).await
     }
 
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {

@@ -42,7 +42,9 @@ impl Broker for Embedded {
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
         let take = |outgoing: Outgoing| {
             let queue = match &outgoing.destination {
-                Destination::Partner(agreement) => Some(self.partner(agreement)),
+                Destination::Partner(agreement) | Destination::Bridge(agreement) => {
+                    Some(self.partner(agreement))
+                }
                 Destination::Commands => self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 _ => None,
             };
@@ -67,7 +69,7 @@ impl Broker for Embedded {
         Ok(Box::new(Hand { queue, tag: 0, unacknowledged: VecDeque::new() }))
     }
 
-    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError> {
+    async fn open_bridge(&self, agreement: &Uuid) -> Result<(), BrokerError> {
         self.partner(agreement);
         Ok(())
     }

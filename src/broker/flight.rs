@@ -6,7 +6,7 @@ use lapin::Channel;
 
 use super::{
     publish::{self, Answer, Publishing},
-    topology::Topology,
+    topology::{Taker, Topology},
 };
 use crate::{
     domain::Uuid,
@@ -53,9 +53,14 @@ pub(super) struct Flight {
 /// The partner that a message goes to.
 pub(super) fn partner_of(outgoing: &Outgoing) -> Option<&Uuid> {
     match &outgoing.destination {
-        Destination::Partner(partner) => Some(partner),
+        Destination::Partner(partner) | Destination::Bridge(partner) => Some(partner),
         _ => None,
     }
+}
+
+/// Who takes what a message's queue holds.
+pub(super) fn taker_of(outgoing: &Outgoing) -> Taker {
+    if matches!(outgoing.destination, Destination::Bridge(_)) { Taker::Bridge } else { Taker::Daemon }
 }
 
 impl Flight {

@@ -18,15 +18,16 @@ use super::{
     PATIENCE,
     apart::{Apart, Asking},
     away,
-    topology::Topology,
+    topology::{Taker, Topology},
 };
 use crate::{domain::Uuid, ports::BrokerError};
 
 /// How long it may take to say that it is there.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// The largest frame, in bytes, where the URL names none: a longer message travels in several. lapin has a buffer of 32 of them for
-/// each direction, 8 MiB for both at the broker's own 128 KiB.
-const FRAME: u32 = 16 * 1024;
+/// The largest frame, in bytes, where the URL names none: RabbitMQ's own. The headers of a message travel in one, however long they
+/// are, and what is longer than was agreed would cost the connection. (lapin has a buffer of 32 of them for each direction: 8 MiB, of which
+/// only what is used takes memory.)
+const FRAME: u32 = 128 * 1024;
 /// How many queues are made sure of at once: each takes a channel.
 const AT_ONCE: usize = 128;
 
@@ -155,21 +156,21 @@ impl Line {
     }
 
     /// Makes sure of a partner's queue, unless it is known to be there.
-    pub(super) async fn ensure(&self, partner: &Uuid) -> Result<(), BrokerError> {
+    pub(super) async fn ensure(&self, partner: &Uuid, taker: Taker) -> Result<(), BrokerError> {
         let (connection, known) =
             self.with(|open| (open.connection.clone(), open.partners.contains(partner))).await?;
-        if known { Ok(()) } else { self.ensure_on(&connection, partner).await }
+        if known { Ok(()) } else { self.ensure_on(&connection, partner, taker).await }
     }
 
     /// Makes sure of the queues of partners, some at once; returns why one is not to be had.
     pub(super) async fn ensure_all(
         &self,
         connection: &Arc<Connected>,
-        partners: HashSet<Uuid>,
+        partners: HashMap<Uuid, Taker>,
     ) -> HashMap<Uuid, BrokerError> {
-        let (mut late, mut failed) = (partners.clone(), HashMap::new());
-        let ensuring = partners.into_iter().map(|partner| async move {
-            let ensured = self.ensure_on(connection, &partner).await;
+        let (mut late, mut failed) = (partners.keys().cloned().collect::<HashSet<_>>(), HashMap::new());
+        let ensuring = partners.into_iter().map(|(partner, taker)| async move {
+            let ensured = self.ensure_on(connection, &partner, taker).await;
             (partner, ensured)
         });
         let mut ensuring = stream::iter(ensuring).buffer_unordered(AT_ONCE);
@@ -193,7 +194,12 @@ impl Line {
         failed
     }
 
-    async fn ensure_on(&self, connection: &Arc<Connected>, partner: &Uuid) -> Result<(), BrokerError> {
+    async fn ensure_on(
+        &self,
+        connection: &Arc<Connected>,
+        partner: &Uuid,
+        taker: Taker,
+    ) -> Result<(), BrokerError> {
         let none = || if connection.status().blocked() { blocked() } else { self.silent(partner) };
         let queue = self.site.topology.partner_queue(partner);
         let turn = connection.asking.turn(&queue).await.ok_or_else(none)?;
@@ -202,8 +208,14 @@ impl Line {
             return Ok(());
         }
         let channel = self.apart(connection).await?;
-        let (site, of) = (self.site.clone(), partner.clone());
-        match turn.ask(async move { site.topology.declare_partner(&channel, &of).await }).await {
+        let (site, of, over) = (self.site.clone(), partner.clone(), connection.clone());
+        let request = async move {
+            match taker {
+                Taker::Daemon => site.topology.declare_partner(&channel, &of).await,
+                Taker::Bridge => site.topology.declare_bridge(&over, &channel, &of).await,
+            }
+        };
+        match turn.ask(request).await {
             Some(Ok(())) => {}
             Some(Err(error)) if connection.status().connected() => {
                 return Err(BrokerError::Refused(error.to_string()));

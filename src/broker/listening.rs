@@ -15,6 +15,7 @@ use super::{
     away,
     consumer::AmqpDeliveries,
     line::{Line, Site, unanswered},
+    topology::Taker,
 };
 use crate::{
     domain::Uuid,
@@ -68,7 +69,7 @@ impl Listening {
     /// A consumer, if the queue answers.
     async fn consumer(&self, line: &Line, source: &Source) -> Result<Option<AmqpDeliveries>, BrokerError> {
         if let Source::Partner(partner) = source {
-            line.ensure(partner).await?;
+            line.ensure(partner, Taker::Daemon).await?;
         }
         let connection = line.with(|open| open.connection.clone()).await?;
         let Some(turn) = connection.asking.turn(&self.site.topology.queue_of(source)).await else {

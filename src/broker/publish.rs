@@ -56,7 +56,7 @@ pub(super) fn start(
 
 fn prepared(channel: Channel, topology: &Topology, outgoing: Outgoing) -> Result<Publishing, BrokerError> {
     let (exchange, key): (ShortString, ShortString) = match &outgoing.destination {
-        Destination::Partner(agreement) => {
+        Destination::Partner(agreement) | Destination::Bridge(agreement) => {
             (topology.partners_exchange.as_str().into(), agreement.as_str().into())
         }
         Destination::Commands => (topology.commands_exchange.as_str().into(), outgoing.kind.into()),
@@ -100,7 +100,7 @@ fn taken_apart(outgoing: Outgoing) -> (BasicProperties, String) {
     let mut content_type = "application/json";
     let mut correlation = None;
     match destination {
-        Destination::Partner(agreement) => {
+        Destination::Partner(agreement) | Destination::Bridge(agreement) => {
             header("x-ticket-sharing-uuid", subject.into());
             header("x-ticket-sharing-agreement", agreement.as_str().into());
         }

@@ -70,6 +70,15 @@ const NOT_FOUND: u16 = 404;
 /// How many dead letters the queue keeps: the newest.
 const DEAD_LETTERS: i32 = 100_000;
 
+/// Who takes from a partner queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taker {
+    /// This daemon, which calls the partner.
+    Daemon,
+    /// The partner's own bridge.
+    Bridge,
+}
+
 impl Topology {
     /// The partner queue of an agreement.
     pub fn partner_queue(&self, agreement: &Uuid) -> String {
@@ -164,7 +173,31 @@ impl Topology {
         format!("{}.{shard}", self.events_queue)
     }
 
-    /// Declares the queue of one agreement.
+    /// Declares the queue of an agreement that a bridge takes from: as it likes, one message by itself too, which RabbitMQ does not
+    /// give where it has a single active consumer. One that is there stays as it is.
+    pub(super) async fn declare_bridge(
+        &self,
+        connection: &Connection,
+        looking: &Channel,
+        agreement: &Uuid,
+    ) -> lapin::Result<()> {
+        let queue = self.partner_queue(agreement);
+        let bound = async |channel: &Channel| {
+            bind(channel, &queue, &self.partners_exchange, agreement.as_str()).await
+        };
+        if look(looking, &queue).await?.is_some() {
+            return bound(looking).await;
+        }
+        // That it is not there has closed the channel.
+        let channel = connection.create_channel().await?;
+        let mut arguments = self.arguments();
+        self.keep_what_is_returned(&mut arguments);
+        declare(&channel, &queue, arguments).await?;
+        bound(&channel).await?;
+        channel.close(200, "declared".into()).await
+    }
+
+    /// Declares the queue of one agreement that this daemon drains.
     pub(super) async fn declare_partner(&self, channel: &Channel, agreement: &Uuid) -> lapin::Result<()> {
         let queue = self.partner_queue(agreement);
         self.queue(channel, &queue).await?;

@@ -46,8 +46,9 @@ share_with = ""
 pub fn from_file(path: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Config, Error> {
     let Some(path) = path else { return load("", "the defaults", variables) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error(format!("{name}: cannot be read: {error}; give its path with --config")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error(format!("{name}: cannot be read: {error}; is it the right path (--config), and text in UTF-8?"))
+    })?;
     load(&text, &name, variables)
 }
 
@@ -66,11 +67,16 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     let known = Value::try_from(one_of_each).map_err(|error| Error(error.to_string()))?;
     let mut whole = Value::Table(table);
     for (variable, raw) in variables {
-        let path: Vec<String> =
-            variable.trim_start_matches("CROSSDESK_").split("__").map(str::to_lowercase).collect();
+        let path = place_of(variable);
         let value = typed(raw, known_at(&known, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
         if !put(&mut whole, &path, value) {
             return Err(Error(format!("{variable}: {} is no section", path.join("."))));
+        }
+        // A variable counts before the file, whichever of its two forms a secret has there.
+        if let Some(other) = other_form(&path)
+            && !variables.keys().any(|variable| place_of(variable) == other)
+        {
+            forget(&mut whole, &other);
         }
         from_environment.insert(named(&path), variable.clone());
     }
@@ -146,6 +152,39 @@ fn known_at<'a>(known: &'a Value, path: &[String]) -> Option<&'a Value> {
     })
 }
 
+/// The place that a variable names.
+fn place_of(variable: &str) -> Vec<String> {
+    variable.trim_start_matches("CROSSDESK_").split("__").map(str::to_lowercase).collect()
+}
+
+/// Where a secret stands in its other form: as `KEY_file` or as itself.
+fn other_form(path: &[String]) -> Option<Vec<String>> {
+    let (key, section) = path.split_last()?;
+    let other = match key.strip_suffix("_file") {
+        Some(secret) => SECRETS.contains(&secret).then(|| secret.to_owned()),
+        None => SECRETS.contains(&key.as_str()).then(|| format!("{key}_file")),
+    };
+    Some(section.iter().cloned().chain([other?]).collect())
+}
+
+/// Takes away what stands at a place.
+fn forget(at: &mut Value, path: &[String]) {
+    match (at, path) {
+        (Value::Table(table), [key]) => drop(table.remove(key)),
+        (Value::Table(table), [key, rest @ ..]) => {
+            if let Some(inner) = table.get_mut(key) {
+                forget(inner, rest);
+            }
+        }
+        (Value::Array(members), [key, rest @ ..]) => {
+            if let Some(inner) = key.parse().ok().and_then(|place: usize| members.get_mut(place)) {
+                forget(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A place as errors name it.
 fn named(path: &[String]) -> String {
     let mut name = String::new();
@@ -215,6 +254,12 @@ fn secrets(table: &mut Table, prefix: &str, source: &dyn Fn(&str) -> String) -> 
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error(format!("{}: {place}: {path} cannot be read: {error}", source(&place))))?;
+        if text.trim().is_empty() {
+            return Err(Error(format!(
+                "{}: {place}: {path} is empty; put the secret into it",
+                source(&place)
+            )));
+        }
         table.insert(secret.to_owned(), Value::String(text.trim().to_owned()));
     }
     for (key, value) in table.iter_mut() {

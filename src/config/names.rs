@@ -7,6 +7,8 @@ use super::{
 
 /// The longest name that AMQP can say, in bytes.
 const LONGEST: usize = 255;
+/// How long an agreement's uuid may be, which stands behind the prefix of a partner's queue.
+const LONGEST_UUID: usize = 200;
 
 impl Config {
     /// What this daemon is called among those that share its database.
@@ -46,6 +48,11 @@ impl super::Broker {
             ("inbound_queue", &self.inbound_queue),
             ("dead_letter_queue", &self.dead_letter_queue),
         ];
+        let most = LONGEST - LONGEST_UUID;
+        if self.partner_queue_prefix.len() > most {
+            let why = format!("must have {most} bytes at most: the agreement's uuid follows");
+            return wrong("broker.partner_queue_prefix", why);
+        }
         for names in [&exchanges[..], &queues[..]] {
             for (at, (key, name)) in names.iter().enumerate() {
                 let key = format!("broker.{key}");

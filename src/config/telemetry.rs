@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fault::{Check, wrong};
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -11,6 +13,26 @@ pub struct Log {
     pub level: String,
     /// How many lines of one kind are written in a minute; how many more there were is said after it. 0: all.
     pub per_minute: u32,
+}
+
+/// How much can be told.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+impl Log {
+    /// A word that is no level would be taken for the name of a part of the program, and nothing else be told.
+    pub(super) fn check(&self) -> Check {
+        let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
+        let fits = |part: &str| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level));
+        if self.level.split(',').all(fits) {
+            return Ok(());
+        }
+        let why = format!(
+            "\"{}\" is neither {} nor a filter such as crossdesk=debug",
+            self.level,
+            LEVELS.join(" ")
+        );
+        wrong("log.level", why)
+    }
 }
 
 impl Default for Log {

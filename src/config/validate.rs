@@ -9,7 +9,12 @@ use super::{
     fault::{Check, is_web, wrong},
     sections::Config,
 };
-use crate::{broker::MOST_SHARDS, engine::rules::Rule, partner::Allowed, wire::desk_filter::Filter};
+use crate::{
+    broker::MOST_SHARDS, domain::Direction, engine::rules::Rule, partner::Allowed, wire::desk_filter::Filter,
+};
+
+/// More threads than any machine has use for.
+const MOST_THREADS: usize = 256;
 
 /// Finds the first value that cannot be used: its key, and why.
 pub(super) fn check(config: &Config) -> Check {
@@ -69,6 +74,19 @@ pub(super) fn check(config: &Config) -> Check {
     if config.http.listen == config.admin.listen && config.http.listen.port() != 0 {
         return wrong("admin.listen", "is the same as http.listen; the two listeners need a port each");
     }
+    if config.runtime.threads > MOST_THREADS {
+        return wrong(
+            "runtime.threads",
+            format!("must be between 0 (half as many as there are cores) and {MOST_THREADS}"),
+        );
+    }
+    if !config.admin.token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return wrong(
+            "admin.token",
+            "travels in a header: only letters, digits and signs of ASCII fit there, and no blanks",
+        );
+    }
+    config.log.check()?;
     if config.invites.max_waiting < 1 || config.invites.per_minute < 1 {
         return wrong(
             "invites",
@@ -122,7 +140,7 @@ pub(super) fn check(config: &Config) -> Check {
             .or_else(|why| wrong(format!("rules[{at}].when"), format!("rule \"{}\": {why}", rule.name)))?;
     }
     let allowed = if config.delivery.allow_private_partners { Allowed::Private } else { Allowed::Public };
-    let mut uuids = HashSet::new();
+    let (mut uuids, mut names) = (HashSet::new(), HashSet::new());
     for (at, agreement) in config.agreements.iter().enumerate() {
         declared(at, agreement)?;
         let key = |name: &str| format!("agreements[{at}].{name}");
@@ -131,6 +149,10 @@ pub(super) fn check(config: &Config) -> Check {
         }
         if !uuids.insert(agreement.uuid.as_str().to_lowercase()) {
             return wrong(key("uuid"), "stands above already: each agreement has its own");
+        }
+        let is_shared_under = agreement.direction == Direction::Outbound && !agreement.status.is_final();
+        if is_shared_under && !names.insert(&agreement.name) {
+            return wrong(key("name"), "is that of one above already: tickets are shared by it");
         }
     }
     Ok(())

@@ -47,6 +47,8 @@ pub struct NewUser {
     pub name: Word,
     /// What the partner shows; on this desk they are an end user.
     pub role: Role,
+    /// Under which agreement: its uuid and name. Under another one the same uuid is somebody else.
+    pub agreement: (Uuid, String),
 }
 
 /// What a ticket command carries: on creation everything, on a change only what changed.

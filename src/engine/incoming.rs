@@ -55,8 +55,9 @@ pub fn ticket_created(
         Some(share) if share.state != ShareState::Ended => {}
         Some(share) => {
             let anew = Share::new(share.ticket.clone(), share.agreement.clone(), ShareRole::Incoming);
-            // What is still on its way belongs to the share before.
-            *share = Share { from_n: next, ..anew };
+            // What is still on its way belongs to the share before. Our numbers go on: the partner may have begun anew before it had the last
+            // of them, and passes over those that it has had.
+            *share = Share { from_n: next, seq: share.seq, ..anew };
         }
         None => {
             let share = Share::new(case.ticket.uuid.clone(), agreement.uuid.clone(), ShareRole::Incoming);

@@ -28,7 +28,13 @@ pub(super) fn resolve(
     if let Some(known) = ctx.users.get(&key).or(met) {
         return Person { id: known.id.clone(), ..person.clone() };
     }
-    let user = NewUser { uuid: person.uuid.clone(), name: person.name.clone(), role: person.role };
+    let name = ctx.agreements.get(agreement).map(|agreement| agreement.name.clone()).unwrap_or_default();
+    let user = NewUser {
+        uuid: person.uuid.clone(),
+        name: person.name.clone(),
+        role: person.role,
+        agreement: (agreement.clone(), name),
+    };
     decision.command(case, agreement, Command::CreateUser(user), ctx);
     decision.users.push(User {
         agreement: key.0,

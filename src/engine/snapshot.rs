@@ -26,6 +26,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether tickets could be shared under several agreements of this name: nobody knows then which is meant.
+    pub fn is_ambiguous(&self, name: &str) -> bool {
+        use crate::domain::Direction::Outbound;
+        let meant = |agreement: &&Agreement| {
+            agreement.name == name && agreement.is_accepted() && agreement.direction == Outbound
+        };
+        !self.agreements.contains_key(&Uuid::new(name)) && self.agreements.values().filter(meant).count() > 1
+    }
+
     /// An agreement by uuid, or the accepted outbound one of this name.
     pub fn agreement(&self, uuid_or_name: &str) -> Option<&Agreement> {
         use crate::domain::Direction::Outbound;

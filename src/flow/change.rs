@@ -133,6 +133,8 @@ pub enum Change {
     },
     /// Something came in that cannot be processed.
     Dead {
+        /// The agreement under which it came, where it is known.
+        agreement: Option<Uuid>,
         /// What it was meant to be.
         kind: MessageType,
         /// What came.

@@ -81,7 +81,7 @@ impl Intake {
     /// Keeps an event that could not be applied as a dead letter: it is not acknowledged before it is safe.
     async fn keep(&self, body: &[u8], reason: String) -> Result<(), BrokerError> {
         let body = String::from_utf8_lossy(body).into_owned();
-        let dead = Change::Dead { kind: MessageType::DeadEvent, body, reason };
+        let dead = Change::Dead { agreement: None, kind: MessageType::DeadEvent, body, reason };
         let kept = self.pipeline.submit_one(dead).await;
         kept.map(drop).map_err(|refusal| BrokerError::Away(refusal.reason))
     }
@@ -142,7 +142,7 @@ pub fn traced(changes: &mut [Change], step: Step, came_with: Option<&Traceparent
 fn dead(came: &[u8], reason: String) -> Change {
     tracing::warn!(reason, "an event cannot be read; it is a dead letter");
     let body = String::from_utf8_lossy(came).into_owned();
-    Change::Dead { kind: MessageType::DeadEvent, body, reason }
+    Change::Dead { agreement: None, kind: MessageType::DeadEvent, body, reason }
 }
 
 /// One that fails brings all down: half an intake would look alive.

@@ -159,7 +159,7 @@ impl Roster {
 async fn tend(options: Options, queues: Vec<Uuid>, over: Vec<(Uuid, i64)>) -> Vec<(Uuid, i64)> {
     let options = &options;
     let opening = queues.into_iter().map(|queue| async move {
-        if let Err(error) = options.broker.open_partner(&queue).await {
+        if let Err(error) = options.broker.open_bridge(&queue).await {
             consumer::failed(&options.outages, &error);
         }
     });

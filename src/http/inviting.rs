@@ -68,6 +68,9 @@ pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreemen
         (_, Some(_)) => return Err(Problem::unusable("jira is for kind jira alone")),
         (_, None) => {}
     }
+    if url.as_deref() == Some(context.options.desk.sharing_url.trim_end_matches('/')) {
+        return Err(Problem::unusable("url is this desk's own: it shares no tickets with itself"));
+    }
     let uuid = context.options.desk.namespace.agreement(&random()?);
     let new = Invite {
         uuid,

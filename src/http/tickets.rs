@@ -23,13 +23,15 @@ use super::{
     view::{Explained, MessageView, Replayed, TicketShape, json},
 };
 use crate::{
-    domain::{Channel, MessageState, TicketId, Uuid},
+    domain::{Channel, MessageState, MessageType, TicketId, Uuid},
     flow::Change,
     ports::{MessageFilter, TicketView},
 };
 
 /// How many events, and how many messages, of a ticket are told.
 const EXPLAINED: i64 = 1000;
+/// How many commands that the desk has not answered are looked at.
+const LOOKED_AT: i64 = 1000;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
@@ -121,12 +123,27 @@ async fn share(
 ) -> Result<(StatusCode, Json<Value>)> {
     let form: ShareForm = body(form)?;
     // One that was never shared is known by the desk's id alone.
-    let number = match context.options.store.ticket(&id).await? {
-        Some(known) => number(&known, &id)?,
-        None => TicketId::new(id.as_str()),
+    let number = if let Some(known) = context.options.store.ticket(&id).await? {
+        number(&known, &id)?
+    } else {
+        may_be_a_partners(&context, &id).await?;
+        TicketId::new(id.as_str())
     };
     context.pipeline.submit_one(Change::Share(number, form.agreement)).await?;
     Ok((StatusCode::ACCEPTED, shown(&context, &find(&context, &id).await?)))
+}
+
+/// A ticket that nobody has heard of may be one that a partner shares, and that the desk has made and not named yet: then it is not this
+/// desk's own, to be shared under a name of its own.
+async fn may_be_a_partners(context: &Shared, id: &str) -> Result<()> {
+    let asked = context.options.store.messages(MessageFilter::Commands(0), LOOKED_AT).await?;
+    if !asked.iter().any(|command| command.kind == MessageType::CommandTicketCreate) {
+        return Ok(());
+    }
+    Err(Problem::conflict(format!(
+        "ticket {id} is not known here, and may be one that a partner shares: a crossdesk.ticket.create waits for the desk's answer; share it \
+         once that is there"
+    )))
 }
 
 /// Ends a ticket's share, whoever began it.

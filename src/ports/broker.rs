@@ -20,8 +20,10 @@ pub enum BrokerError {
 /// Where a published message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// The queue of an agreement.
+    /// The queue of an agreement, which this daemon drains.
     Partner(Uuid),
+    /// The queue of an agreement, which its bridge takes from.
+    Bridge(Uuid),
     /// The desk's commands.
     Commands,
     /// The dead-letter queue, with the reason.
@@ -106,8 +108,8 @@ pub trait Broker: fmt::Debug + Send + Sync {
     }
     /// Starts to take from a queue. [`BrokerError::Refused`]: this queue does not answer, though the broker does.
     async fn consume(&self, source: Source) -> Result<Box<dyn Deliveries>, BrokerError>;
-    /// Makes the queue of an agreement; refused as by [`Broker::consume`].
-    async fn open_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
+    /// Makes the queue of an agreement that its bridge takes from; refused as by [`Broker::consume`].
+    async fn open_bridge(&self, agreement: &Uuid) -> Result<(), BrokerError>;
     /// Removes the queue of an agreement, if nothing is in it.
     async fn close_partner(&self, agreement: &Uuid) -> Result<(), BrokerError>;
     /// Waits until the broker has heard of what was acknowledged, for no more than some seconds.

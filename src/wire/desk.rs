@@ -112,7 +112,12 @@ fn about_ticket(
         "deleted" => EventBody::Deleted(ticket_id(&data)?),
         "merged" => {
             let into = data.into.as_ref().map(|into| TicketId::new(into.id.clone()));
-            EventBody::Merged(ticket_id(&data)?, into.ok_or_else(|| Error::new("data.into.id is missing"))?)
+            let (ticket, into) =
+                (ticket_id(&data)?, into.ok_or_else(|| Error::new("data.into.id is missing"))?);
+            if ticket == into {
+                return Err(Error::new("data.into.id is the ticket itself: it cannot be merged into itself"));
+            }
+            EventBody::Merged(ticket, into)
         }
         _ => return Err(unknown(kind)),
     })

@@ -76,7 +76,10 @@ fn data(command: &Command) -> Value {
     let agreement_form = |(uuid, name): &(Uuid, String)| json!({"uuid": uuid, "name": name});
     match command {
         Command::CreateUser(user) => {
-            json!({"user": {"uuid": user.uuid, "name": user.name, "role": "end-user", "dummy": true}})
+            json!({
+                "user": {"uuid": user.uuid, "name": user.name, "role": "end-user", "dummy": true},
+                "agreement": agreement_form(&user.agreement),
+            })
         }
         Command::CreateTicket(command) => ticket(command, true),
         Command::UpdateTicket(command) => ticket(command, false),
@@ -164,7 +167,7 @@ fn comment(comment: &Comment) -> CommentForm<'_> {
 
 /// The JSON Schema of what the desk hears.
 pub fn schema() -> Value {
-    let person = json!({"type": "object", "required": ["uuid", "name"], "properties": {
+    let person = json!({"type": "object", "required": ["uuid"], "properties": {
         "uuid": {"type": "string"}, "id": {"type": "string"}, "name": {"type": "string"},
         "role": {"enum": ["agent", "end-user"]}, "dummy": {"type": "boolean"}}});
     let strings = json!({"type": "array", "items": {"type": "string"}});

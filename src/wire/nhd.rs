@@ -139,7 +139,7 @@ fn comment(form: CommentForm, unmarked: Privacy) -> Result<Comment, Error> {
     // A link that is none could run something, and a path in a file's name lead somewhere.
     let attachment = |form: AttachmentForm| Attachment {
         url: form.url,
-        filename: form.filename.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+        filename: form.filename.rsplit(['/', '\\']).next().unwrap_or_default().replace(char::is_control, ""),
         content_type: form.content_type,
     };
     let link = |form: &AttachmentForm| {

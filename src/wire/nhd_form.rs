@@ -57,7 +57,7 @@ pub(super) struct TicketForm {
     pub current_actor: Option<ActorForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Vec<CommentForm>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text::some_of", skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagSet>,
     #[serde(default, deserialize_with = "text::optional_id", skip_serializing_if = "Option::is_none")]
     pub original_id: Option<Word>,
@@ -112,7 +112,9 @@ pub(super) struct CommentForm {
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "PartnerAttachment")]
 pub(super) struct AttachmentForm {
+    #[serde(deserialize_with = "text::nullable")]
     pub url: String,
+    #[serde(default, deserialize_with = "text::nullable")]
     pub filename: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,

@@ -61,6 +61,14 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Those members of a list that are there: some write null for one that they have lost.
+pub(super) fn some_of<'de, D: Deserializer<'de>, T: Deserialize<'de>, L: FromIterator<T>>(
+    deserializer: D,
+) -> Result<Option<L>, D::Error> {
+    let members = Option::<Vec<Option<T>>>::deserialize(deserializer)?;
+    Ok(members.map(|members| members.into_iter().flatten().collect()))
+}
+
 /// Something that nothing depends on: of another shape, it is as good as absent.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     deserializer: D,
@@ -69,9 +77,10 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>
     Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
-/// A partner's HTML without anything that runs, loads or deceives: it ends up in an agent's browser.
+/// A partner's HTML without anything that runs, loads or deceives: it ends up in an agent's browser. An address without a host would
+/// lead to the desk's own, where the agent is signed in.
 pub(super) fn safe_html(html: &str) -> String {
-    ammonia::clean(html)
+    ammonia::Builder::default().url_relative(ammonia::UrlRelative::Deny).clean(html).to_string()
 }
 
 /// The words of HTML.

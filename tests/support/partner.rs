@@ -36,6 +36,7 @@ struct Inner {
     always: Option<Scripted>,
     gate: Option<Arc<Semaphore>>,
     retort: Option<Retort>,
+    fails_on: Option<String>,
 }
 
 /// What it says of a ticket of its own accord: to whom, with what token, and what.
@@ -71,6 +72,11 @@ impl FakePartner {
     /// Every request is answered so from now on; `None`: 200 and 201 again.
     pub(crate) fn answer_always(&self, answer: Option<Scripted>) {
         self.inner.lock().unwrap().always = answer;
+    }
+
+    /// It fails on whatever is about this ticket.
+    pub(crate) fn fail_on(&self, ticket: Option<&str>) {
+        self.inner.lock().unwrap().fails_on = ticket.map(str::to_owned);
     }
 
     /// Before it answers an update of a ticket it says something of that ticket itself.
@@ -136,6 +142,9 @@ async fn answer(
         drop(gate.acquire().await);
     }
     let mut inner = inner.lock().unwrap();
+    if inner.fails_on.as_ref().is_some_and(|ticket| uri.path().ends_with(ticket)) {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let usual = || (if method == Method::POST { 201 } else { 200 }, Vec::new(), String::new());
     let scripted = inner.answers.pop_front().or_else(|| inner.always.clone()).unwrap_or_else(usual);
     let mut response = (StatusCode::from_u16(scripted.0).unwrap(), scripted.2).into_response();

@@ -1,6 +1,9 @@
 //! One message tried: the call, what its answer means, and the note of it.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use super::{
     calling::{self, Who},
@@ -27,6 +30,8 @@ pub(super) enum CameOfIt {
     Done,
     /// To be tried again then.
     Later(Timestamp),
+    /// To be tried again then, for the partner fails, perhaps on this ticket alone.
+    Fails(Timestamp),
     /// Refused for good, or given up.
     Parked,
 }
@@ -135,7 +140,7 @@ pub(super) async fn make(
     };
     let now = options.clock.now();
     message.attempts += 1;
-    let answered = !matches!(judged, Verdict::Later { .. });
+    let answered = !matches!(judged, Verdict::Later { .. } | Verdict::Fails(_));
     let (mut attempted, came_of_it) = conclude(options, &mut message, judged, now);
     let issue = carried.as_ref().and_then(|carried| carried.issue.clone());
     if matches!(attempted, Attempted::Delivered) {
@@ -147,7 +152,7 @@ pub(super) async fn make(
     }
     let outcome = match came_of_it {
         CameOfIt::Done => "delivered",
-        CameOfIt::Later(_) => "retry",
+        CameOfIt::Later(_) | CameOfIt::Fails(_) => "retry",
         CameOfIt::Parked => "parked",
     };
     let lag = message.event_at.filter(|_| outcome == "delivered").map(|event| now.since(event));
@@ -205,18 +210,34 @@ fn conclude(
     let reason = match judged {
         Verdict::Done => return (Attempted::Delivered, CameOfIt::Done),
         Verdict::Later { why, after } if !too_old => {
-            let due_at = now.plus(options.retry.wait_after(message.attempts, after));
-            message.due_at = Some(due_at);
-            message.error = Some(why.clone());
-            return (Attempted::Later { due_at, error: Some(why) }, CameOfIt::Later(due_at));
+            let (attempted, due_at) = again(options, message, why, after, now);
+            return (attempted, CameOfIt::Later(due_at));
         }
-        Verdict::Later { why, .. } => {
+        Verdict::Fails(why) if !too_old => {
+            let (attempted, due_at) = again(options, message, why, None, now);
+            return (attempted, CameOfIt::Fails(due_at));
+        }
+        Verdict::Later { why, .. } | Verdict::Fails(why) => {
             format!("given up after {} hours: {why}", options.give_up_after.as_secs() / 3600)
         }
         Verdict::Park(why) | Verdict::Ask(why) => why,
         Verdict::Speak(_) => "the partner speaks no known dialect".to_owned(),
     };
     (Attempted::Parked(reason), CameOfIt::Parked)
+}
+
+/// It is tried again, at a time.
+fn again(
+    options: &Options,
+    message: &mut Message,
+    why: String,
+    after: Option<Duration>,
+    now: Timestamp,
+) -> (Attempted, Timestamp) {
+    let due_at = now.plus(options.retry.wait_after(message.attempts, after));
+    message.due_at = Some(due_at);
+    message.error = Some(why.clone());
+    (Attempted::Later { due_at, error: Some(why) }, due_at)
 }
 
 fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempted) {

@@ -1,9 +1,11 @@
 //! The request that a message is, and the questions that its answer may leave open: does the partner have it already, did it take
 //! the new key?
 
+use std::time::Duration;
+
 use super::verdict::{Verdict, verdict};
 use crate::{
-    domain::{AccessKey, Agreement, Keys, Message, MessageType, Profile, Traceparent},
+    domain::{AccessKey, Agreement, AgreementStatus, Keys, Message, MessageType, Profile, Traceparent},
     flow::options::Options,
     ports::{Answer, Call, CallError, Method},
     wire::nhd,
@@ -15,6 +17,11 @@ pub(super) struct Who {
     pub(super) agreement: Agreement,
     pub(super) keys: Option<Keys>,
 }
+
+/// How long after an agreement is in force the partner may not know it yet, since an answer was lost.
+const SETTLED: Duration = Duration::from_secs(60);
+/// How often it is given the time to hear of it.
+const PATIENT: u32 = 2;
 
 /// How the reason begins why a creation is tried again that was refused, while nobody knows yet what the partner has.
 const UNDECIDED: &str = "whether the partner has it is not known yet: ";
@@ -39,10 +46,64 @@ pub(super) async fn call(
         request.token = Some((who.agreement.uuid.clone(), other));
         result = options.partner.call(&request).await;
     }
+    let status = result.as_ref().ok().map(|answer| answer.status);
     let judged = verdict(message.kind, who.agreement.profile, &redacted(result, who, &request));
+    let judged = match (judged, status) {
+        (Verdict::Park(why), Some(status)) => {
+            second_thoughts(options, who, message, &request, status, why).await
+        }
+        (judged, _) => judged,
+    };
     match new_key(who, message) {
         Some(next) if judged == Verdict::Done => took_key(options, &request, next).await,
         _ => judged,
+    }
+}
+
+/// What a refusal means that may be about something else: an answer that was lost, or one that the other side has not had yet.
+async fn second_thoughts(
+    options: &Options,
+    who: &Who,
+    message: &Message,
+    request: &Call,
+    status: u16,
+    why: String,
+) -> Verdict {
+    let told = (message.kind == MessageType::AgreementUpdate)
+        .then(|| nhd::read_agreement(message.body.as_bytes()).ok()?.status)
+        .flatten();
+    match told {
+        // Nothing is left over there that could be ended.
+        Some(told) if told.is_final() && matches!(status, 404 | 410) => Verdict::Done,
+        // An earlier try may have been taken.
+        Some(AgreementStatus::Accepted) if message.attempts > 0 => {
+            has_accepted(options, who, request, why).await
+        }
+        // Accepting takes an answer, which the partner may not have had yet.
+        None if status == 403
+            && message.kind == MessageType::TicketCreate
+            && message.attempts < PATIENT
+            && options.clock.now().since(who.agreement.updated_at) < SETTLED =>
+        {
+            Verdict::Later { why, after: None }
+        }
+        _ => Verdict::Park(why),
+    }
+}
+
+/// Whether the partner has the agreement as accepted, though it refuses to hear so again.
+async fn has_accepted(options: &Options, who: &Who, refused: &Call, why: String) -> Verdict {
+    let look = Call { method: Method::Get, body: None, ..refused.clone() };
+    match redacted(options.partner.call(&look).await, who, &look) {
+        Ok(answer) if (200..300).contains(&answer.status) => {
+            match nhd::read_agreement(answer.text.as_bytes()) {
+                Ok(told) if told.status == Some(AgreementStatus::Accepted) => Verdict::Done,
+                _ => Verdict::Park(why),
+            }
+        }
+        Ok(answer) if is_for_later(answer.status) => Verdict::Later { why, after: answer.retry_after },
+        Ok(_) => Verdict::Park(why),
+        Err(error) => Verdict::Later { why: error.to_string(), after: None },
     }
 }
 
@@ -67,23 +128,8 @@ async fn took_key(options: &Options, announced: &Call, next: &AccessKey) -> Verd
 fn redacted(result: Result<Answer, CallError>, who: &Who, call: &Call) -> Result<Answer, CallError> {
     let known = who.keys.iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
     let keys = known.chain(call.token.iter().map(|(_, key)| key));
-    let hide = |text: String| keys.clone().fold(text, |text, key| without(text, key.reveal()));
+    let hide = |text: String| keys.clone().fold(text, |text, key| key.hidden_in(text));
     result.map(|answer| Answer { text: hide(answer.text), ..answer })
-}
-
-/// A text without a key, in whatever letters it is repeated.
-fn without(text: String, key: &str) -> String {
-    let (low, key) = (text.to_ascii_lowercase(), key.to_ascii_lowercase());
-    if key.is_empty() || !low.contains(&key) {
-        return text;
-    }
-    let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
-    for (found, _) in low.match_indices(&key) {
-        clean.push_str(text.get(at..found).unwrap_or_default());
-        clean.push('…');
-        at = found + key.len();
-    }
-    clean + text.get(at..).unwrap_or_default()
 }
 
 /// A key that the partner may know the agreement by, other than the one that it has just refused.
@@ -167,16 +213,4 @@ pub(super) async fn ask(options: &Options, who: &Who, message: &Message, refused
 /// Whether an answer says nothing of what was asked: whoever gave it may do so later.
 fn is_for_later(status: u16) -> bool {
     matches!(status, 408 | 425 | 429) || status >= 500
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_hidden_in_whatever_letters_it_is_repeated() {
-        let said = without("é key ABCdef, again abcDEF!".to_owned(), "abcdef");
-        assert_eq!(said, "é key …, again …!");
-        assert_eq!(without("nothing".to_owned(), ""), "nothing");
-    }
 }

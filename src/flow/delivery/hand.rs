@@ -132,6 +132,13 @@ impl Hand {
         }
     }
 
+    /// Lets go of all that is in hand of a ticket: its rows are read again when it is its turn.
+    pub(super) fn leave(&mut self, owner: &Uuid) {
+        if let Some(ticket) = self.tickets.remove(owner) {
+            self.rows -= ticket.waiting.len();
+        }
+    }
+
     /// Nothing that waits is to be sent.
     pub(super) fn withdraw_all(&mut self) {
         self.tickets.retain(|_, ticket| {
@@ -276,6 +283,17 @@ mod tests {
         assert_eq!(hand.acknowledged(4), None, "three are not four");
         assert_eq!(hand.acknowledged(3), Some(9), "of c nothing waits");
         assert_eq!(hand.acknowledged(1), None);
+    }
+
+    #[test]
+    fn what_is_left_alone_is_acknowledged_and_keeps_nobody() {
+        let mut hand = Hand::default();
+        put(&mut hand, &[(1, "a", 1), (2, "b", 1)], &[("a", 1), ("a", 2), ("b", 1)]);
+        assert_eq!(next(&mut hand), Some(("a".into(), 1)));
+        hand.leave(&Uuid::new("a"));
+        assert_eq!((hand.rows(), next(&mut hand)), (1, Some(("b".into(), 1))));
+        done(&mut hand, "b", 1);
+        assert_eq!((hand.acknowledged(1), hand.is_empty()), (Some(2), true));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Verdict {
         /// Not before this long.
         after: Option<Duration>,
     },
+    /// The partner fails, perhaps on this message alone: try it again later.
+    Fails(String),
     /// It is refused for good.
     Park(String),
     /// Try again at once, in the other dialect.
@@ -35,6 +37,7 @@ pub enum Verdict {
 /// let judge = |status| verdict(MessageType::TicketUpdate, Profile::Standard, &answer(status));
 /// assert_eq!(judge(200), Verdict::Done);
 /// assert!(matches!(judge(503), Verdict::Later { .. }));
+/// assert!(matches!(judge(500), Verdict::Fails(_)));
 /// assert!(matches!(judge(422), Verdict::Park(_)));
 /// assert_eq!(judge(412), Verdict::Speak(Profile::RequestTracker));
 /// ```
@@ -56,8 +59,10 @@ pub fn verdict(kind: MessageType, profile: Profile, result: &Result<Answer, Call
         // It cannot unshare, or has nothing to unshare: either way nothing is left to do.
         404 | 405 | 410 if kind == MessageType::TicketUnshare => Verdict::Done,
         412 if profile == Profile::Standard => Verdict::Speak(Profile::RequestTracker),
+        500 | 502 | 504..=599 if answer.retry_after.is_none() => Verdict::Fails(words()),
         408 | 425 | 429 | 500..=599 => Verdict::Later { why: words(), after: answer.retry_after },
-        422 if matches!(kind, MessageType::TicketCreate | MessageType::AgreementInvite) => {
+        // That it exists already (409 is the usual word for that), or that it will not do.
+        409 | 422 if matches!(kind, MessageType::TicketCreate | MessageType::AgreementInvite) => {
             Verdict::Ask(words())
         }
         _ => Verdict::Park(words()),

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    apart::Apart,
     attempt::{CameOfIt, Noted, Tried},
     failure::Failure,
     hand::Hand,
@@ -49,6 +50,8 @@ pub struct Worker {
     deliveries: Option<Box<dyn Deliveries>>,
     /// Tickets of which something was left for later.
     left: BTreeSet<Uuid>,
+    /// Tickets on which the partner fails, while it takes others'.
+    apart: Apart,
     /// The partner fails: nothing is tried before this.
     leave_alone_until: Option<Timestamp>,
     /// The agreement's row says that the partner fails; not known before the first look.
@@ -78,6 +81,7 @@ impl Worker {
             receiver,
             deliveries: None,
             left: BTreeSet::new(),
+            apart: Apart::default(),
             leave_alone_until: None,
             failing: false,
             health: None,
@@ -99,6 +103,7 @@ impl Worker {
                     failure.report(&self.options.outages);
                     self.deliveries = None;
                     self.left.clear();
+                    self.apart = Apart::default();
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => {}
@@ -141,6 +146,9 @@ impl Worker {
             deliveries.ack(through).await.map_err(Failure::Broker)?;
         }
         self.left = left;
+        if self.leave_alone_until.is_some() {
+            self.left.extend(self.apart.all());
+        }
         if !self.left.is_empty() || self.leave_alone_until.is_some() {
             // The partner fails: its queue is not consumed until it answers again. What was taken and not read waits there.
             self.deliveries = None;
@@ -151,6 +159,7 @@ impl Worker {
     /// Takes up what an earlier process left for later.
     async fn resume(&mut self) -> Result<(), Failure> {
         let left = self.options.store.messages(self.receiver.left(), MOST).await.map_err(Failure::Store)?;
+        let left: Vec<_> = left.into_iter().filter(|message| !self.apart.has(&message.id.owner)).collect();
         self.leave_alone_until = left.iter().filter_map(|message| message.due_at).max();
         self.left = left.into_iter().map(|message| message.id.owner).collect();
         if self.leave_alone_until.is_some() {
@@ -224,6 +233,8 @@ impl Worker {
                 break;
             }
             let hungry = going && readings.is_empty() && hand.ready() == 0 && hand.rows() < ROWS;
+            let rest =
+                self.apart.next().map(|due| due.since(options.clock.now()).min(options.retry.longest()));
             tokio::select! {
                 biased;
                 Some(noted) = notes.next() => {
@@ -234,8 +245,13 @@ impl Worker {
                 }
                 Some(tried) = calls.next() => {
                     let tried: Tried = tried;
-                    if let CameOfIt::Later(due) = tried.came_of_it {
-                        self.leave_alone_until = self.leave_alone_until.max(Some(due));
+                    match tried.came_of_it {
+                        CameOfIt::Fails(due) if self.apart.fails(&tried.message.id.owner, due) => {}
+                        CameOfIt::Later(due) | CameOfIt::Fails(due) => {
+                            self.leave_alone_until = self.leave_alone_until.max(Some(due));
+                        }
+                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(),
+                        CameOfIt::Done | CameOfIt::Parked => {}
                     }
                     notes.push(tried.note(&options, &pipeline));
                 }
@@ -248,7 +264,11 @@ impl Worker {
                             self.failing = present.as_ref().is_some_and(Present::is_failing);
                             looked = Some(look);
                         }
+                        let apart: Vec<Uuid> = owners.iter().filter(|owner| self.apart.has(owner)).cloned().collect();
                         hand.put(taken, owners, waiting, look);
+                        for owner in &apart {
+                            hand.leave(owner);
+                        }
                         if present.is_none() {
                             hand.withdraw_all();
                         }
@@ -265,6 +285,11 @@ impl Worker {
                     }
                     Err(error) => failure = Some(Failure::Broker(error)),
                 },
+                () = tokio::time::sleep(rest.unwrap_or_default()), if going && readings.is_empty() && rest.is_some() => {
+                    let due = self.apart.due(options.clock.now());
+                    hand.reading();
+                    readings.push(reading::begin(&options, &pipeline, &receiver, None, (Vec::new(), due)));
+                }
                 () = stop.cancelled(), if going => {}
             }
         }
@@ -278,12 +303,15 @@ impl Worker {
     fn noted(&mut self, noted: Noted, hand: &mut Hand) -> Result<(), String> {
         let Noted { message, came_of_it, answered, written } = noted;
         written.map_err(|refusal| refusal.reason)?;
-        if let CameOfIt::Later(_) = came_of_it {
-            self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
-            self.failing = true;
-            hand.back(Arc::unwrap_or_clone(message));
-        } else {
-            hand.done(&message.id);
+        match came_of_it {
+            // The row says when it is tried again, and what follows it in its rows.
+            CameOfIt::Fails(_) if self.apart.has(&message.id.owner) => hand.leave(&message.id.owner),
+            CameOfIt::Later(_) | CameOfIt::Fails(_) => {
+                self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
+                self.failing = true;
+                hand.back(Arc::unwrap_or_clone(message));
+            }
+            CameOfIt::Done | CameOfIt::Parked => hand.done(&message.id),
         }
         if answered && self.failing && self.leave_alone_until.is_none() {
             self.health = Some(Health::Answers);

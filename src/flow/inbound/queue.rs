@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     sharing::Inbound,
 };
 use crate::{
-    domain::MessageType,
+    domain::{AccessKey, MessageType, Uuid},
     flow::{
         change::Change,
         consumer::{self, Consumer},
@@ -42,7 +43,8 @@ impl InboundQueue {
         consumer::run(&self.options, Source::Inbound, &self, &stop).await;
     }
 
-    async fn process(&self, incoming: &Incoming) -> Reply {
+    /// The answer, and the agreement under which it was asked, where it is one that is known.
+    async fn process(&self, incoming: &Incoming) -> (Option<Uuid>, Reply) {
         let (method, collection) = match incoming.kind.as_deref() {
             Some("agreement.invite") => (Method::Post, Collection::Agreements),
             Some("agreement.update") => (Method::Put, Collection::Agreements),
@@ -51,9 +53,10 @@ impl InboundQueue {
             Some("ticket.unshare") => (Method::Delete, Collection::Tickets),
             other => {
                 let other = other.unwrap_or("none");
-                let reason =
-                    format!("the property `type` is {other}; it must be one of the partner messages'");
-                return crate::engine::Refusal::new(422, reason).into();
+                let reason = format!(
+                    "the property `type` is {other}; it must be one of agreement.invite, agreement.update, ticket.create, ticket.update, ticket.unshare"
+                );
+                return (None, crate::engine::Refusal::new(422, reason).into());
             }
         };
         // A shovel that adds the token takes every other header away; the body names the object too.
@@ -62,17 +65,22 @@ impl InboundQueue {
         let (token, body) = (incoming.token.clone(), incoming.body.clone());
         let (id, trace) = (incoming.id.clone(), incoming.trace.clone());
         let request = Request { method, collection, uuid, token, body, id, over_http: false, trace };
-        self.inbound.handle(request).await
+        self.inbound.answered(request).await
     }
 
     /// Answers where an answer is wanted, and keeps what was refused as a dead letter.
-    async fn settle(&self, incoming: &Incoming, reply: Reply) -> Result<(), BrokerError> {
+    async fn settle(
+        &self,
+        incoming: &Incoming,
+        agreement: Option<Uuid>,
+        reply: Reply,
+    ) -> Result<(), BrokerError> {
         if reply.status >= 400 {
-            let body = without_key(&incoming.body);
+            let body = without_keys(&incoming.body, incoming.token.as_deref());
             let kind = MessageType::DeadInbound;
             let reason = format!("{}: {}", reply.status, reply.body);
             // It is written before the message is acknowledged; a store that is away is waited for inside.
-            let written = self.pipeline.submit_one(Change::Dead { kind, body, reason }).await;
+            let written = self.pipeline.submit_one(Change::Dead { agreement, kind, body, reason }).await;
             written.map_err(|refusal| BrokerError::Away(refusal.reason))?;
         }
         if let Some((queue, correlation)) = &incoming.reply_to {
@@ -96,15 +104,36 @@ struct Named {
     uuid: String,
 }
 
-/// A refused body as it may be kept: an invite's key is taken out.
-fn without_key(body: &[u8]) -> String {
-    match serde_json::from_slice::<serde_json::Value>(body) {
-        Ok(serde_json::Value::Object(mut object)) => {
-            object.remove("access_key");
-            serde_json::Value::Object(object).to_string()
+/// The member in which an agreement's key travels.
+const KEY: &str = "access_key";
+
+/// A refused body as it may be kept: no key of an agreement is in it, neither the one that was shown nor one that is told.
+fn without_keys(body: &[u8], token: Option<&str>) -> String {
+    let text = if let Ok(mut told) = serde_json::from_slice::<Value>(body) {
+        take_keys(&mut told);
+        told.to_string()
+    } else {
+        // What cannot be read may hold a key behind that word.
+        let text = String::from_utf8_lossy(body).into_owned();
+        match text.to_ascii_lowercase().find(KEY) {
+            Some(at) => format!("{}…", text.get(..at).unwrap_or_default()),
+            None => text,
         }
-        // What is no JSON object may hold anything, a key too.
-        _ => format!("{} bytes that are no JSON object", body.len()),
+    };
+    match token.and_then(|token| token.trim().split_once(':')) {
+        Some((_, key)) => AccessKey::new(key).hidden_in(text),
+        None => text,
+    }
+}
+
+fn take_keys(told: &mut Value) {
+    match told {
+        Value::Object(members) => {
+            members.retain(|name, _| !name.eq_ignore_ascii_case(KEY));
+            members.values_mut().for_each(take_keys);
+        }
+        Value::Array(members) => members.iter_mut().for_each(take_keys),
+        _ => {}
     }
 }
 
@@ -125,11 +154,11 @@ impl Consumer for InboundQueue {
                 let tag = incoming.tag;
                 let mut minute = (0..30).map(|_| PAUSE);
                 loop {
-                    let reply = self.process(&incoming).await;
+                    let (agreement, reply) = self.process(&incoming).await;
                     // It waits in the queue: as long as the database is away; a minute, where more came than one takes.
                     let waits = reply.status == 503 || (reply.status == 429 && minute.next().is_some());
                     if !waits {
-                        self.settle(&incoming, reply).await?;
+                        self.settle(&incoming, agreement, reply).await?;
                         break;
                     }
                     if stop.is_cancelled() {

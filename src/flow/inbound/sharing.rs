@@ -50,7 +50,12 @@ impl Inbound {
     }
 
     /// Answers one request. What it changes is written before the answer is there.
-    pub async fn handle(&self, mut request: Request) -> Reply {
+    pub async fn handle(&self, request: Request) -> Reply {
+        self.answered(request).await.1
+    }
+
+    /// The same, with the agreement under which it was asked, where it is one that is known.
+    pub(super) async fn answered(&self, mut request: Request) -> (Option<Uuid>, Reply) {
         let step = if request.over_http { Step::Answered } else { Step::Taken };
         let mut span = Span::begin("partner request", step, request.trace.as_ref());
         span.set("crossdesk.object.uuid", &request.uuid);
@@ -67,7 +72,7 @@ impl Inbound {
             agreement.uuid = agreement.as_ref().map(Uuid::as_str), object.uuid = request.uuid, method = ?request.method,
             status = reply.status, "request of a partner"
         );
-        reply
+        (agreement, reply)
     }
 
     /// How large the body of a request may be: agreements are small, and anybody can send an invite.

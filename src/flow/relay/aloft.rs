@@ -149,6 +149,7 @@ fn goes_somewhere(message: &Message) -> bool {
 
 pub(super) fn outgoing(message: Message) -> Option<Outgoing> {
     let destination = match (message.kind.channel(), message.agreement) {
+        (Channel::Partner, Some(agreement)) if message.bridged => Destination::Bridge(agreement),
         (Channel::Partner, Some(agreement)) => Destination::Partner(agreement),
         (Channel::Partner, None) => return None,
         (Channel::Command, _) => Destination::Commands,

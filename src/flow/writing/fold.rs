@@ -35,14 +35,14 @@ impl Batch<'_> {
                 }
                 self.event(event, raw)
             }
-            Change::Dead { kind, body, reason } => {
-                self.bury_incoming(*kind, body, reason);
+            Change::Dead { agreement, kind, body, reason } => {
+                self.bury_incoming(agreement.clone(), *kind, body, reason);
                 Ok(Done { outcome: Outcome::Rejected, ..Done::default() })
             }
             Change::Unnamed(ticket, body) => {
                 let reason =
                     format!("ticket {ticket} says that a command made it, but no command's answer named it");
-                self.bury_incoming(MessageType::DeadEvent, body, &reason);
+                self.bury_incoming(None, MessageType::DeadEvent, body, &reason);
                 self.writes.let_go.push((ticket.clone(), body.clone()));
                 Ok(Done::default())
             }
@@ -251,10 +251,10 @@ impl Batch<'_> {
     }
 
     /// Something that came in and cannot be processed, as a dead letter of nobody's.
-    fn bury_incoming(&mut self, kind: MessageType, body: &str, reason: &str) {
+    fn bury_incoming(&mut self, agreement: Option<Uuid>, kind: MessageType, body: &str, reason: &str) {
         let seed = format!("{} {} {body}", self.now.millis(), self.writes.messages.len());
         let owner = self.options.desk.namespace.agreement(&seed);
-        self.dead(MessageId { owner, n: 1 }, None, kind, body.to_owned(), reason.to_owned());
+        self.dead(MessageId { owner, n: 1 }, agreement, kind, body.to_owned(), reason.to_owned());
     }
 
     /// A copy of a parked message for the dead-letter queue.

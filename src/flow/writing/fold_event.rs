@@ -2,7 +2,7 @@
 
 use super::writes::Batch;
 use crate::{
-    domain::{DeskEvent, EventBody, ShareRole, TicketEvent, TicketId, Timestamp},
+    domain::{Agreement, DeskEvent, EventBody, ShareRole, TicketEvent, TicketId, Timestamp},
     engine::{Case, Context, Decision, Outcome, Refusal, outgoing, rules, sharing},
     flow::change::{Answer, Done},
     ports::{Before, Recorded},
@@ -168,9 +168,18 @@ impl Batch<'_> {
         (!came_by).then(|| (rule.name.clone(), rule.share_with.clone()))
     }
 
+    /// The agreement that somebody names, to share a ticket under.
+    fn agreement_to_share(&self, wanted: &str) -> Result<Agreement, Refusal> {
+        if self.snapshot.is_ambiguous(wanted) {
+            let reason =
+                format!("several agreements are called \"{wanted}\": give the uuid of the one that is meant");
+            return Err(Refusal::new(409, reason));
+        }
+        self.snapshot.agreement(wanted).cloned().ok_or_else(|| no_agreement(wanted))
+    }
+
     pub(super) fn start_share(&mut self, event: &TicketEvent, wanted: &str, at: Option<Timestamp>) -> Answer {
-        let agreement = self.snapshot.agreement(wanted).cloned();
-        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let agreement = self.agreement_to_share(wanted)?;
         let case = self.known_or_new(&event.id)?;
         let share = |case: &mut Case, ctx: &Context<'_>| sharing::share(case, &agreement, Some(event), ctx);
         self.decide_or_refuse(case, at, share).map(done)
@@ -203,8 +212,7 @@ impl Batch<'_> {
     }
 
     pub(super) fn share(&mut self, ticket: &TicketId, wanted: &str) -> Answer {
-        let agreement = self.snapshot.agreement(wanted).cloned();
-        let agreement = agreement.ok_or_else(|| no_agreement(wanted))?;
+        let agreement = self.agreement_to_share(wanted)?;
         let case = self.known_or_new(ticket)?;
         // A share whose agreement has ended is no share any more, though its row may not say so yet.
         let ended = |uuid| self.snapshot.agreements.get(uuid).is_some_and(|a| a.status.is_final());

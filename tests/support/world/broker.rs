@@ -93,7 +93,7 @@ pub(crate) struct Shaky {
 /// The name of what a message goes to.
 fn queue_of(destination: &Destination) -> String {
     match destination {
-        Destination::Partner(agreement) => format!("partner {agreement}"),
+        Destination::Partner(agreement) | Destination::Bridge(agreement) => format!("partner {agreement}"),
         Destination::Commands => "commands".to_owned(),
         Destination::Dead(_) => "dead".to_owned(),
         Destination::Reply(queue, ..) => format!("reply {queue}"),
@@ -125,7 +125,8 @@ impl Broker for Shaky {
                 continue;
             }
             let queue = queue_of(&message.destination);
-            if self.durable || matches!(message.destination, Destination::Partner(_)) {
+            if self.durable || matches!(message.destination, Destination::Partner(_) | Destination::Bridge(_))
+            {
                 let (id, kind) = (Some(message.id), Some(message.kind.to_owned()));
                 let incoming = Incoming { id, kind, body: message.body.into_bytes(), ..Incoming::default() };
                 self.queues.push(&queue, incoming);
@@ -155,7 +156,7 @@ impl Broker for Shaky {
         Ok(Box::new(Hand { queues: self.queues.clone(), life: self.life.clone(), consumer, tag: 0 }))
     }
 
-    async fn open_partner(&self, _agreement: &Uuid) -> Result<(), BrokerError> {
+    async fn open_bridge(&self, _agreement: &Uuid) -> Result<(), BrokerError> {
         self.life.passes(MILLIS).await;
         Ok(())
     }
