@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Pair, Sender, TestDaemon, new_ticket, until};
 
-const UNUSABLE: [(&str, &str); 9] = [
+const UNUSABLE: [(&str, &str); 10] = [
     ("{", "not JSON"),
     ("[1]", "not a CloudEvent"),
     ("{\"type\":\"helpdesk.ticket.changed\"}", "not a CloudEvent"),
@@ -33,6 +33,10 @@ const UNUSABLE: [(&str, &str); 9] = [
     (
         r#"{"specversion":"1.0","id":"1","source":"s","type":"helpdesk.ticket.shared","data":{"ticket":{"id":"1"}}}"#,
         "data.agreement",
+    ),
+    (
+        r#"{"specversion":"1.0","id":"1","source":"s","type":"helpdesk.ticket.merged","data":{"ticket":{"id":4},"into":{"id":"4"}}}"#,
+        "into itself",
     ),
 ];
 

@@ -311,3 +311,35 @@ async fn what_a_bridge_sends_twice_is_done_once_and_what_is_too_large_not_at_all
     let (status, why) = bridge.send("ticket.update", &ticket, &token, &large).await;
     assert!(status == "422" && why.to_string().contains("100000 bytes"), "{status} {why}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bridge_sends_and_cannot_be_read_is_kept_whole_but_for_keys() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+    let mut bridge = Bridge::join(&daemon).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    let key = token.split_once(':').unwrap().1.to_uppercase();
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
+    let list = format!("[{{\"subject\":\"one\",\"access_key\":\"hidden\",\"body\":\"{key}\"}}]");
+    let broken = format!("{{\"subject\":\"two\",\"note\":\"{key}\",\"access_key\":\"hidden");
+    for body in [list.as_str(), broken.as_str()] {
+        assert_eq!(bridge.send("ticket.update", "t1", &token, body).await.0, "422");
+    }
+    let dead = until("both are dead letters", async || {
+        let dead = daemon.get(&format!("dead-letters?agreement={uuid}")).await;
+        (dead.as_array().unwrap().len() == 2).then_some(dead)
+    })
+    .await;
+    let whole = dead.to_string();
+    let bodies: Vec<String> =
+        dead.as_array().unwrap().iter().map(|letter| letter["body"].to_string()).collect();
+    assert!(bodies.len() == 2 && bodies.iter().all(|body| body.contains("subject")), "{dead:#}");
+    assert!(whole.contains("one") && whole.contains("two"), "{whole}");
+    assert!(!whole.contains("hidden") && !whole.to_uppercase().contains(&key), "{whole}");
+    // What comes over a queue is counted like what comes over HTTP.
+    let metrics = format!("http://{}/metrics", daemon.config.admin.listen);
+    let counted = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    for outcome in ["applied", "refused"] {
+        let line = format!("crossdesk_inbound_total{{agreement=\"{uuid}\",outcome=\"{outcome}\"}}");
+        assert!(counted.contains(&line), "{line}");
+    }
+}

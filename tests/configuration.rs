@@ -87,6 +87,16 @@ fn a_secret_can_come_from_a_file() {
     assert!(!format!("{config:?}").contains("from-a-file"));
     let both = format!("[admin]\ntoken = \"x\"\ntoken_file = \"{path}\"\n");
     assert!(load(&both, "file.toml", &BTreeMap::new()).unwrap_err().to_string().contains("admin.token_file"));
+    // A variable counts before the file, whichever form either has.
+    let in_file = format!("[admin]\ntoken_file = \"{path}\"\n");
+    let config = load(&in_file, "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN", "abc")])).unwrap();
+    assert_eq!(config.admin.token, "abc");
+    let config =
+        load("[admin]\ntoken = \"x\"\n", "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN_FILE", path)]));
+    assert_eq!(config.unwrap().admin.token, "from-a-file");
+    std::fs::write(path, " \n").unwrap();
+    let empty = load(&in_file, "file.toml", &BTreeMap::new()).unwrap_err().to_string();
+    assert!(empty.contains("admin.token_file") && empty.contains("is empty"), "{empty}");
 }
 
 #[test]
@@ -112,6 +122,13 @@ fn every_error_names_where_what_and_the_mend() {
         ),
         ("[broker]\ninbound_queue = \"\"\n", &["broker.inbound_queue", "255"]),
         ("[broker]\nevents_exchange = \"amq.topic\"\n", &["broker.events_exchange", "amq."]),
+        ("[admin]\ntoken = \"pässwort\"\n", &["admin.token", "ASCII"]),
+        ("[log]\nlevel = \"loud\"\n", &["log.level", "crossdesk=debug"]),
+        ("[runtime]\nthreads = 100000\n", &["runtime.threads", "256"]),
+        (
+            "[broker]\npartner_queue_prefix = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n",
+            &["broker.partner_queue_prefix", "55"],
+        ),
         ("[store]\nurl = \"oracle:x\"\n", &["store.url", "sqlite:"]),
         ("[broker]\nurl = \"kafka://x\"\n", &["broker.url", "amqp://"]),
         ("[broker]\nqueue_type = \"lazy\"\n", &["broker.queue_type", "quorum"]),

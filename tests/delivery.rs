@@ -28,8 +28,11 @@ fn each_answer_means_one_thing() {
     for status in [200, 201, 202, 204] {
         assert_eq!(judge(update, status), Verdict::Done);
     }
-    for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+    for status in [408, 425, 429, 503] {
         assert!(matches!(judge(update, status), Verdict::Later { .. }), "{status}");
+    }
+    for status in [500, 502, 504, 599] {
+        assert!(matches!(judge(update, status), Verdict::Fails(_)), "{status}");
     }
     for status in [301, 400, 401, 403, 404, 405, 409, 410, 413, 422] {
         assert!(
@@ -40,7 +43,9 @@ fn each_answer_means_one_thing() {
     for status in [404, 405, 410] {
         assert_eq!(judge(MessageType::TicketUnshare, status), Verdict::Done, "{status}");
     }
-    assert!(matches!(judge(MessageType::TicketCreate, 422), Verdict::Ask(_)));
+    for status in [409, 422] {
+        assert!(matches!(judge(MessageType::TicketCreate, status), Verdict::Ask(_)), "{status}");
+    }
     let page = Answer { status: 200, text: "An internal RT error".into(), is_page: true, retry_after: None };
     assert!(matches!(verdict(update, Profile::RequestTracker, &Ok(page)), Verdict::Park(_)));
     let away = Err(CallError::Unreachable("no connection".into()));

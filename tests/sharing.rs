@@ -152,12 +152,12 @@ async fn every_dialect_that_is_known_is_taken() {
     // Again: an answer may have been lost.
     assert_eq!(raw("POST", &url("tickets/g1"), &headers, &gem.to_string()).await.0, 200);
     // null and absent are no change; a repeated comment is not doubled; what is not marked public is private.
-    let update = json!({"uuid": "g1", "status": null, "subject": null, "comments": [
+    let update = json!({"uuid": "g1", "status": null, "subject": null, "tags": ["lost", null], "comments": [
         {"uuid": "x1", "author": {"uuid": "u1", "name": "Joe"}, "body": "not marked"},
         {"uuid": "x2", "author": {"uuid": "u1", "name": "Joe"}, "body": "null", "public": null, "attachments": null},
         {"uuid": "x3", "author": {"uuid": "u1", "name": "Joe"}, "body": "public", "public": true,
          "html_body": "<b>public</b>", "authored_at": "2010-11-24T14:13:54Z",
-         "attachments": [{"url": "https://x.example/a", "filename": "a", "display_filename": "b"}]}]});
+         "attachments": [{"url": "https://x.example/a", "filename": "a\r\nb", "display_filename": "b"}, {"url": "https://x.example/b", "filename": null}]}]});
     for _ in 0..2 {
         assert_eq!(raw("PUT", &url("tickets/g1"), &headers, &update.to_string()).await.0, 200);
     }

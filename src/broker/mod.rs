@@ -33,5 +33,15 @@ pub fn open(url: &str, authorities: Option<String>, topology: Topology) -> Resul
 
 /// The broker cannot be reached, or did what it should not.
 fn away(error: impl std::fmt::Display) -> BrokerError {
-    BrokerError::Away(error.to_string())
+    let why = error.to_string();
+    if UNREADABLE.iter().any(|said| why.contains(said)) {
+        return BrokerError::Unreadable(format!(
+            "its id, its type or another short text of it is not UTF-8, or its headers are longer than a frame (frame_max of broker.url); it \
+             stands first in the queue that gets no further, take it out there: rabbitmqadmin get queue=NAME ackmode=reject_requeue_false ({why})"
+        ));
+    }
+    BrokerError::Away(why)
 }
+
+/// What the AMQP library says of frames that it cannot read.
+const UNREADABLE: [&str; 2] = ["failed to parse", "frame too large"];

@@ -1,6 +1,9 @@
 //! Taking from a queue for as long as the daemon runs, whatever the broker does meanwhile.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::options::Options;
@@ -8,6 +11,10 @@ use crate::{
     ports::{BrokerError, Deliveries, Source},
     telemetry::Outages,
 };
+
+/// Whoever has taken for so long is asked for again soon. One whose first message ends it leaves the others on its connection alone for
+/// longer and longer.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// What takes from one queue.
 #[async_trait]
@@ -36,8 +43,12 @@ pub(super) async fn run(
         let result = match consumed {
             Ok(mut deliveries) => {
                 options.outages.broker.works();
-                waits = options.reconnect.waits();
-                consumer.take(deliveries.as_mut(), stop).await
+                let begun = Instant::now();
+                let taken = consumer.take(deliveries.as_mut(), stop).await;
+                if begun.elapsed() > A_WHILE {
+                    waits = options.reconnect.waits();
+                }
+                taken
             }
             Err(error) => Err(error),
         };
@@ -56,6 +67,10 @@ pub(super) async fn run(
 pub(super) fn failed(outages: &Outages, error: &BrokerError) {
     match error {
         BrokerError::Away(_) => outages.broker.failed(error),
+        BrokerError::Unreadable(_) => {
+            outages.broker.failed(error);
+            outages.cannot_read(error);
+        }
         BrokerError::Refused(why) => tracing::warn!(error = why, "a queue is left alone for a while"),
     }
 }

@@ -47,6 +47,7 @@ async fn ready(State(context): State<Shared>) -> Response {
     let counts = store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
     let unwritten = options.outages.unwritten();
     let broker = broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
+    let broker = options.outages.unreadable().map_or(broker, Err);
     let started = options.started.load(std::sync::atomic::Ordering::Acquire);
     let fine = started && counts.is_ok() && unwritten.is_none() && broker.is_ok();
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

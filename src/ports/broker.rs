@@ -12,6 +12,9 @@ pub enum BrokerError {
     /// It cannot be reached; try later.
     #[error("the broker is away: {0}")]
     Away(String),
+    /// A message that it hands over cannot be read, and costs the connection each time: somebody has to take it out of its queue.
+    #[error("a message in a queue cannot be read: {0}")]
+    Unreadable(String),
     /// It did not take the message: no queue for it, or it said no.
     #[error("the broker did not take the message: {0}")]
     Refused(String),

@@ -1,8 +1,11 @@
 //! Something that the daemon needs is away: said once when it begins, once when it ends.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// What every part of the daemon needs: said once, whoever notices.
@@ -14,9 +17,26 @@ pub struct Outages {
     pub store: Outage,
     /// Why what has been decided cannot be written now, while that is so: a database may be there to read and yet take nothing.
     unwritten: Mutex<Option<String>>,
+    /// Why a message of the broker's could not be read, and when that was last so.
+    unreadable: Mutex<Option<(String, Instant)>>,
 }
 
+/// How long a message that cannot be read is told of: as long as it is tried again and again.
+const TOLD: Duration = Duration::from_secs(30);
+
 impl Outages {
+    /// A message of the broker's cannot be read.
+    pub fn cannot_read(&self, error: &dyn std::fmt::Display) {
+        let now = (error.to_string(), Instant::now());
+        *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Why a message of the broker's cannot be read, if that has been so lately.
+    pub fn unreadable(&self) -> Option<String> {
+        let last = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.filter(|(_, at)| at.elapsed() < TOLD).map(|(why, _)| why)
+    }
+
     /// Something could not be written, and is tried again.
     pub fn cannot_write(&self, error: &dyn std::fmt::Display) {
         *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
@@ -40,6 +60,7 @@ impl Default for Outages {
             broker: Outage::of("the broker"),
             store: Outage::of("the database"),
             unwritten: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 }

@@ -120,6 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn html_leads_nowhere_on_the_desk_itself() {
+        let said = "<a href=\"/logout\">a</a><img src=\"//evil.example/x\"><img src=\"/admin/delete?id=1\"><a href=\"https://ok.example/\">b</a>";
+        let clean = safe_html(said);
+        assert!(!clean.contains("logout") && !clean.contains("evil") && !clean.contains("admin"), "{clean}");
+        assert!(clean.contains("https://ok.example/"), "{clean}");
+    }
+
+    #[test]
     fn what_is_no_text_is_not_made_one() {
         let broken = b"{\"a\":\"\\u0000\xff\"}";
         assert_eq!(without_nul(broken), &broken[..]);

@@ -22,6 +22,18 @@ impl Sender {
     }
 
     pub(crate) async fn agreed_on(daemon: &TestDaemon, terms: Value) -> Self {
+        let this = Self::inviting(daemon, terms).await;
+        daemon.post(&format!("agreements/{}/accept", this.uuid), Value::Null).await;
+        daemon.until_agreement(Some(&this.uuid), "accepted").await;
+        this
+    }
+
+    /// A partner's side of an agreement that this daemon has not answered.
+    pub(crate) async fn invited(daemon: &TestDaemon) -> Self {
+        Self::inviting(daemon, json!({"allows_public_comments": true})).await
+    }
+
+    async fn inviting(daemon: &TestDaemon, terms: Value) -> Self {
         let partner = FakePartner::start().await;
         let number = crate::support::servers::unique().replace('-', "0");
         let (uuid, key) = (format!("{number:0>40}"), format!("{number:a>40}"));
@@ -35,8 +47,6 @@ impl Sender {
             this.send("POST", &format!("agreements/{}", this.uuid), Some(&invite), false).await.0,
             201
         );
-        daemon.post(&format!("agreements/{}/accept", this.uuid), Value::Null).await;
-        daemon.until_agreement(Some(&this.uuid), "accepted").await;
         this
     }
 
