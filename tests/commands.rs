@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{servers::free_port, until};
 
@@ -142,6 +142,12 @@ fn what_cannot_be_used_ends_it_with_one_line_that_names_the_mend() {
     assert_eq!(code, 1);
     assert!(out.contains("store          ok") && err.contains("broker"), "{out}{err}");
     assert_eq!(run(folder.path(), &["check"], &[]).0, 0);
+    let (code, out, _) = run(folder.path(), &["check", "--json"], &[]);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert!(
+        code == 0 && found[0] == json!({"what": "configuration", "found": "ok", "detail": "ok"}),
+        "{found}"
+    );
     // What would keep it from running is found, too.
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = held.local_addr().unwrap().to_string();
