@@ -94,6 +94,14 @@ fn a_secret_can_come_from_a_file() {
     let config =
         load("[admin]\ntoken = \"x\"\n", "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN_FILE", path)]));
     assert_eq!(config.unwrap().admin.token, "from-a-file");
+    let config = load(&in_file, "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN", "")])).unwrap();
+    assert_eq!(config.admin.token, "from-a-file", "a variable that holds nothing says nothing");
+    let wrong = load("[admin]\ntoken_file = true\n", "file.toml", &BTreeMap::new()).unwrap_err().to_string();
+    assert!(wrong.contains("admin.token_file: must be the path"), "{wrong}");
+    let section = "[[agreements]]\nuuid = \"u\"\nname = \"n\"\ndirection = \"outbound\"\nkind = \"queue\"\n";
+    let set = variables(&[("CROSSDESK_AGREEMENTS__0__ACCESS_KEY", "k")]);
+    let missing = load(section, "file.toml", &set).unwrap_err().to_string();
+    assert!(missing.starts_with("file.toml") && missing.contains("status"), "{missing}");
     std::fs::write(path, " \n").unwrap();
     let empty = load(&in_file, "file.toml", &BTreeMap::new()).unwrap_err().to_string();
     assert!(empty.contains("admin.token_file") && empty.contains("is empty"), "{empty}");
@@ -121,7 +129,8 @@ fn every_error_names_where_what_and_the_mend() {
             &["broker.commands_queue", "broker.events_queue"],
         ),
         ("[broker]\ninbound_queue = \"\"\n", &["broker.inbound_queue", "255"]),
-        ("[broker]\nevents_exchange = \"amq.topic\"\n", &["broker.events_exchange", "amq."]),
+        ("[broker]\nevents_queue = \"amq.events\"\n", &["broker.events_queue", "amq."]),
+        ("[broker]\npartner_queue_prefix = \"\"\n", &["broker.partner_queue_prefix", "55"]),
         ("[admin]\ntoken = \"pässwort\"\n", &["admin.token", "ASCII"]),
         ("[log]\nlevel = \"loud\"\n", &["log.level", "crossdesk=debug"]),
         ("[runtime]\nthreads = 100000\n", &["runtime.threads", "256"]),
@@ -174,12 +183,24 @@ fn the_schema_takes_what_the_daemon_takes() {
             true,
         ),
         (&format!("{agreement}status = \"accepted\"\n[agreements.jira]\nproject = \"P\"\n"), false),
-        (&format!("{agreement}[agreements.status]\nhold = \"Waiting\"\nagreement = \"accepted\"\n"), true),
+        (
+            &format!(
+                "{agreement}[agreements.status]\nagreement = \"accepted\"\n[agreements.status.to_partner]\nhold = \"Waiting\"\n[agreements.jira]\nproject = \"P\"\ntoken = \"t\"\n"
+            ),
+            true,
+        ),
+        (&format!("{agreement}[agreements.status]\nhold = \"Waiting\"\n"), false),
     ] {
         let table: toml::Table = text.parse().unwrap();
         let value = serde_json::to_value(table).unwrap();
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert_eq!(errors.is_empty(), fits, "{text}: {errors:?}");
+        let read = load(text, "file.toml", &BTreeMap::new()).map(drop);
+        let of_the_form = read.as_ref().map_or_else(
+            |why| !why.to_string().contains("unknown") && !why.to_string().contains("missing"),
+            |()| true,
+        );
+        assert_eq!(of_the_form, fits, "{text}: {read:?}");
     }
 }
 

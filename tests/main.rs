@@ -38,8 +38,8 @@ mod joined; // bridges of the examples, and two daemons with nothing but queues 
 mod keys; // access keys: changed, sealed
 mod kit; // what examines partners, and what is one
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
-mod limits;
-mod lost_answers; // too much, too often, too slow, for too long
+mod limits; // too much, too often, too slow, for too long
+mod lost_answers; // refusals that mean something else
 mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages
@@ -57,6 +57,6 @@ mod syncing; // what else syncs and what does not: numbers, links, people, HTML,
 mod terms; // what holds whatever a partner does
 mod tls; // the broker and the database over TLS
 mod tracing; // a change followed through queues, rows and requests
-mod unreadable;
+mod unreadable; // a message on RabbitMQ that no library can read
 mod upgrading; // databases of older versions, and of newer ones
 mod webhooks; // a desk that takes its commands over HTTP

@@ -184,3 +184,25 @@ async fn a_comment_that_a_partner_does_not_take_keeps_nothing_else_from_it() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_share_that_is_dropped_has_ended_and_can_be_begun_anew() {
+    let daemon = TestDaemon::start("Acme", Pair::SQLITE_EMBEDDED).await;
+    let (partner, uuid) = daemon.agreed().await;
+    partner.answer_always(Some((404, vec![], "no such place".to_owned())));
+    let id = daemon.open_and_share(&uuid, "Lens stuck").await;
+    let letter =
+        until("it is a dead letter", async || daemon.get("dead-letters").await.as_array()?.first().cloned())
+            .await;
+    let path = format!("dead-letters/{}", letter["id"].as_str().unwrap());
+    daemon.driver.ask(Method::DELETE, &path, None).await.unwrap();
+    let ticket = daemon.get(&format!("tickets/{id}")).await;
+    assert_eq!(
+        (&ticket["shares"][0]["state"], &ticket["mergeable"]),
+        (&json!("ended"), &json!(true)),
+        "{ticket}"
+    );
+    partner.answer_always(None);
+    daemon.post(&format!("tickets/{id}/share"), json!({"agreement": uuid})).await;
+    until("it is out", async || (partner.tickets("POST").len() == 2).then_some(())).await;
+}

@@ -314,6 +314,9 @@ async fn a_share_of_a_ticket_that_the_desk_does_not_tell_is_an_issue_until_it_do
     assert_eq!(told["comments"][0]["body"], "It is stuck.");
     assert_eq!(open(acme.get(&format!("tickets/{id}")).await), None, "it is settled");
     // Refused, it is the same.
+    let acme = TestDaemon::start("Acme too", Pair::SQLITE_EMBEDDED).await;
+    let (_, uuid) = acme.agreed().await;
+    acme.stop_desk();
     let other = acme.desk(|d| d.open(("77", "Joe"), "Another", "…", &[])).0;
     acme.post(&format!("tickets/{other}/share"), json!({"agreement": uuid})).await;
     let commands = acme.get("commands").await;

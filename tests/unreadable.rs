@@ -66,24 +66,43 @@ impl Raw {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_cannot_be_read_is_told_and_keeps_no_other_queue() {
-    let daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+async fn a_message_that_cannot_be_read_is_told_keeps_no_other_queue_and_can_be_taken_out() {
+    let daemon = TestDaemon::with("Acme", Pair::SQLITE_AMQP, Default::default(), |config| {
+        config.broker.queue_type = crossdesk::broker::QueueType::Quorum;
+    })
+    .await;
     let (partner, uuid) = daemon.agreed().await;
     let broker = &daemon.config.broker;
-    Raw::open(&broker.url).await.publish(&broker.inbound_queue, b"caf\xe9").await;
+    let mut sender = Raw::open(&broker.url).await;
+    sender.publish(&broker.inbound_queue, b"caf\xe9").await;
     let ready = format!("http://{}/readyz", daemon.config.admin.listen);
-    let said = until("it is not ready", async || {
+    let said = async || {
         let answer = reqwest::get(&ready).await.unwrap();
         let status = answer.status().as_u16();
         let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        (status == 503).then(|| body["broker"].as_str().unwrap().to_owned())
+        (status, body["broker"].as_str().unwrap().to_owned())
+    };
+    let told = until("it is told", async || {
+        Some(said().await).filter(|(_, broker)| broker.contains("cannot be read"))
     })
     .await;
-    assert!(said.contains("cannot be read") && said.contains("rabbitmqadmin"), "{said}");
+    assert!(told.0 == 200 && told.1.contains("take-first.py"), "{told:?}");
     // The desk's events come through all the same.
     for n in 0..20 {
         let id = daemon.open_and_share(&uuid, &format!("Ticket {n}")).await;
         assert!(!id.is_empty());
     }
     until("all are out", async || (partner.tickets("POST").len() == 20).then_some(())).await;
+    // What is told to do about it works.
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rabbitmq/take-first.py");
+    let mut take = tokio::process::Command::new("/usr/bin/python3");
+    take.args([script, &broker.inbound_queue]).env("AMQP_URL", &broker.url).current_dir(folder.path());
+    let done = take.output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let kept = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    assert!(std::fs::read(kept.path()).unwrap().ends_with(b"{}"));
+    let mut bridge = crate::bridges::Bridge::join(&daemon).await;
+    let (uuid, token) = (bridge.uuid.clone(), bridge.token.clone());
+    assert_eq!(bridge.send("agreement.update", &uuid, &token, "{\"status\":\"accepted\"}").await.0, "200");
 }

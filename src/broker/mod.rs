@@ -36,8 +36,8 @@ fn away(error: impl std::fmt::Display) -> BrokerError {
     let why = error.to_string();
     if UNREADABLE.iter().any(|said| why.contains(said)) {
         return BrokerError::Unreadable(format!(
-            "its id, its type or another short text of it is not UTF-8, or its headers are longer than a frame (frame_max of broker.url); it \
-             stands first in the queue that gets no further, take it out there: rabbitmqadmin get queue=NAME ackmode=reject_requeue_false ({why})"
+            "it stands first in the queue that gets no further; its id, its type or another short text is not UTF-8, or its headers are longer than \
+             a frame (frame_max in broker.url); take it out with deploy/rabbitmq/take-first.py ({why})"
         ));
     }
     BrokerError::Away(why)

@@ -1,6 +1,9 @@
 //! Reading: file, then environment, then secrets from files, then every check.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use toml::{Table, Value};
 
@@ -65,9 +68,14 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     let mut from_environment = BTreeMap::new();
     let one_of_each: Config = toml::from_str(ONE_OF_EACH).map_err(|error| Error(error.to_string()))?;
     let known = Value::try_from(one_of_each).map_err(|error| Error(error.to_string()))?;
+    let in_file: HashSet<String> = table.keys().cloned().collect();
     let mut whole = Value::Table(table);
     for (variable, raw) in variables {
         let path = place_of(variable);
+        // Compose and its like set what they do not have to nothing.
+        if raw.trim().is_empty() && other_form(&path).is_some() {
+            continue;
+        }
         let value = typed(raw, known_at(&known, &path)).map_err(|why| Error(format!("{variable}: {why}")))?;
         if !put(&mut whole, &path, value) {
             return Err(Error(format!("{variable}: {} is no section", path.join("."))));
@@ -82,7 +90,9 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
     }
     let Value::Table(mut table) = whole else { return Err(Error(format!("{name}: not a table"))) };
     let source = |path: &str| {
-        let is_of = |key: &str| within(path, key) || (within(key, path) && line_of(text, path).is_empty());
+        // Of a section that the file has, the file is the whole.
+        let section = path.split(['.', '[']).next().unwrap_or_default();
+        let is_of = |key: &str| within(path, key) || (within(key, path) && !in_file.contains(section));
         match from_environment.iter().find(|(key, _)| is_of(key)) {
             Some((_, variable)) => variable.clone(),
             None => name.to_owned(),
@@ -244,8 +254,17 @@ fn put(at: &mut Value, path: &[String], value: Value) -> bool {
 fn secrets(table: &mut Table, prefix: &str, source: &dyn Fn(&str) -> String) -> Result<(), Error> {
     for secret in SECRETS {
         let key = format!("{secret}_file");
-        let Some(Value::String(path)) = table.remove(&key) else { continue };
         let place = format!("{prefix}{key}");
+        let path = match table.remove(&key) {
+            None => continue,
+            Some(Value::String(path)) => path,
+            Some(_) => {
+                return Err(Error(format!(
+                    "{}: {place}: must be the path of a file, in quotes",
+                    source(&place)
+                )));
+            }
+        };
         if table.contains_key(secret) {
             return Err(Error(format!(
                 "{}: {place}: {prefix}{secret} is given too; keep one of them",

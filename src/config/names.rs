@@ -9,6 +9,8 @@ use super::{
 const LONGEST: usize = 255;
 /// How long an agreement's uuid may be, which stands behind the prefix of a partner's queue.
 const LONGEST_UUID: usize = 200;
+/// How much what is called after the events' queue has behind its name.
+const SUFFIX: usize = ".shards".len();
 
 impl Config {
     /// What this daemon is called among those that share its database.
@@ -49,17 +51,22 @@ impl super::Broker {
             ("dead_letter_queue", &self.dead_letter_queue),
         ];
         let most = LONGEST - LONGEST_UUID;
-        if self.partner_queue_prefix.len() > most {
-            let why = format!("must have {most} bytes at most: the agreement's uuid follows");
+        let prefix = self.partner_queue_prefix.as_str();
+        if prefix.is_empty() || prefix.len() > most || prefix.starts_with("amq.") {
+            let why =
+                format!("must have 1 to {most} bytes, and not begin with amq.: the agreement's uuid follows");
             return wrong("broker.partner_queue_prefix", why);
         }
-        for names in [&exchanges[..], &queues[..]] {
+        if self.events_queue.len() > LONGEST - SUFFIX {
+            return wrong("broker.events_queue", format!("must have {} bytes at most", LONGEST - SUFFIX));
+        }
+        for (names, is_queue) in [(&exchanges[..], false), (&queues[..], true)] {
             for (at, (key, name)) in names.iter().enumerate() {
                 let key = format!("broker.{key}");
                 if name.is_empty() || name.len() > LONGEST {
                     return wrong(key, format!("must have 1 to {LONGEST} bytes"));
                 }
-                if name.starts_with("amq.") {
+                if is_queue && name.starts_with("amq.") {
                     return wrong(key, "begins with amq., which RabbitMQ keeps for itself");
                 }
                 if let Some((other, _)) = names.iter().take(at).find(|(_, other)| other == name) {

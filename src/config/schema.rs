@@ -10,10 +10,12 @@ pub fn schema() -> Value {
     beside_files(&mut schema);
     // What else an agreement's status may be (`load::status_maps`).
     if let Some(status) = schema.pointer_mut("/$defs/DeclaredAgreement/properties/status") {
-        let stands = status.take();
-        *status = json!({"anyOf": [stands, {
-            "type": "object", "additionalProperties": {"type": "string"},
-            "description": "This desk's statuses and the partner's words for them, as in local.status; `agreement` among them: where it stands."
+        let (stands, words) =
+            (status.take(), json!({"type": "object", "additionalProperties": {"type": "string"}}));
+        *status = json!({"anyOf": [stands.clone(), {
+            "type": "object", "additionalProperties": false,
+            "properties": {"agreement": stands, "to_partner": words.clone(), "from_partner": words},
+            "description": "Short for local.status; `agreement` says where the agreement stands."
         }]});
     }
     schema

@@ -21,7 +21,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 impl Log {
     /// A word that is no level would be taken for the name of a part of the program, and nothing else be told.
     pub(super) fn check(&self) -> Check {
-        let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
+        let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
         let fits = |part: &str| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level));
         if self.level.split(',').all(fits) {
             return Ok(());

@@ -10,7 +10,11 @@ use super::{
     sections::Config,
 };
 use crate::{
-    broker::MOST_SHARDS, domain::Direction, engine::rules::Rule, partner::Allowed, wire::desk_filter::Filter,
+    broker::MOST_SHARDS,
+    domain::{AgreementStatus, Direction},
+    engine::rules::Rule,
+    partner::Allowed,
+    wire::desk_filter::Filter,
 };
 
 /// More threads than any machine has use for.
@@ -150,9 +154,14 @@ pub(super) fn check(config: &Config) -> Check {
         if !uuids.insert(agreement.uuid.as_str().to_lowercase()) {
             return wrong(key("uuid"), "stands above already: each agreement has its own");
         }
-        let is_shared_under = agreement.direction == Direction::Outbound && !agreement.status.is_final();
-        if is_shared_under && !names.insert(&agreement.name) {
-            return wrong(key("name"), "is that of one above already: tickets are shared by it");
+        let is_meant =
+            agreement.direction == Direction::Outbound && agreement.status == AgreementStatus::Accepted;
+        let by_name = config.rules.iter().any(|rule| rule.share_with == agreement.name);
+        if is_meant && by_name && !names.insert(&agreement.name) {
+            return wrong(
+                key("name"),
+                "is that of one above already, and a rule shares by it: give the rule the uuid",
+            );
         }
     }
     Ok(())

@@ -51,7 +51,7 @@ pub use message::{Channel, Contents, Message, MessageState, MessageType};
 pub use name::named;
 pub use person::{Person, Role, User};
 pub use property::{Parts, Property, Title, part_at};
-pub use share::{Agreed, Counterpart, Exchange, Insisted, Share, ShareRole, ShareState};
+pub use share::{Agreed, Counterpart, Exchange, Insisted, Insistence, Share, ShareRole, ShareState};
 pub use tags::{TagSet, Tags, TagsExchange};
 pub use ticket::{Origin, StoredComment, Ticket};
 pub use time::Timestamp;

@@ -179,6 +179,17 @@ const INSIST: u8 = 5;
 /// Within what time.
 const LATELY: Duration = Duration::from_secs(600);
 
+/// What is made of a partner's value that contradicts ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insistence {
+    /// It is told ours once more.
+    Again,
+    /// It has its way, and is told so: what is on its way to it still says otherwise.
+    GivesIn,
+    /// It has its way, and nothing more is said.
+    Silent,
+}
+
 /// How often a partner was told our value again lately.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Insisted {
@@ -282,16 +293,22 @@ impl Share {
         self.state == ShareState::Active
     }
 
-    /// Whether the partner may be told our value once more: one that rewrites whatever it is told while it is told it would
-    /// else be told for ever.
-    pub fn may_insist(&mut self, what: &str, now: Timestamp) -> bool {
+    /// The partner says another value while it is told ours, without saying what it has seen. One that rewrites whatever it is told
+    /// would else be told for ever.
+    pub fn insists(&mut self, what: &str, now: Timestamp) -> Insistence {
         self.insisted.retain(|last| now.since(last.since) < LATELY);
-        if let Some(last) = self.insisted.iter_mut().find(|last| last.what == what) {
+        let times = if let Some(last) = self.insisted.iter_mut().find(|last| last.what == what) {
             last.times = last.times.saturating_add(1);
-            return last.times <= INSIST;
+            last.times
+        } else {
+            self.insisted.push(Insisted { what: what.to_owned(), since: now, times: 1 });
+            1
+        };
+        match times {
+            0..=INSIST => Insistence::Again,
+            times if times <= 2 * INSIST => Insistence::GivesIn,
+            _ => Insistence::Silent,
         }
-        self.insisted.push(Insisted { what: what.to_owned(), since: now, times: 1 });
-        true
     }
 
     /// Comments that a partner refused are told again.

@@ -2,8 +2,8 @@
 
 use super::{Case, Context, Decision, Outcome};
 use crate::domain::{
-    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Reason, ShareRole, Shared,
-    TagSet, Tags, TicketCommand, TicketId, Timestamp, Uuid,
+    Agreement, Command, Comment, FieldNotSynced, OpenCommand, Parts, Person, Reason, Share, ShareRole,
+    Shared, TagSet, Tags, TicketCommand, TicketId, Timestamp, Uuid,
 };
 
 /// What an issue is about when the desk does not tell a ticket that it was asked for.
@@ -117,6 +117,9 @@ pub(super) fn not_told(
     why: &str,
     ctx: &Context<'_>,
 ) {
+    if !case.share(agreement).is_some_and(Share::is_active) {
+        return;
+    }
     let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
     let name = ctx.agreements.get(agreement).map(|agreement| agreement.name.as_str()).unwrap_or_default();
     let text = format!(

@@ -169,6 +169,11 @@ impl Case {
         self.ticket.missing.retain(|comment| comment.uuid != *uuid);
     }
 
+    /// Whether more than one or two messages that tell something are on their way to a partner: then it contradicts what it has not heard.
+    pub(super) fn waits_long(&self, agreement: &Uuid, tells: impl Fn(&Contents) -> bool) -> bool {
+        self.unanswered.iter().filter(|(to, contents)| to == agreement && tells(contents)).count() > 2
+    }
+
     /// Notes a message of this ticket that its partner has not answered yet.
     pub fn note_unanswered(&mut self, message: &Message) {
         if let Some(agreement) = &message.agreement {

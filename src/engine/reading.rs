@@ -1,8 +1,8 @@
 //! How a partner's values read on this desk: what may cross, what is new against what was agreed, what fits.
 
 use crate::domain::{
-    Agreement, Exchange, Extra, FieldNotSynced, Kind, Property, Reason, Share, ShareRole, Shared,
-    TicketUpdate, Title,
+    Agreement, Contents, Exchange, Extra, FieldNotSynced, Insistence, Kind, Property, Reason, Share,
+    ShareRole, Shared, TicketUpdate, Title,
 };
 
 use super::{
@@ -156,8 +156,11 @@ fn value(
     }
     let (known, was_unfit) = (last.is_some(), last.is_some_and(|last| last.unfit));
     let is_mute = extra.and_then(|extra| extra.seen).is_none();
-    let unseen = is_unseen(case, share, property, extra)
-        && (!is_mute || share.may_insist(&property.to_string(), ctx.now));
+    let crosses = is_unseen(case, share, property, extra);
+    let tells = |contents: &Contents| contents.properties.contains(property);
+    let insistence = (crosses && is_mute && !case.waits_long(&share.agreement, tells))
+        .then(|| share.insists(&property.to_string(), ctx.now));
+    let unseen = crosses && insistence.is_none_or(|insistence| insistence == Insistence::Again);
     let ours = share.role == ShareRole::Outgoing;
     if unseen && (ours || (is_mute && repeats(case, share, property, wire))) {
         if ours {
@@ -200,7 +203,7 @@ fn value(
                 wanted.properties.insert(as_here(property, ctx), here.clone());
             }
             // A sender that does not say what it has seen takes our own change after it has told its: it is told its own once more.
-            if !unseen || !is_mute {
+            if !(crosses && is_mute) || insistence == Some(Insistence::Silent) {
                 let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
                 share.agreed.properties.insert(property.clone(), exchange);
             }

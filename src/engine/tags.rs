@@ -5,7 +5,9 @@ use std::sync::Arc;
 use litemap::LiteMap;
 
 use super::{Case, Context, wanted::Wanted};
-use crate::domain::{Agreement, Extra, Share, ShareRole, TagSet, Tags, TagsExchange, TicketUpdate, named};
+use crate::domain::{
+    Agreement, Contents, Extra, Insistence, Share, ShareRole, TagSet, Tags, TagsExchange, TicketUpdate, named,
+};
 
 /// How many changes of tags are remembered that the partner has not been seen to know.
 const TOLD: usize = 32;
@@ -35,10 +37,11 @@ pub(super) fn take_in(
         None => case.unanswered.iter().any(|(to, open)| *to == share.agreement && open.seq == *seq),
     });
     let is_contested = |tags: &TagSet| tags.iter().any(|tag| last.told.contains_key(tag.as_str()));
-    if seen.is_none()
-        && (is_contested(&added) || is_contested(&removed))
-        && !share.may_insist("tags", ctx.now)
-    {
+    let contested = seen.is_none() && (is_contested(&added) || is_contested(&removed));
+    let tells = |contents: &Contents| !contents.tags_added.is_empty() || !contents.tags_removed.is_empty();
+    let insistence =
+        (contested && !case.waits_long(&share.agreement, tells)).then(|| share.insists("tags", ctx.now));
+    if insistence.is_some_and(|insistence| insistence != Insistence::Again) {
         last.told = LiteMap::new();
     }
     let said = (added.clone(), removed.clone());
@@ -49,7 +52,12 @@ pub(super) fn take_in(
     let has = case.ticket.effective_tags();
     let merge = |set: &TagSet, added: &TagSet, removed: &TagSet| set.with(added).less(removed);
     // Whoever does not say what it has seen is told our tags again: what counts as agreed is what it has now.
-    let agreed = if seen.is_none() { &said } else { &(added.clone(), removed.clone()) };
+    let agreed = match (seen, insistence) {
+        // It is told once more what it has now: what is on its way says otherwise.
+        (None, Some(Insistence::GivesIn)) => &(TagSet::new(), TagSet::new()),
+        (None, _) => &said,
+        (Some(_), _) => &(added.clone(), removed.clone()),
+    };
     let wire = merge(&last.wire, &agreed.0, &agreed.1);
     let here = merge(&last.here, &last.on_desk(&agreed.0), &last.on_desk(&agreed.1));
     let (added, mut removed) = (last.on_desk(&added), last.on_desk(&removed));

@@ -68,7 +68,7 @@ pub(super) fn failed(outages: &Outages, error: &BrokerError) {
     match error {
         BrokerError::Away(_) => outages.broker.failed(error),
         BrokerError::Unreadable(_) => {
-            outages.broker.failed(error);
+            tracing::error!(%error, "the broker hands over what cannot be read");
             outages.cannot_read(error);
         }
         BrokerError::Refused(why) => tracing::warn!(error = why, "a queue is left alone for a while"),

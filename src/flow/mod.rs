@@ -8,6 +8,18 @@
 //!                    └──────── what came of it ──────────┘
 //! ```
 //!
+//! | room | what for |
+//! |---|---|
+//! | `intake`, `mapping` | the desk's events, and what of the configuration decides about them |
+//! | `inbound` | what partners, bridges and a Jira's webhooks ask |
+//! | `sweep`, `reconcile` | what is due by the clock; both sides held against each other |
+//! | `change`, `pipeline`, `writing` | what happened; the one way in; what becomes of it, decided and written |
+//! | `outbox`, `relay` | what is to be published, and who does |
+//! | `roster`, `delivery` | a worker for every partner and for the desk, and what it does |
+//! | `crew` | the daemons that share a database |
+//! | `rehearsal` | what would become of recorded events under another configuration |
+//! | `options`, `consumer`, `post` | what all of them need: settings and ports, taking from a queue, letters |
+//!
 //! The pipeline's writer has a batch on its way into the store while it decides about the next, on what is known and what is
 //! about to be written; should that not arrive, both are decided anew. The [`Crew`] shares the queues of events out among the
 //! daemons that work on one database.

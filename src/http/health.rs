@@ -47,15 +47,16 @@ async fn ready(State(context): State<Shared>) -> Response {
     let counts = store.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
     let unwritten = options.outages.unwritten();
     let broker = broker.map_err(|_| late()).and_then(|result| result.map_err(|error| error.to_string()));
-    let broker = options.outages.unreadable().map_or(broker, Err);
     let started = options.started.load(std::sync::atomic::Ordering::Acquire);
     let fine = started && counts.is_ok() && unwritten.is_none() && broker.is_ok();
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    // It works for all others: that is no reason to send it nothing.
+    let unreadable = options.outages.unreadable();
     let said = |error: Option<&String>| error.map_or("ok", String::as_str).to_owned();
     let known = counts.as_ref().ok();
     let body = json!({
         "status": if fine { "ready" } else { "not ready" },
-        "store": said(counts.as_ref().err().or(unwritten.as_ref())), "broker": said(broker.as_ref().err()),
+        "store": said(counts.as_ref().err().or(unwritten.as_ref())), "broker": said(broker.as_ref().err().or(unreadable.as_ref())),
         "outbox_pending": known.map(|counts| counts.pending), "dead_letters": known.map(|counts| counts.parked),
     });
     (status, Json(body)).into_response()

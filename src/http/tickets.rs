@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "utoipa names the parameters by their full path")]
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
@@ -23,7 +25,7 @@ use super::{
     view::{Explained, MessageView, Replayed, TicketShape, json},
 };
 use crate::{
-    domain::{Channel, MessageState, MessageType, TicketId, Uuid},
+    domain::{Channel, Message, MessageState, MessageType, TicketId, Uuid},
     flow::Change,
     ports::{MessageFilter, TicketView},
 };
@@ -32,6 +34,8 @@ use crate::{
 const EXPLAINED: i64 = 1000;
 /// How many commands that the desk has not answered are looked at.
 const LOOKED_AT: i64 = 1000;
+/// A desk that has made a ticket and not named it by then has most likely lost the command.
+const NAMED_BY_THEN: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
@@ -137,12 +141,14 @@ async fn share(
 /// desk's own, to be shared under a name of its own.
 async fn may_be_a_partners(context: &Shared, id: &str) -> Result<()> {
     let asked = context.options.store.messages(MessageFilter::Commands(0), LOOKED_AT).await?;
-    if !asked.iter().any(|command| command.kind == MessageType::CommandTicketCreate) {
-        return Ok(());
-    }
+    let now = context.options.clock.now();
+    let fresh = |command: &&Message| now.since(command.created_at) < NAMED_BY_THEN;
+    let creates = |command: &&Message| command.kind == MessageType::CommandTicketCreate;
+    let Some(create) = asked.iter().filter(creates).find(fresh) else { return Ok(()) };
     Err(Problem::conflict(format!(
-        "ticket {id} is not known here, and may be one that a partner shares: a crossdesk.ticket.create waits for the desk's answer; share it \
-         once that is there"
+        "ticket {id} is not known here, and may be one that a partner shares: the command crossdesk.ticket.create {} waits for the desk's \
+         answer; share it once that is there",
+        create.id
     )))
 }
 

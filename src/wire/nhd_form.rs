@@ -58,8 +58,10 @@ pub(super) struct TicketForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Vec<CommentForm>>,
     #[serde(default, deserialize_with = "text::some_of", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<Option<String>>>")]
     pub tags: Option<TagSet>,
     #[serde(default, deserialize_with = "text::optional_id", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::AnyId>")]
     pub original_id: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_fields: Option<FieldsForm>,
@@ -113,8 +115,10 @@ pub(super) struct CommentForm {
 #[schemars(rename = "PartnerAttachment")]
 pub(super) struct AttachmentForm {
     #[serde(deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<String>")]
     pub url: String,
     #[serde(default, deserialize_with = "text::nullable")]
+    #[schemars(with = "Option<String>")]
     pub filename: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,

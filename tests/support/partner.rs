@@ -36,7 +36,7 @@ struct Inner {
     always: Option<Scripted>,
     gate: Option<Arc<Semaphore>>,
     retort: Option<Retort>,
-    fails_on: Option<String>,
+    fails_on: Vec<String>,
 }
 
 /// What it says of a ticket of its own accord: to whom, with what token, and what.
@@ -74,9 +74,9 @@ impl FakePartner {
         self.inner.lock().unwrap().always = answer;
     }
 
-    /// It fails on whatever is about this ticket.
-    pub(crate) fn fail_on(&self, ticket: Option<&str>) {
-        self.inner.lock().unwrap().fails_on = ticket.map(str::to_owned);
+    /// It fails on whatever is about these tickets.
+    pub(crate) fn fail_on(&self, tickets: &[String]) {
+        self.inner.lock().unwrap().fails_on = tickets.to_vec();
     }
 
     /// Before it answers an update of a ticket it says something of that ticket itself.
@@ -142,7 +142,7 @@ async fn answer(
         drop(gate.acquire().await);
     }
     let mut inner = inner.lock().unwrap();
-    if inner.fails_on.as_ref().is_some_and(|ticket| uri.path().ends_with(ticket)) {
+    if inner.fails_on.iter().any(|ticket| uri.path().ends_with(ticket)) {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let usual = || (if method == Method::POST { 201 } else { 200 }, Vec::new(), String::new());

@@ -43,7 +43,8 @@ pub fn invited(
     if told.receiver_url.as_deref().is_some_and(|said| !same_url(said, &desk.sharing_url)) {
         return refuse(format!("receiver_url is not this desk's sharing URL, {}", desk.sharing_url));
     }
-    let name: String = told.name.clone().unwrap_or_else(|| url.clone()).chars().take(NAME).collect();
+    let said = told.name.clone().filter(|name| !name.trim().is_empty());
+    let name: String = said.unwrap_or_else(|| url.clone()).chars().take(NAME).collect();
     let by = Doer { party: Party::Sender, desk: name.clone(), person: told.person.clone() };
     let mut ruling = Ruling::of(Agreement {
         uuid,

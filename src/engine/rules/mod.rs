@@ -128,6 +128,9 @@ mod tests {
             ("tag == 'x' || ticket.tags.exists(tag, tag == 'x')", "there is no \"tag\""),
             ("ticket.prioriti == 'urgent'", "ticket has no \"prioriti\""),
             ("has(comment.html)", "comment has no \"html\""),
+            ("ticket.requester.emial == 'x'", "ticket.requester has no \"emial\""),
+            ("ticket.tags.exists(t, t.lowerAscii() == 'lens')", "there is no \"lowerAscii\""),
+            ("ticket.priority == 'x' && ticket.subject.upperAscii() == 'X'", "there is no \"upperAscii\""),
             ("urgent(ticket.id)", "there is no \"urgent\""),
             ("ticket.priority", "neither true nor false"),
             ("1 + 1", "neither true nor false"),
@@ -142,6 +145,9 @@ mod tests {
             "actor.role == 'agent' && ticket.requester.name.matches('^J')",
             "ticket.requester.email.endsWith('@example.com') && ticket.revision > 1",
             "type(ticket.id) == string && ticket.tags.all(ticket, ticket.startsWith('x'))",
+            "size(ticket.tags) > 1 && ticket.subject.contains('x') && int(ticket.id) > 5 && !ticket.subject.matches('^x')",
+            "ticket.tags.exists_one(t, t.startsWith('l')) && ticket.tags.filter(t, t.endsWith('s')).size() > 0",
+            "ticket.custom_fields['Cost'] > 5 ? 'lens' in ticket.tags : has(ticket.custom_fields.Cost)",
             "ticket.ccs.exists(cc, cc.name == 'Ann') || ticket.custom_fields.size() > 0",
         ] {
             assert_eq!(Rule::new("r", when, "Lens").map(drop), Ok(()), "{when}");

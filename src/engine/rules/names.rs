@@ -6,7 +6,7 @@ use cel::{
 };
 
 /// What conditions speak of, and the members of it.
-const MEMBERS: [(&str, &[&str]); 3] = [
+const MEMBERS: [(&str, &[&str]); 6] = [
     (
         "ticket",
         &[
@@ -25,7 +25,10 @@ const MEMBERS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("comment", &["body", "public", "author"]),
+    ("ticket.requester", &["id", "name", "email"]),
+    ("comment.author", &["id", "name", "role"]),
     ("actor", &["id", "name", "role"]),
+    ("via", &[]),
 ];
 
 /// What is said of a name that nothing has.
@@ -54,6 +57,7 @@ impl<'a> Names<'a> {
                 self.check(&select.operand)
             }
             Expr::Call(call) => {
+                self.is_function(&call.func_name).then_some(()).ok_or_else(|| unknown(&call.func_name))?;
                 call.target.as_deref().into_iter().chain(&call.args).try_for_each(|part| self.check(part))
             }
             Expr::List(list) => list.elements.iter().try_for_each(|part| self.check(part)),
@@ -89,9 +93,28 @@ impl<'a> Names<'a> {
         self.bound.contains(&name) || Program::compile(name).is_ok_and(known)
     }
 
+    /// Whether there is a function, or a method, of that name; operators are called by signs.
+    fn is_function(&self, name: &str) -> bool {
+        let is_operator = !name.starts_with(char::is_alphabetic);
+        let called = [format!("{name}()"), format!("''.{name}()")];
+        let known = |text: &String| {
+            let Ok(program) = Program::compile(text) else { return true };
+            !matches!(program.execute(self.context), Err(ExecutionError::UndeclaredReference(_)))
+        };
+        is_operator || called.iter().any(known)
+    }
+
     fn has_member(&self, of: &Expr, field: &str) -> Result<(), String> {
-        let Expr::Ident(name) = of else { return Ok(()) };
-        match MEMBERS.iter().find(|(whole, _)| whole == name && !self.bound.contains(whole)) {
+        let name = match of {
+            Expr::Ident(name) => name.clone(),
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(whole) => format!("{whole}.{}", select.field),
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let whole = name.split('.').next().unwrap_or_default();
+        match MEMBERS.iter().find(|(of, _)| *of == name && !self.bound.contains(&whole)) {
             Some((_, members)) if !members.contains(&field) => {
                 Err(format!("{name} has no \"{field}\": it has {}", members.join(", ")))
             }

@@ -184,10 +184,8 @@ pub(super) async fn ask(options: &Options, who: &Who, message: &Message, refused
     // An earlier try stayed without an answer, and was not refused as this one is.
     let unheard =
         message.attempts > 0 && !message.error.as_ref().is_some_and(|why| why.starts_with(UNDECIDED));
-    let later = |why: &str, after| {
-        let why = if unheard { why.to_owned() } else { format!("{UNDECIDED}{why}") };
-        Verdict::Later { why, after }
-    };
+    let words = |why: &str| if unheard { why.to_owned() } else { format!("{UNDECIDED}{why}") };
+    let later = |why: &str, after| Verdict::Later { why: words(why), after };
     let renewed = message.kind == MessageType::TicketCreate && message.contents.seq > 1;
     match result {
         // What it has may be of an earlier share, and as it was then.
@@ -196,12 +194,16 @@ pub(super) async fn ask(options: &Options, who: &Who, message: &Message, refused
             let result = redacted(options.partner.call(&update).await, who, &update);
             match verdict(MessageType::TicketUpdate, who.agreement.profile, &result) {
                 Verdict::Later { why, after } => later(&why, after),
+                Verdict::Fails(why) => Verdict::Fails(words(&why)),
                 judged => judged,
             }
         }
         Ok(answer) if (200..300).contains(&answer.status) && !answer.is_page => Verdict::Done,
         // It tells nobody what it has: that it refuses what may have reached it before means that it did.
         Ok(answer) if matches!(answer.status, 405 | 501) && unheard => Verdict::Done,
+        Ok(answer) if answer.retry_after.is_none() && matches!(answer.status, 500 | 502 | 504) => {
+            Verdict::Fails(words(&refused))
+        }
         Ok(answer) if answer.status != 501 && is_for_later(answer.status) => {
             later(&refused, answer.retry_after)
         }

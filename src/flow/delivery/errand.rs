@@ -110,10 +110,7 @@ fn of(options: &Options, agreement: &Agreement, keys: Option<&Keys>) -> Option<E
 
 /// Words in which the token does not stand, though the Jira may have repeated what it was sent.
 pub(in crate::flow) fn hidden(text: String, errand: &Errand) -> String {
-    match errand.token.reveal() {
-        "" => text,
-        token => text.replace(token, "…"),
-    }
+    errand.token.hidden_in(text)
 }
 
 /// What a message asks for; `None` for what a Jira need not know.

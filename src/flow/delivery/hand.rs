@@ -15,6 +15,8 @@ struct OfTicket {
     waiting: VecDeque<Message>,
     /// The number of the one that is on its way.
     called: Option<i64>,
+    /// Nothing of it is sent for now.
+    held: bool,
     look: Look,
 }
 
@@ -24,6 +26,8 @@ pub(super) struct Hand {
     tickets: Quick<Uuid, OfTicket>,
     /// Tickets of which something can be sent, whoever waits longest first.
     ready: VecDeque<Uuid>,
+    /// The same of which something has failed before.
+    again: VecDeque<Uuid>,
     /// How many messages wait.
     rows: usize,
     /// What was taken from the queue and is not acknowledged, in order.
@@ -47,7 +51,7 @@ impl Hand {
 
     /// Of how many tickets something can be sent.
     pub(super) fn ready(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.again.len()
     }
 
     /// A reading of rows begins.
@@ -77,13 +81,16 @@ impl Hand {
             if done.contains(&message.id) {
                 continue;
             }
-            let new = || OfTicket { waiting: VecDeque::new(), called: None, look };
+            let new = || OfTicket { waiting: VecDeque::new(), called: None, held: false, look };
             let ticket = self.tickets.entry(message.id.owner.clone()).or_insert_with(new);
+            ticket.held = false;
             if ticket.called == Some(message.id.n) {
                 continue;
             }
             if ticket.waiting.is_empty() && ticket.called.is_none() {
-                self.ready.push_back(message.id.owner.clone());
+                // What has failed before comes after what has not: it is the others that tell whether the partner is there.
+                let line = if message.attempts == 0 { &mut self.ready } else { &mut self.again };
+                line.push_back(message.id.owner.clone());
             }
             ticket.waiting.push_back(message);
             self.rows += 1;
@@ -96,9 +103,11 @@ impl Hand {
     /// What is to be sent next, and when its row was read; it is on its way then.
     pub(super) fn next(&mut self) -> Option<(Message, Look)> {
         loop {
-            let owner = self.ready.pop_front()?;
+            let owner = self.ready.pop_front().or_else(|| self.again.pop_front())?;
             // It may stand there for what has gone since.
-            let Some(ticket) = self.tickets.get_mut(&owner).filter(|ticket| ticket.called.is_none()) else {
+            let Some(ticket) =
+                self.tickets.get_mut(&owner).filter(|ticket| ticket.called.is_none() && !ticket.held)
+            else {
                 continue;
             };
             let Some(message) = ticket.waiting.pop_front() else { continue };
@@ -126,17 +135,40 @@ impl Hand {
     pub(super) fn back(&mut self, message: Message) {
         if let Some(ticket) = self.tickets.get_mut(&message.id.owner) {
             ticket.called = None;
-            self.ready.push_back(message.id.owner.clone());
+            self.again.push_back(message.id.owner.clone());
             ticket.waiting.push_front(message);
             self.rows += 1;
         }
     }
 
-    /// Lets go of all that is in hand of a ticket: its rows are read again when it is its turn.
-    pub(super) fn leave(&mut self, owner: &Uuid) {
-        if let Some(ticket) = self.tickets.remove(owner) {
-            self.rows -= ticket.waiting.len();
+    /// Nothing of a ticket is sent for now. What its rows say is to be tried later is let go of; of the rest, which is given, that has to be
+    /// written first: rows are all that is left of what is acknowledged.
+    pub(super) fn hold(&mut self, owner: &Uuid) -> Vec<Message> {
+        let Some(ticket) = self.tickets.get_mut(owner) else { return Vec::new() };
+        ticket.held = true;
+        let before = ticket.waiting.len();
+        ticket.waiting.retain(|message| message.due_at.is_none());
+        self.rows -= before - ticket.waiting.len();
+        let rest = ticket.waiting.iter().cloned().collect();
+        self.let_go(owner);
+        rest
+    }
+
+    /// One that was on its way is to be tried later, as its row says.
+    pub(super) fn failed(&mut self, id: &MessageId) {
+        if let Some(ticket) = self.tickets.get_mut(&id.owner) {
+            ticket.called = None;
         }
+    }
+
+    /// Of these messages of a ticket that is not sent it is written that they are to be tried later.
+    pub(super) fn aside(&mut self, owner: &Uuid, numbers: &[i64]) {
+        if let Some(ticket) = self.tickets.get_mut(owner) {
+            let before = ticket.waiting.len();
+            ticket.waiting.retain(|message| !numbers.contains(&message.id.n));
+            self.rows -= before - ticket.waiting.len();
+        }
+        self.let_go(owner);
     }
 
     /// Nothing that waits is to be sent.
@@ -146,6 +178,7 @@ impl Hand {
             ticket.called.is_some()
         });
         self.ready.clear();
+        self.again.clear();
         self.rows = 0;
     }
 
@@ -286,14 +319,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_alone_is_acknowledged_and_keeps_nobody() {
+    fn what_is_not_sent_for_now_is_acknowledged_once_its_rows_say_so() {
         let mut hand = Hand::default();
-        put(&mut hand, &[(1, "a", 1), (2, "b", 1)], &[("a", 1), ("a", 2), ("b", 1)]);
+        put(&mut hand, &[(1, "a", 1), (2, "a", 2), (3, "b", 1)], &[("a", 1), ("a", 2), ("b", 1)]);
         assert_eq!(next(&mut hand), Some(("a".into(), 1)));
-        hand.leave(&Uuid::new("a"));
-        assert_eq!((hand.rows(), next(&mut hand)), (1, Some(("b".into(), 1))));
+        hand.failed(&MessageId { owner: Uuid::new("a"), n: 1 });
+        let rest: Vec<i64> = hand.hold(&Uuid::new("a")).iter().map(|message| message.id.n).collect();
+        assert_eq!((rest.as_slice(), hand.rows(), next(&mut hand)), (&[2][..], 2, Some(("b".into(), 1))));
         done(&mut hand, "b", 1);
-        assert_eq!((hand.acknowledged(1), hand.is_empty()), (Some(2), true));
+        assert_eq!(hand.acknowledged(1), Some(1), "the second is not written yet");
+        // Another one comes meanwhile.
+        put(&mut hand, &[(4, "a", 3)], &[("a", 2), ("a", 3)]);
+        assert_eq!(hand.hold(&Uuid::new("a")).len(), 2);
+        assert_eq!(next(&mut hand), None);
+        hand.aside(&Uuid::new("a"), &[2]);
+        assert_eq!(hand.acknowledged(1), Some(3));
+        assert_eq!(hand.hold(&Uuid::new("a")).len(), 1);
+        hand.aside(&Uuid::new("a"), &[3]);
+        assert_eq!((hand.acknowledged(1), hand.is_empty(), hand.rows()), (Some(4), true, 0));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub fn verdict(kind: MessageType, profile: Profile, result: &Result<Answer, Call
         // It cannot unshare, or has nothing to unshare: either way nothing is left to do.
         404 | 405 | 410 if kind == MessageType::TicketUnshare => Verdict::Done,
         412 if profile == Profile::Standard => Verdict::Speak(Profile::RequestTracker),
-        500 | 502 | 504..=599 if answer.retry_after.is_none() => Verdict::Fails(words()),
+        500 | 502 | 504 if answer.retry_after.is_none() => Verdict::Fails(words()),
         408 | 425 | 429 | 500..=599 => Verdict::Later { why: words(), after: answer.retry_after },
         // That it exists already (409 is the usual word for that), or that it will not do.
         409 | 422 if matches!(kind, MessageType::TicketCreate | MessageType::AgreementInvite) => {

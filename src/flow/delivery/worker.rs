@@ -12,6 +12,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -36,6 +37,10 @@ use crate::{
 
 /// So many messages in hand are enough, however few tickets they are of.
 const ROWS: usize = 1000;
+/// Of how many tickets something may be left for others to be taken beside them, how many that are, and how soon they must be there.
+const MANY_LEFT: usize = 64;
+const OTHERS: usize = 8;
+const AT_HAND: Duration = Duration::from_millis(200);
 /// For each call that is made at once, how many answers may wait to be written.
 const UNWRITTEN: usize = 4;
 /// So many are acknowledged together while more is on its way.
@@ -103,7 +108,6 @@ impl Worker {
                     failure.report(&self.options.outages);
                     self.deliveries = None;
                     self.left.clear();
-                    self.apart = Apart::default();
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => {}
@@ -135,7 +139,8 @@ impl Worker {
             return Ok(());
         }
         let mut hand = Hand::default();
-        self.deliver(&mut hand, stop).await?;
+        let others = self.others(stop).await?;
+        self.deliver(&mut hand, others, stop).await?;
         self.pace = Pace::new();
         if stop.is_cancelled() && !hand.is_empty() {
             return Ok(()); // What is not acknowledged comes again.
@@ -159,13 +164,28 @@ impl Worker {
     /// Takes up what an earlier process left for later.
     async fn resume(&mut self) -> Result<(), Failure> {
         let left = self.options.store.messages(self.receiver.left(), MOST).await.map_err(Failure::Store)?;
-        let left: Vec<_> = left.into_iter().filter(|message| !self.apart.has(&message.id.owner)).collect();
+        let left: Vec<_> =
+            left.into_iter().filter(|message| self.apart.until(&message.id.owner).is_none()).collect();
         self.leave_alone_until = left.iter().filter_map(|message| message.due_at).max();
         self.left = left.into_iter().map(|message| message.id.owner).collect();
         if self.leave_alone_until.is_some() {
             self.deliveries = None; // Nothing lies unacknowledged while the partner is left alone.
         }
         Ok(())
+    }
+
+    /// A few more messages, where the partner has failed on all that it was tried with: they may be of tickets that it takes.
+    async fn others(&mut self, stop: &CancellationToken) -> Result<Vec<Incoming>, Failure> {
+        if self.left.is_empty() || self.left.len() > MANY_LEFT || !self.apart.are_many() {
+            return Ok(Vec::new());
+        }
+        let consume = self.options.broker.consume(self.receiver.source());
+        let Some(consumed) = stop.run_until_cancelled(consume).await else { return Ok(Vec::new()) };
+        let deliveries = self.deliveries.insert(consumed.map_err(Failure::Broker)?);
+        match timeout(AT_HAND, deliveries.next(OTHERS, Duration::ZERO)).await {
+            Ok(taken) => taken.map_err(Failure::Broker),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     async fn wait_until_due(&mut self, stop: &CancellationToken) {
@@ -182,16 +202,23 @@ impl Worker {
 
     /// Tries what was left, and all that comes, a few tickets at a time, until the receiver fails. What is on its way then is
     /// waited for.
-    async fn deliver(&mut self, hand: &mut Hand, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn deliver(
+        &mut self,
+        hand: &mut Hand,
+        others: Vec<Incoming>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
         let Self { options, pipeline, receiver, .. } = &*self;
         let (options, pipeline, receiver) = (options.clone(), pipeline.clone(), receiver.clone());
         let (mut calls, mut notes) = (FuturesUnordered::new(), FuturesUnordered::new());
         // One at a time of each.
         let (mut readings, mut healths) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut asides = FuturesUnordered::new();
         if !self.left.is_empty() {
             // The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
-            let left = std::mem::take(&mut self.left);
-            readings.push(reading::begin(&options, &pipeline, &receiver, None, (Vec::new(), left)));
+            let (taken, mut owners) = named(others);
+            owners.append(&mut self.left);
+            readings.push(reading::begin(&options, &pipeline, &receiver, None, (taken, owners)));
         }
         let (mut present, mut looked, mut failure) = (None, None, None);
         loop {
@@ -221,7 +248,7 @@ impl Worker {
             {
                 healths.push(receiver.note_health(&pipeline, health));
             }
-            let idle = calls.is_empty() && notes.is_empty() && healths.is_empty();
+            let idle = calls.is_empty() && notes.is_empty() && healths.is_empty() && asides.is_empty();
             if let Some(deliveries) = self.deliveries.as_mut()
                 && let Some(through) = hand.acknowledged(if idle { 1 } else { TOGETHER })
                 && let Err(error) = deliveries.ack(through).await
@@ -233,25 +260,41 @@ impl Worker {
                 break;
             }
             let hungry = going && readings.is_empty() && hand.ready() == 0 && hand.rows() < ROWS;
-            let rest =
-                self.apart.next().map(|due| due.since(options.clock.now()).min(options.retry.longest()));
+            let rest = self.apart.next();
             tokio::select! {
                 biased;
                 Some(noted) = notes.next() => {
-                    if let Err(reason) = self.noted(noted, hand) {
+                    match self.noted(noted, hand) {
+                        Ok(Some(apart)) => asides.extend(self.set_apart(hand, apart)),
+                        Ok(None) => {}
                         // Not acknowledged, so that it is looked at again.
-                        failure = Some(Failure::Store(StoreError::Away(reason)));
+                        Err(reason) => failure = Some(Failure::Store(StoreError::Away(reason))),
+                    }
+                }
+                Some((ticket, numbers, written)) = asides.next() => {
+                    let (ticket, numbers, written): (Uuid, Vec<i64>, Result<(), Failure>) = (ticket, numbers, written);
+                    match written {
+                        Ok(()) => {
+                            hand.aside(&ticket, &numbers);
+                            // More may have come meanwhile.
+                            asides.extend(self.set_apart(hand, ticket));
+                        }
+                        Err(error) => failure = Some(error),
                     }
                 }
                 Some(tried) = calls.next() => {
-                    let tried: Tried = tried;
-                    match tried.came_of_it {
-                        CameOfIt::Fails(due) if self.apart.fails(&tried.message.id.owner, due) => {}
-                        CameOfIt::Later(due) | CameOfIt::Fails(due) => {
-                            self.leave_alone_until = self.leave_alone_until.max(Some(due));
+                    let mut tried: Tried = tried;
+                    let ticket = &tried.message.id.owner;
+                    if let CameOfIt::Fails(due) = tried.came_of_it {
+                        let wait = due.since(options.clock.now()).min(options.retry.longest());
+                        if !self.apart.fails(ticket, due, wait) {
+                            tried.came_of_it = CameOfIt::Later(due);
                         }
-                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(),
-                        CameOfIt::Done | CameOfIt::Parked => {}
+                    }
+                    match tried.came_of_it {
+                        CameOfIt::Later(due) => self.leave_alone_until = self.leave_alone_until.max(Some(due)),
+                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(ticket),
+                        CameOfIt::Fails(_) | CameOfIt::Done | CameOfIt::Parked => {}
                     }
                     notes.push(tried.note(&options, &pipeline));
                 }
@@ -264,10 +307,10 @@ impl Worker {
                             self.failing = present.as_ref().is_some_and(Present::is_failing);
                             looked = Some(look);
                         }
-                        let apart: Vec<Uuid> = owners.iter().filter(|owner| self.apart.has(owner)).cloned().collect();
+                        let apart: Vec<Uuid> = owners.iter().filter(|owner| self.apart.keeps(owner)).cloned().collect();
                         hand.put(taken, owners, waiting, look);
-                        for owner in &apart {
-                            hand.leave(owner);
+                        for ticket in apart {
+                            asides.extend(self.set_apart(hand, ticket));
                         }
                         if present.is_none() {
                             hand.withdraw_all();
@@ -285,10 +328,10 @@ impl Worker {
                     }
                     Err(error) => failure = Some(Failure::Broker(error)),
                 },
-                () = tokio::time::sleep(rest.unwrap_or_default()), if going && readings.is_empty() && rest.is_some() => {
-                    let due = self.apart.due(options.clock.now());
+                () = tokio::time::sleep_until(rest.unwrap_or_else(Instant::now)), if going && readings.is_empty() && asides.is_empty() && rest.is_some() => {
                     hand.reading();
-                    readings.push(reading::begin(&options, &pipeline, &receiver, None, (Vec::new(), due)));
+                    let due = (Vec::new(), self.apart.due());
+                    readings.push(reading::begin(&options, &pipeline, &receiver, None, due));
                 }
                 () = stop.cancelled(), if going => {}
             }
@@ -296,17 +339,25 @@ impl Worker {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Takes up what came of an attempt that is written.
+    /// Takes up what came of an attempt that is written; returns its ticket, where that is left alone from now on.
     ///
     /// # Errors
     /// Why it is not.
-    fn noted(&mut self, noted: Noted, hand: &mut Hand) -> Result<(), String> {
+    fn noted(&mut self, noted: Noted, hand: &mut Hand) -> Result<Option<Uuid>, String> {
         let Noted { message, came_of_it, answered, written } = noted;
         written.map_err(|refusal| refusal.reason)?;
         match came_of_it {
-            // The row says when it is tried again, and what follows it in its rows.
-            CameOfIt::Fails(_) if self.apart.has(&message.id.owner) => hand.leave(&message.id.owner),
-            CameOfIt::Later(_) | CameOfIt::Fails(_) => {
+            CameOfIt::Fails(_) => {
+                let ticket = message.id.owner.clone();
+                if !self.apart.is_known(&ticket) {
+                    // It may be the partner after all.
+                    self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
+                    self.failing = true;
+                }
+                hand.failed(&message.id);
+                return Ok(Some(ticket));
+            }
+            CameOfIt::Later(_) => {
                 self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
                 self.failing = true;
                 hand.back(Arc::unwrap_or_clone(message));
@@ -317,23 +368,48 @@ impl Worker {
             self.health = Some(Health::Answers);
             self.failing = false;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Sends nothing of a ticket that is left alone: what is in hand of it is noted in its rows, and can be acknowledged then. Gives the
+    /// numbers of those messages, and whether they are noted.
+    fn set_apart(
+        &self,
+        hand: &mut Hand,
+        ticket: Uuid,
+    ) -> Option<impl Future<Output = (Uuid, Vec<i64>, Result<(), Failure>)> + use<>> {
+        let rest = hand.hold(&ticket);
+        let due_at = self.apart.until(&ticket).or(self.leave_alone_until).unwrap_or(self.options.clock.now());
+        let pipeline = self.pipeline.clone();
+        (!rest.is_empty()).then_some(async move {
+            let numbers = rest.iter().map(|message| message.id.n).collect();
+            (ticket, numbers, note_later(&pipeline, &rest, due_at).await)
+        })
     }
 
     /// Notes in the rows what was taken and not tried, so that it can be acknowledged.
     async fn set_aside(&mut self, hand: &Hand) -> Result<(), Failure> {
         let Some(due_at) = self.leave_alone_until else { return Ok(()) };
         let untried = hand.waiting().filter(|message| message.due_at.is_none());
-        let later = |message: &Message| {
-            Change::Attempt(Arc::new(message.clone()), Attempted::Later { due_at, error: None })
-        };
-        let changes: Vec<Change> = untried.map(later).collect();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let written: Result<Vec<_>, _> = self.pipeline.submit(changes).await.into_iter().collect();
-        written.map(drop).map_err(|refusal| Failure::Store(StoreError::Away(refusal.reason)))
+        note_later(&self.pipeline, untried, due_at).await
     }
+}
+
+/// Notes in their rows that messages are to be tried then.
+async fn note_later<'a>(
+    pipeline: &Pipeline,
+    messages: impl IntoIterator<Item = &'a Message>,
+    due_at: Timestamp,
+) -> Result<(), Failure> {
+    let later = |message: &Message| {
+        Change::Attempt(Arc::new(message.clone()), Attempted::Later { due_at, error: None })
+    };
+    let changes: Vec<Change> = messages.into_iter().map(later).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let written: Result<Vec<_>, _> = pipeline.submit(changes).await.into_iter().collect();
+    written.map(drop).map_err(|refusal| Failure::Store(StoreError::Away(refusal.reason)))
 }
 
 /// Waits for messages of a queue, for ever where it is not consumed. Given up, it has taken nothing.

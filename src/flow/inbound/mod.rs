@@ -1,4 +1,4 @@
-//! What partners ask of us: who may, what it means, and the code that answers it (protocol: what a tolerant server must take).
+//! What comes from partners.
 //!
 //! [`sharing`] answers requests of the protocol, which come over HTTP or, by [`queue`], from bridges; [`hooks`] takes a Jira's
 //! webhooks. A request is let in by [`token`] and [`gate`].

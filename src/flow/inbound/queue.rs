@@ -78,7 +78,7 @@ impl InboundQueue {
         if reply.status >= 400 {
             let body = without_keys(&incoming.body, incoming.token.as_deref());
             let kind = MessageType::DeadInbound;
-            let reason = format!("{}: {}", reply.status, reply.body);
+            let reason = hidden(format!("{}: {}", reply.status, reply.body), incoming.token.as_deref());
             // It is written before the message is acknowledged; a store that is away is waited for inside.
             let written = self.pipeline.submit_one(Change::Dead { agreement, kind, body, reason }).await;
             written.map_err(|refusal| BrokerError::Away(refusal.reason))?;
@@ -107,32 +107,45 @@ struct Named {
 /// The member in which an agreement's key travels.
 const KEY: &str = "access_key";
 
-/// A refused body as it may be kept: no key of an agreement is in it, neither the one that was shown nor one that is told.
+/// A refused body as it may be kept: no key of an agreement is in it, neither the one that was shown nor one that is told. Of what cannot
+/// be searched for keys only the length is kept.
 fn without_keys(body: &[u8], token: Option<&str>) -> String {
-    let text = if let Ok(mut told) = serde_json::from_slice::<Value>(body) {
-        take_keys(&mut told);
-        told.to_string()
-    } else {
-        // What cannot be read may hold a key behind that word.
-        let text = String::from_utf8_lossy(body).into_owned();
-        match text.to_ascii_lowercase().find(KEY) {
-            Some(at) => format!("{}…", text.get(..at).unwrap_or_default()),
-            None => text,
+    let text = match (str::from_utf8(body), serde_json::from_slice::<Value>(body)) {
+        (Ok(_), Ok(mut told @ (Value::Object(_) | Value::Array(_)))) => {
+            take_keys(&mut told);
+            told.to_string()
         }
+        // A text within it, or one that is written by numbers, may be anything.
+        (Ok(text), Err(_)) if !text.contains("\\u") && !text.contains('\0') => cut(text),
+        _ => format!("{} bytes that are no JSON object", body.len()),
     };
+    hidden(text, token)
+}
+
+/// A text without the key of a token.
+fn hidden(text: String, token: Option<&str>) -> String {
     match token.and_then(|token| token.trim().split_once(':')) {
         Some((_, key)) => AccessKey::new(key).hidden_in(text),
         None => text,
     }
 }
 
+/// What stands before a word behind which a key may stand.
+fn cut(text: &str) -> String {
+    match text.to_ascii_lowercase().find(KEY) {
+        Some(at) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn take_keys(told: &mut Value) {
     match told {
         Value::Object(members) => {
-            members.retain(|name, _| !name.eq_ignore_ascii_case(KEY));
+            members.retain(|name, _| !name.to_ascii_lowercase().contains(KEY));
             members.values_mut().for_each(take_keys);
         }
         Value::Array(members) => members.iter_mut().for_each(take_keys),
+        Value::String(text) => *text = cut(text),
         _ => {}
     }
 }
@@ -169,5 +182,30 @@ impl Consumer for InboundQueue {
                 deliveries.ack(tag).await?;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_stays_in_what_is_kept_however_it_is_written() {
+        let token = Some("agreement:hidden");
+        for body in [
+            r#"{"access_key":"secret","note":"HIDDEN"}"#,
+            r#"[{"a":{"ACCESS_KEY":"secret"}}]"#,
+            r#"{"note":"{\"access_key\":\"secret\"}"}"#,
+            r#""{\"access_key\":\"secret\"}""#,
+            r#"{"access_key":"secret"#,
+            r#"{"access\u005fkey":"secret"#,
+            "{\"access_key\":\"secret\" hidden",
+        ] {
+            let kept = without_keys(body.as_bytes(), token).to_lowercase();
+            assert!(!kept.contains("secret") && !kept.contains("hidden"), "{body}: {kept}");
+        }
+        let wide: Vec<u8> = "{\"access_key\":\"secret\"".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(without_keys(&wide, token).ends_with("bytes that are no JSON object"));
+        assert_eq!(without_keys(br#"{"subject":"Lens"}"#, token), r#"{"subject":"Lens"}"#);
     }
 }

@@ -41,6 +41,6 @@ pub(super) async fn ask(
 /// The first words of an answer, without the keys that it may repeat.
 pub(super) fn words(answer: &Answer, keys: Option<&Keys>) -> String {
     let both = keys.into_iter().flat_map(|keys| [Some(&keys.current), keys.next.as_ref()]).flatten();
-    let hidden = both.fold(answer.text.clone(), |text, key| text.replace(key.reveal(), "…"));
+    let hidden = both.fold(answer.text.clone(), |text, key| key.hidden_in(text));
     hidden.trim().chars().take(WORDS).collect()
 }

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Takes the first message out of a queue of RabbitMQ, if it is one that AMQP does not allow, and keeps it in a file.
+
+    apt-get install python3-pika
+    AMQP_URL=amqp://guest:guest@localhost/ python3 take-first.py crossdesk.inbound
+
+RabbitMQ hands on what a client wrote, though a text of it be no UTF-8; crossdesk cannot read it, and its connection ends each time that
+it comes (/readyz names it). Whatever can be read stays where it is; --any takes it all the same.
+The queues of crossdesk have a single active consumer, so that a message cannot just be fetched: this waits for its turn, which comes
+with the next time that crossdesk's connection ends, or at once when crossdesk is stopped.
+"""
+
+import os
+import pathlib
+import sys
+
+import pika
+
+WAIT = 120
+
+
+def texts(value):
+    """All texts of a message's properties, headers too."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from texts(member)
+    elif isinstance(value, (list, tuple)):
+        for member in value:
+            yield from texts(member)
+    else:
+        yield value
+
+
+def main():
+    queue = next((argument for argument in sys.argv[1:] if not argument.startswith("--")), None)
+    if queue is None:
+        sys.exit("which queue? AMQP_URL=… python3 take-first.py QUEUE [--any]")
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=1)
+    method, properties, body = next(channel.consume(queue, inactivity_timeout=WAIT))
+    if method is None:
+        sys.exit(f"nothing came from {queue} in {WAIT} s: it is empty, or somebody else takes from it without trouble")
+    unreadable = any(isinstance(text, bytes) for text in texts(vars(properties)))
+    if not unreadable and "--any" not in sys.argv:
+        sys.exit("the first message can be read; it stays (--any takes it all the same)")
+    kept = pathlib.Path(f"{queue}-{os.getpid()}.message")
+    kept.write_bytes(repr(properties).encode() + b"\n\n" + body)
+    channel.basic_reject(method.delivery_tag, requeue=False)
+    connection.close()
+    print(f"taken out of {queue}, and kept in {kept}")
+
+
+main()
