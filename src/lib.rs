@@ -66,7 +66,7 @@
 //! No adapter imports another, and nobody below `app` sees the configuration whole. `tests/arrows.rs` holds the sources
 //! against this table.
 //!
-//! More: [how it is built](_architecture), [agreements](_agreements), [how two tickets stay one](_sync), [partners](_partners), [sharing with a Jira](_jira),
+//! More: [how it is built](_architecture), [agreements](_agreements), [how two tickets stay one](_sync), [partners](_partners), [their protocol](_protocol), [sharing with a Jira](_jira),
 //! [writing a bridge](_bridges), [desks without RabbitMQ](_desks), [running it](_operations), [security](_security), [how fast it is](_performance),
 //! [how far it goes](_scale), [a newcomer's first day](_contributing).
 
@@ -99,6 +99,8 @@ pub mod _sync {}
 pub mod _jira {}
 #[doc = include_str!("docs/partners.md")]
 pub mod _partners {}
+#[doc = include_str!("docs/protocol.md")]
+pub mod _protocol {}
 #[doc = include_str!("docs/bridges.md")]
 pub mod _bridges {}
 #[doc = include_str!("docs/desks.md")]

@@ -24,6 +24,7 @@ mod configuration; // files, variables, secrets, samples
 mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
 mod deploying; // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager
+mod digesting; // tickets that a partner cannot digest, and the others
 mod documents; // OpenAPI against what is answered
 mod echoes; // our own commands coming back
 mod explaining; // what became of a ticket, in words; what fits which field

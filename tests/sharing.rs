@@ -1,4 +1,4 @@
-//! The requests of protocol.md, and the code that answers each; what goes out, byte by byte.
+//! The requests of the protocol (`src/docs/protocol.md`), and the code that answers each; what goes out, byte by byte.
 
 use serde_json::{Value, json};
 
