@@ -10,6 +10,7 @@
 
 mod support;
 
+mod accessible; // the admin pages for everybody
 mod addresses; // which addresses may be called
 mod administration; // what an administrator asks of agreements: checks, and the command line
 mod agreements; // an agreement's life, between two daemons and towards partners of every dialect
@@ -35,6 +36,7 @@ mod invites; // invites from strangers
 mod jira; // tickets shared with a Jira, both ways
 mod jira_agreements; // agreements with a Jira
 mod jira_privacy; // who may read what in a Jira
+mod jira_story; // the whole way of a ticket and its issue
 mod joined; // bridges of the examples, and two daemons with nothing but queues between them
 mod keys; // access keys: changed, sealed
 mod kit; // what examines partners, and what is one

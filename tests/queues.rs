@@ -184,7 +184,7 @@ async fn long_headers_of_a_message_cost_no_connection() {
     let sender = Connection::connect(&rabbit.url, ConnectionProperties::default()).await.unwrap();
     let channel = sender.create_channel().await.unwrap();
     let mut headers = FieldTable::default();
-    headers.insert("long".into(), AMQPValue::LongString("v".repeat(100_000).into()));
+    headers.insert("long".into(), AMQPValue::LongString("v".repeat(60_000).into()));
     let properties = BasicProperties::default().with_headers(headers).with_message_id("long".into());
     let queue = topology.inbound_queue.as_str().into();
     channel.basic_publish("".into(), queue, BasicPublishOptions::default(), b"{}", properties).await.unwrap();

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Takes the first message out of a queue of RabbitMQ, if it is one that AMQP does not allow, and keeps it in a file.
+"""Takes the first message out of a queue of RabbitMQ, if it is one that AMQP or crossdesk does not allow, and keeps it in a file.
 
     apt-get install python3-pika
     AMQP_URL=amqp://guest:guest@localhost/ python3 take-first.py crossdesk.inbound
 
 RabbitMQ hands on what a client wrote, though a text of it be no UTF-8; crossdesk cannot read it, and its connection ends each time that
-it comes (/readyz names it). Whatever can be read stays where it is; --any takes it all the same.
+it comes (/readyz names it). So with headers that are longer than one of its frames. Whatever can be read stays where it is; --any takes it all the same.
 The queues of crossdesk have a single active consumer, so that a message cannot just be fetched: this waits for its turn, which comes
 with the next time that crossdesk's connection ends, or at once when crossdesk is stopped.
 """
@@ -17,6 +17,8 @@ import sys
 import pika
 
 WAIT = 120
+# Longer headers do not fit into a frame of crossdesk's (frame_max).
+FRAME = 60 * 1024
 
 
 def texts(value):
@@ -42,7 +44,9 @@ def main():
     method, properties, body = next(channel.consume(queue, inactivity_timeout=WAIT))
     if method is None:
         sys.exit(f"nothing came from {queue} in {WAIT} s: it is empty, or somebody else takes from it without trouble")
-    unreadable = any(isinstance(text, bytes) for text in texts(vars(properties)))
+    found = list(texts(vars(properties)))
+    long = sum(len(text) for text in found if isinstance(text, (str, bytes))) > FRAME
+    unreadable = long or any(isinstance(text, bytes) for text in found)
     if not unreadable and "--any" not in sys.argv:
         sys.exit("the first message can be read; it stays (--any takes it all the same)")
     kept = pathlib.Path(f"{queue}-{os.getpid()}.message")

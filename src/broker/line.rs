@@ -24,10 +24,10 @@ use crate::{domain::Uuid, ports::BrokerError};
 
 /// How long it may take to say that it is there.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// The largest frame, in bytes, where the URL names none: RabbitMQ's own. The headers of a message travel in one, however long they
-/// are, and what is longer than was agreed would cost the connection. (lapin has a buffer of 32 of them for each direction: 8 MiB, of which
-/// only what is used takes memory.)
-const FRAME: u32 = 128 * 1024;
+/// The largest frame, in bytes, where the URL names none. The headers of a message travel in one, however long they are, and what is longer
+/// than was agreed costs the connection; RabbitMQ itself allows 128 KiB. lapin has a buffer of 32 of them for each direction, and goes round in
+/// all of it.
+const FRAME: u32 = 64 * 1024;
 /// How many queues are made sure of at once: each takes a channel.
 const AT_ONCE: usize = 128;
 

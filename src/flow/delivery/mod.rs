@@ -8,6 +8,7 @@ mod apart;
 mod attempt;
 mod calling;
 mod command;
+mod delivering;
 pub(super) mod errand;
 mod failure;
 mod hand;

@@ -4,25 +4,20 @@
 //! What it has in hand and could not deliver is noted in the rows (with the time of the next try) and acknowledged, so
 //! nothing stays unacknowledged in the broker while a partner is down, and the rest waits there, in order. Tickets go side
 //! by side, the messages of one ticket one after the other; more is taken while calls are being made, so that nobody waits for
-//! the slowest ticket, unless [`ROWS`] of its messages wait or the broker hands over no more before those are acknowledged.
-//!
-//! [`Worker::deliver`] waits for nothing but in its one `select`: a call that nobody polls runs out of time though it was
-//! answered, and a reading that nobody polls keeps its way to the store from the writer.
+//! the slowest ticket, unless very many of its messages wait or the broker hands over no more before those are acknowledged.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     apart::Apart,
-    attempt::{CameOfIt, Noted, Tried},
     failure::Failure,
     hand::Hand,
     pace::Pace,
-    reading::{self, Look, MOST, Reading, named},
-    receiver::{Health, Present, Receiver},
+    reading::MOST,
+    receiver::{Health, Receiver},
 };
 use crate::{
     domain::{Message, Timestamp, Uuid},
@@ -31,41 +26,35 @@ use crate::{
         options::Options,
         pipeline::Pipeline,
     },
-    ports::{BrokerError, Deliveries, DeskHook, Incoming, StoreError},
+    ports::{Deliveries, DeskHook, Incoming, StoreError},
     telemetry::metric,
 };
 
-/// So many messages in hand are enough, however few tickets they are of.
-const ROWS: usize = 1000;
 /// Of how many tickets something may be left for others to be taken beside them, how many that are, and how soon they must be there.
 const MANY_LEFT: usize = 64;
 const OTHERS: usize = 8;
 const AT_HAND: Duration = Duration::from_millis(200);
-/// For each call that is made at once, how many answers may wait to be written.
-const UNWRITTEN: usize = 4;
-/// So many are acknowledged together while more is on its way.
-const TOGETHER: usize = 32;
 
 /// The worker of one receiver.
 #[derive(Debug)]
 pub struct Worker {
-    options: Options,
-    pipeline: Pipeline,
-    receiver: Receiver,
-    deliveries: Option<Box<dyn Deliveries>>,
+    pub(super) options: Options,
+    pub(super) pipeline: Pipeline,
+    pub(super) receiver: Receiver,
+    pub(super) deliveries: Option<Box<dyn Deliveries>>,
     /// Tickets of which something was left for later.
-    left: BTreeSet<Uuid>,
+    pub(super) left: BTreeSet<Uuid>,
     /// Tickets on which the partner fails, while it takes others'.
-    apart: Apart,
+    pub(super) apart: Apart,
     /// The partner fails: nothing is tried before this.
-    leave_alone_until: Option<Timestamp>,
+    pub(super) leave_alone_until: Option<Timestamp>,
     /// The agreement's row says that the partner fails; not known before the first look.
-    failing: bool,
+    pub(super) failing: bool,
     /// To be noted.
-    health: Option<Health>,
+    pub(super) health: Option<Health>,
     /// Broker and store have been there since something failed last.
     was_well: bool,
-    pace: Pace,
+    pub(super) pace: Pace,
 }
 
 impl Worker {
@@ -200,193 +189,6 @@ impl Worker {
         }
     }
 
-    /// Tries what was left, and all that comes, a few tickets at a time, until the receiver fails. What is on its way then is
-    /// waited for.
-    async fn deliver(
-        &mut self,
-        hand: &mut Hand,
-        others: Vec<Incoming>,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        let Self { options, pipeline, receiver, .. } = &*self;
-        let (options, pipeline, receiver) = (options.clone(), pipeline.clone(), receiver.clone());
-        let (mut calls, mut notes) = (FuturesUnordered::new(), FuturesUnordered::new());
-        // One at a time of each.
-        let (mut readings, mut healths) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut asides = FuturesUnordered::new();
-        if !self.left.is_empty() {
-            // The rows may have changed while the partner was left alone: withdrawn, or dropped by a person.
-            let (taken, mut owners) = named(others);
-            owners.append(&mut self.left);
-            readings.push(reading::begin(&options, &pipeline, &receiver, None, (taken, owners)));
-        }
-        let (mut present, mut looked, mut failure) = (None, None, None);
-        loop {
-            let going = self.leave_alone_until.is_none() && failure.is_none() && !stop.is_cancelled();
-            let at_once = options.side_by_side;
-            let is_known = looked.is_some_and(|look: Look| look.knows_receiver(&pipeline));
-            if going && readings.is_empty() && present.is_some() && !is_known && hand.rows() > 0 {
-                // Much is in hand: how the receiver is now is not found out by taking more.
-                hand.reading();
-                readings.push(reading::begin(&options, &pipeline, &receiver, None, <_>::default()));
-            }
-            while going
-                && calls.len() < at_once
-                && notes.len() < at_once * UNWRITTEN
-                && let Some(present) = &present
-                && let Some((message, look)) = hand.next()
-            {
-                calls.push(Present::clone(present).attempt(
-                    &options,
-                    &pipeline,
-                    message,
-                    look.holds(&pipeline),
-                ));
-            }
-            if healths.is_empty()
-                && let Some(health) = self.health.take()
-            {
-                healths.push(receiver.note_health(&pipeline, health));
-            }
-            let idle = calls.is_empty() && notes.is_empty() && healths.is_empty() && asides.is_empty();
-            if let Some(deliveries) = self.deliveries.as_mut()
-                && let Some(through) = hand.acknowledged(if idle { 1 } else { TOGETHER })
-                && let Err(error) = deliveries.ack(through).await
-            {
-                failure.get_or_insert(Failure::Broker(error));
-                continue;
-            }
-            if idle && (!going || (self.deliveries.is_none() && readings.is_empty())) {
-                break;
-            }
-            let hungry = going && readings.is_empty() && hand.ready() == 0 && hand.rows() < ROWS;
-            let rest = self.apart.next();
-            tokio::select! {
-                biased;
-                Some(noted) = notes.next() => {
-                    match self.noted(noted, hand) {
-                        Ok(Some(apart)) => asides.extend(self.set_apart(hand, apart)),
-                        Ok(None) => {}
-                        // Not acknowledged, so that it is looked at again.
-                        Err(reason) => failure = Some(Failure::Store(StoreError::Away(reason))),
-                    }
-                }
-                Some((ticket, numbers, written)) = asides.next() => {
-                    let (ticket, numbers, written): (Uuid, Vec<i64>, Result<(), Failure>) = (ticket, numbers, written);
-                    match written {
-                        Ok(()) => {
-                            hand.aside(&ticket, &numbers);
-                            // More may have come meanwhile.
-                            asides.extend(self.set_apart(hand, ticket));
-                        }
-                        Err(error) => failure = Some(error),
-                    }
-                }
-                Some(tried) = calls.next() => {
-                    let mut tried: Tried = tried;
-                    let ticket = &tried.message.id.owner;
-                    if let CameOfIt::Fails(due) = tried.came_of_it {
-                        let wait = due.since(options.clock.now()).min(options.retry.longest());
-                        if !self.apart.fails(ticket, due, wait) {
-                            tried.came_of_it = CameOfIt::Later(due);
-                        }
-                    }
-                    match tried.came_of_it {
-                        CameOfIt::Later(due) => self.leave_alone_until = self.leave_alone_until.max(Some(due)),
-                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(ticket),
-                        CameOfIt::Fails(_) | CameOfIt::Done | CameOfIt::Parked => {}
-                    }
-                    notes.push(tried.note(&options, &pipeline));
-                }
-                Some(()) = healths.next() => {}
-                Some(reading) = readings.next(), if going => match reading {
-                    Ok(reading) => {
-                        let Reading { taken, owners, waiting, look, .. } = reading;
-                        present = reading.present;
-                        if reading.renewed {
-                            self.failing = present.as_ref().is_some_and(Present::is_failing);
-                            looked = Some(look);
-                        }
-                        let apart: Vec<Uuid> = owners.iter().filter(|owner| self.apart.keeps(owner)).cloned().collect();
-                        hand.put(taken, owners, waiting, look);
-                        for ticket in apart {
-                            asides.extend(self.set_apart(hand, ticket));
-                        }
-                        if present.is_none() {
-                            hand.withdraw_all();
-                        }
-                    }
-                    Err(error) => failure = Some(Failure::Store(error)),
-                },
-                taken = take(&mut self.deliveries, self.pace.takes()), if hungry => match taken {
-                    Ok(taken) => {
-                        hand.reading();
-                        self.pace.took(taken.len());
-                        // It may have taken long until something came.
-                        let known = present.clone().filter(|_| looked.is_some_and(|look: Look| look.knows_receiver(&pipeline)));
-                        readings.push(reading::begin(&options, &pipeline, &receiver, known, named(taken)));
-                    }
-                    Err(error) => failure = Some(Failure::Broker(error)),
-                },
-                () = tokio::time::sleep_until(rest.unwrap_or_else(Instant::now)), if going && readings.is_empty() && asides.is_empty() && rest.is_some() => {
-                    hand.reading();
-                    let due = (Vec::new(), self.apart.due());
-                    readings.push(reading::begin(&options, &pipeline, &receiver, None, due));
-                }
-                () = stop.cancelled(), if going => {}
-            }
-        }
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// Takes up what came of an attempt that is written; returns its ticket, where that is left alone from now on.
-    ///
-    /// # Errors
-    /// Why it is not.
-    fn noted(&mut self, noted: Noted, hand: &mut Hand) -> Result<Option<Uuid>, String> {
-        let Noted { message, came_of_it, answered, written } = noted;
-        written.map_err(|refusal| refusal.reason)?;
-        match came_of_it {
-            CameOfIt::Fails(_) => {
-                let ticket = message.id.owner.clone();
-                if !self.apart.is_known(&ticket) {
-                    // It may be the partner after all.
-                    self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
-                    self.failing = true;
-                }
-                hand.failed(&message.id);
-                return Ok(Some(ticket));
-            }
-            CameOfIt::Later(_) => {
-                self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
-                self.failing = true;
-                hand.back(Arc::unwrap_or_clone(message));
-            }
-            CameOfIt::Done | CameOfIt::Parked => hand.done(&message.id),
-        }
-        if answered && self.failing && self.leave_alone_until.is_none() {
-            self.health = Some(Health::Answers);
-            self.failing = false;
-        }
-        Ok(None)
-    }
-
-    /// Sends nothing of a ticket that is left alone: what is in hand of it is noted in its rows, and can be acknowledged then. Gives the
-    /// numbers of those messages, and whether they are noted.
-    fn set_apart(
-        &self,
-        hand: &mut Hand,
-        ticket: Uuid,
-    ) -> Option<impl Future<Output = (Uuid, Vec<i64>, Result<(), Failure>)> + use<>> {
-        let rest = hand.hold(&ticket);
-        let due_at = self.apart.until(&ticket).or(self.leave_alone_until).unwrap_or(self.options.clock.now());
-        let pipeline = self.pipeline.clone();
-        (!rest.is_empty()).then_some(async move {
-            let numbers = rest.iter().map(|message| message.id.n).collect();
-            (ticket, numbers, note_later(&pipeline, &rest, due_at).await)
-        })
-    }
-
     /// Notes in the rows what was taken and not tried, so that it can be acknowledged.
     async fn set_aside(&mut self, hand: &Hand) -> Result<(), Failure> {
         let Some(due_at) = self.leave_alone_until else { return Ok(()) };
@@ -396,7 +198,7 @@ impl Worker {
 }
 
 /// Notes in their rows that messages are to be tried then.
-async fn note_later<'a>(
+pub(super) async fn note_later<'a>(
     pipeline: &Pipeline,
     messages: impl IntoIterator<Item = &'a Message>,
     due_at: Timestamp,
@@ -410,15 +212,4 @@ async fn note_later<'a>(
     }
     let written: Result<Vec<_>, _> = pipeline.submit(changes).await.into_iter().collect();
     written.map(drop).map_err(|refusal| Failure::Store(StoreError::Away(refusal.reason)))
-}
-
-/// Waits for messages of a queue, for ever where it is not consumed. Given up, it has taken nothing.
-async fn take(
-    deliveries: &mut Option<Box<dyn Deliveries>>,
-    most: usize,
-) -> Result<Vec<Incoming>, BrokerError> {
-    match deliveries {
-        Some(deliveries) => deliveries.next(most, Duration::ZERO).await,
-        None => std::future::pending().await,
-    }
 }
