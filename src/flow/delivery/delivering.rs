@@ -184,6 +184,11 @@ impl Worker {
                     self.health = Some(Health::Fails(message.error.clone().unwrap_or_default()));
                     self.failing = true;
                 }
+                if self.apart.until(&ticket).is_none() {
+                    // Its time came before this was written.
+                    hand.back(Arc::unwrap_or_clone(message));
+                    return Ok(None);
+                }
                 hand.failed(&message.id);
                 return Ok(Some(ticket));
             }
