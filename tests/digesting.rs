@@ -70,6 +70,13 @@ async fn many_tickets_that_the_partner_cannot_digest_keep_no_other_from_it_for_l
         let failing =
             async || daemon.get(&format!("agreements/{uuid}")).await["failing_since"].as_str().map(drop);
         until("it is seen to fail", failing).await;
+        for id in bad.iter().cycle().take(50) {
+            let event = daemon.desk(|d| d.comment(id, "Smith", "more", true));
+            daemon.tell(&event).await;
+        }
+        // One that starts does not know which of them the partner fails on.
+        daemon.stop().await;
+        daemon.resume().await;
         let event = daemon.desk(|d| d.comment(&good, "Smith", "good", true));
         daemon.tell(&event).await;
         until("the other goes on", async || bodies(&partner).contains(&"good".to_owned()).then_some(()))

@@ -186,8 +186,8 @@ pub enum Insistence {
     Again,
     /// It has its way, and is told so: what is on its way to it still says otherwise.
     GivesIn,
-    /// It has its way, and nothing more is said.
-    Silent,
+    /// It has said so much else that nothing of it is taken any more: most likely it says what it had, and takes ours all the same.
+    Ignored,
 }
 
 /// How often a partner was told our value again lately.
@@ -307,7 +307,7 @@ impl Share {
         match times {
             0..=INSIST => Insistence::Again,
             times if times <= 2 * INSIST => Insistence::GivesIn,
-            _ => Insistence::Silent,
+            _ => Insistence::Ignored,
         }
     }
 

@@ -160,6 +160,13 @@ fn value(
     let tells = |contents: &Contents| contents.properties.contains(property);
     let insistence = (crosses && is_mute && !case.waits_long(&share.agreement, tells))
         .then(|| share.insists(&property.to_string(), ctx.now));
+    if insistence == Some(Insistence::Ignored) {
+        let detail = format!(
+            "the partner says {wire} of {property} while it is told something else, again and again: what it is told stands"
+        );
+        decision.hold_back(&agreement.uuid, property, Reason::Concurrent);
+        return decision.issue(case, &agreement.uuid, property, Reason::Concurrent, detail, ctx);
+    }
     let unseen = crosses && insistence.is_none_or(|insistence| insistence == Insistence::Again);
     let ours = share.role == ShareRole::Outgoing;
     if unseen && (ours || (is_mute && repeats(case, share, property, wire))) {
@@ -203,7 +210,7 @@ fn value(
                 wanted.properties.insert(as_here(property, ctx), here.clone());
             }
             // A sender that does not say what it has seen takes our own change after it has told its: it is told its own once more.
-            if !(crosses && is_mute) || insistence == Some(Insistence::Silent) {
+            if !(crosses && is_mute) {
                 let exchange = Exchange { wire: wire.clone(), here, seq: 0, unfit: false };
                 share.agreed.properties.insert(property.clone(), exchange);
             }

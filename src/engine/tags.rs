@@ -41,8 +41,10 @@ pub(super) fn take_in(
     let tells = |contents: &Contents| !contents.tags_added.is_empty() || !contents.tags_removed.is_empty();
     let insistence =
         (contested && !case.waits_long(&share.agreement, tells)).then(|| share.insists("tags", ctx.now));
-    if insistence.is_some_and(|insistence| insistence != Insistence::Again) {
-        last.told = LiteMap::new();
+    match insistence {
+        Some(Insistence::Ignored) => return,
+        Some(Insistence::GivesIn) => last.told = LiteMap::new(),
+        Some(Insistence::Again) | None => {}
     }
     let said = (added.clone(), removed.clone());
     if seen.is_none() || share.role == ShareRole::Outgoing {

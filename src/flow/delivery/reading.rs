@@ -67,10 +67,14 @@ pub(super) struct Reading {
 /// What was taken from the queue, each with its place there, and the tickets or agreements that it is about.
 pub(super) type Taken = (Vec<(u64, Option<MessageId>)>, BTreeSet<Uuid>);
 
+/// Which message it is.
+pub(super) fn named_one(incoming: &Incoming) -> Option<MessageId> {
+    MessageId::parse(incoming.id.as_deref()?)
+}
+
 /// Which messages they are. One that has no id that can be read stands for nothing.
 pub(super) fn named(taken: Vec<Incoming>) -> Taken {
-    let id = |incoming: &Incoming| MessageId::parse(incoming.id.as_deref()?);
-    let taken: Vec<_> = taken.iter().map(|incoming| (incoming.tag, id(incoming))).collect();
+    let taken: Vec<_> = taken.iter().map(|incoming| (incoming.tag, named_one(incoming))).collect();
     let owners = taken.iter().filter_map(|(_, id)| id.as_ref()).map(|id| id.owner.clone()).collect();
     (taken, owners)
 }

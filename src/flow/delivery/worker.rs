@@ -16,7 +16,7 @@ use super::{
     failure::Failure,
     hand::Hand,
     pace::Pace,
-    reading::MOST,
+    reading::{MOST, named_one},
     receiver::{Health, Receiver},
 };
 use crate::{
@@ -30,9 +30,11 @@ use crate::{
     telemetry::metric,
 };
 
-/// Of how many tickets something may be left for others to be taken beside them, how many that are, and how soon they must be there.
+/// Of how many tickets something may be left for others to be taken beside them, how many messages that are at most, how many of them at
+/// once, and how soon they must be there.
 const MANY_LEFT: usize = 64;
-const OTHERS: usize = 8;
+const OTHERS: usize = 1000;
+const TOGETHER: usize = 32;
 const AT_HAND: Duration = Duration::from_millis(200);
 
 /// The worker of one receiver.
@@ -163,7 +165,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A few more messages, where the partner has failed on all that it was tried with: they may be of tickets that it takes.
+    /// More messages, up to the first of a ticket that was not tried yet, where the partner has failed on all that it was tried with.
     async fn others(&mut self, stop: &CancellationToken) -> Result<Vec<Incoming>, Failure> {
         if self.left.is_empty() || self.left.len() > MANY_LEFT || !self.apart.are_many() {
             return Ok(Vec::new());
@@ -171,10 +173,20 @@ impl Worker {
         let consume = self.options.broker.consume(self.receiver.source());
         let Some(consumed) = stop.run_until_cancelled(consume).await else { return Ok(Vec::new()) };
         let deliveries = self.deliveries.insert(consumed.map_err(Failure::Broker)?);
-        match timeout(AT_HAND, deliveries.next(OTHERS, Duration::ZERO)).await {
-            Ok(taken) => taken.map_err(Failure::Broker),
-            Err(_) => Ok(Vec::new()),
+        let mut others = Vec::new();
+        while others.len() < OTHERS
+            && let Ok(taken) = timeout(AT_HAND, deliveries.next(TOGETHER, Duration::ZERO)).await
+        {
+            let (taken, owners) = (taken.map_err(Failure::Broker)?, &self.left);
+            let is_other =
+                |incoming: &Incoming| named_one(incoming).is_some_and(|id| !owners.contains(&id.owner));
+            let found = taken.iter().any(is_other);
+            others.extend(taken);
+            if found {
+                break;
+            }
         }
+        Ok(others)
     }
 
     async fn wait_until_due(&mut self, stop: &CancellationToken) {
