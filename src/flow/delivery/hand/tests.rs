@@ -1,3 +1,5 @@
+//! What a hand holds, and what leaves it.
+
 use super::*;
 use crate::domain::{Contents, MessageState, MessageType, Timestamp};
 
