@@ -1,7 +1,5 @@
 //! An agreement's life, between two daemons and towards partners of every dialect.
 
-use std::collections::BTreeMap;
-
 use crossdesk::domain::AgreementStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -195,32 +193,6 @@ async fn a_declared_agreement_is_there_from_the_start() {
     daemon.stop().await;
     daemon.resume().await;
     assert_eq!(daemon.get("agreements").await.as_array().unwrap().len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_declared_agreement_that_is_pending_is_an_invite() {
-    let lens = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
-    let (uuid, key) = ("d".repeat(40), "e".repeat(40));
-    let declared = format!(
-        "[[agreements]]\nuuid = \"{uuid}\"\nname = \"Lens\"\ndirection = \"outbound\"\nkind = \"third_party\"\nurl = \"{}\"\n\
-         access_key = \"{key}\"\nstatus = \"pending\"\n[delivery]\nallow_private_partners = true\n",
-        lens.sharing_url()
-    );
-    let declared = crossdesk::config::load(&declared, "declared.toml", &BTreeMap::new()).unwrap().agreements;
-    let mut acme = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
-        config.agreements = declared;
-    })
-    .await;
-    lens.until_agreement(Some(&uuid), "pending").await;
-    lens.post(&format!("agreements/{uuid}/accept"), Value::Null).await;
-    acme.until_agreement(Some(&uuid), "accepted").await;
-    acme.open_and_share(&uuid, "Lens stuck").await;
-    lens.until_desk("it crosses", |d| d.tickets.keys().next().cloned()).await;
-    // The file still says pending: where it stands is no longer the file's word, and nobody is invited again.
-    acme.stop().await;
-    acme.resume().await;
-    acme.until_quiet().await;
-    assert_eq!(acme.get(&format!("agreements/{uuid}")).await["status"], "accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,8 @@ fn a_secret_can_come_from_a_file() {
     let config =
         load("[admin]\ntoken = \"x\"\n", "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN_FILE", path)]));
     assert_eq!(config.unwrap().admin.token, "from-a-file");
+    let one = [("CROSSDESK_ADMIN__TOKEN", "abc"), ("CROSSDESK_ADMIN__TOKEN_FILE", "")];
+    assert_eq!(load(&in_file, "file.toml", &variables(&one)).unwrap().admin.token, "abc");
     let config = load(&in_file, "file.toml", &variables(&[("CROSSDESK_ADMIN__TOKEN", "")])).unwrap();
     assert_eq!(config.admin.token, "from-a-file", "a variable that holds nothing says nothing");
     let wrong = load("[admin]\ntoken_file = true\n", "file.toml", &BTreeMap::new()).unwrap_err().to_string();

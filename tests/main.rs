@@ -22,6 +22,7 @@ mod browsing; // the admin pages in a real browser, as a person uses them
 mod commands; // the program: its output, its exit codes, its signals
 mod company; // several daemons on one broker and one database
 mod configuration; // files, variables, secrets, samples
+mod contradicting; // partners that say something else while they are told
 mod crashes; // everything killed at random
 mod delivery; // retries, order, what a partner's answers mean
 mod deploying; // what comes with the program: definitions, alerts, dashboard, backup, reload, the service manager

@@ -189,3 +189,24 @@ async fn a_message_that_was_delivered_before_the_brokers_word_was_noted_waits_no
         daemon.until_quiet().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_agreement_that_is_pending_is_an_invite() {
+    let lens = TestDaemon::start("Lens", Pair::SQLITE_EMBEDDED).await;
+    let uuid = "d".repeat(40);
+    let declared = declared(&uuid, &lens.sharing_url(), AgreementStatus::Pending);
+    let mut acme = TestDaemon::with("Acme", Pair::SQLITE_EMBEDDED, Default::default(), |config| {
+        config.agreements = vec![declared];
+    })
+    .await;
+    lens.until_agreement(Some(&uuid), "pending").await;
+    lens.post(&format!("agreements/{uuid}/accept"), Value::Null).await;
+    acme.until_agreement(Some(&uuid), "accepted").await;
+    acme.open_and_share(&uuid, "Lens stuck").await;
+    lens.until_desk("it crosses", |d| d.tickets.keys().next().cloned()).await;
+    // The file still says pending: where it stands is no longer the file's word, and nobody is invited again.
+    acme.stop().await;
+    acme.resume().await;
+    acme.until_quiet().await;
+    assert_eq!(acme.get(&format!("agreements/{uuid}")).await["status"], "accepted");
+}

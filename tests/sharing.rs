@@ -302,6 +302,12 @@ async fn a_share_of_a_ticket_that_the_desk_does_not_tell_is_an_issue_until_it_do
     acme.stop_desk();
     let (id, opened) = acme.desk(|d| d.open(("77", "Joe"), "Lens stuck", "It is stuck.", &[]));
     acme.post(&format!("tickets/{id}/share"), json!({"agreement": uuid})).await;
+    // That it has done so is no answer: the ticket is.
+    let commands = acme.get("commands").await;
+    let fetch = commands.as_array().unwrap().iter().find(|c| c["type"] == "crossdesk.ticket.fetch").unwrap();
+    let done = json!({"specversion": "1.0", "id": "e-done", "source": "desk", "type": "helpdesk.command.completed",
+        "data": {"command_id": fetch["id"], "status": "done"}});
+    acme.driver.tell(&done).await.unwrap();
     let open = |of: Value| {
         of["issues"].as_array().unwrap().iter().find(|issue| issue["subject"] == "fetch").cloned()
     };

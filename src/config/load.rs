@@ -82,7 +82,7 @@ pub fn load(text: &str, name: &str, variables: &BTreeMap<String, String>) -> Res
         }
         // A variable counts before the file, whichever of its two forms a secret has there.
         if let Some(other) = other_form(&path)
-            && !variables.keys().any(|variable| place_of(variable) == other)
+            && !variables.iter().any(|(variable, raw)| place_of(variable) == other && !raw.trim().is_empty())
         {
             forget(&mut whole, &other);
         }

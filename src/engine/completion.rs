@@ -36,6 +36,11 @@ pub fn completed(case: &mut Case, completion: &Completion, ctx: &Context<'_>) ->
         let failed = Completion { status: CompletionStatus::Failed, error, ..completion.clone() };
         return completed(case, &failed, ctx);
     }
+    let fetches = at.and_then(|at| case.ticket.open.get(at)).is_some_and(|command| command.fetches);
+    if fetches && completion.status == CompletionStatus::Done && !case.ticket.known {
+        // The ticket itself is still to come: that is the answer.
+        return decision;
+    }
     let Some(command) = at.map(|at| case.ticket.open.remove(at)) else {
         let late = completion.status == CompletionStatus::Failed;
         if let (true, Some(agreement)) = (late, case.shares.first().map(|share| share.agreement.clone())) {

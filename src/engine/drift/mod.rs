@@ -7,13 +7,12 @@
 mod difference;
 
 use super::{
-    Case, Context, Decision, Outcome, Refusal, diff,
+    Case, Context, Decision, Outcome, Refusal, asking, diff,
     incoming::{in_force, ticket_unshared, ticket_updated},
     mapping::{self, Place},
 };
 use crate::domain::{
-    Agreed, Agreement, Command, Exchange, Property, Reason, ShareRole, Shared, Tags, TicketUpdate, Timestamp,
-    Uuid,
+    Agreed, Agreement, Exchange, Property, Reason, ShareRole, Shared, Tags, TicketUpdate, Timestamp, Uuid,
 };
 use difference::numbers;
 pub use difference::{Difference, There, differences};
@@ -166,8 +165,7 @@ fn repair(
     }
     let mut decision = ticket_updated(case, agreement, &taken, ctx)?;
     if let (true, Some(id)) = (set_back, case.ticket.id.clone()) {
-        let uuid = case.ticket.uuid.clone();
-        decision.command(case, &agreement.uuid, Command::FetchTicket { uuid, id }, ctx);
+        asking::fetch(&mut decision, case, agreement, id, ctx);
     }
     Ok(decision)
 }
