@@ -1,8 +1,10 @@
 //! Tickets that a partner cannot digest, beside those that it can.
 
+use crossdesk::demo::Habits;
+
 use crate::{
     delivery::bodies,
-    support::{Pair, TestDaemon, until},
+    support::{FakePartner, Pair, TestDaemon, until},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +93,93 @@ async fn many_tickets_that_the_partner_cannot_digest_keep_no_other_from_it_for_l
             (bad.iter().filter(done).count() == bad.len()).then_some(())
         })
         .await;
+        daemon.until_quiet().await;
+        daemon.stop().await;
+    }
+}
+
+/// Comments on a ticket of which the partner has the first; gives it back once the partner has been tried with it.
+async fn fails_on(daemon: &TestDaemon, partner: &FakePartner, id: &str, n: usize) {
+    let event = daemon.desk(|d| d.comment(id, "Smith", "bad", true));
+    daemon.tell(&event).await;
+    let tried = || partner.tickets("PUT").iter().filter(|put| put["comments"][0]["body"] == "bad").count();
+    until("it was tried", async || (tried() > n).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_nobody_waits_for_tickets_that_the_partner_cannot_digest() {
+    for pair in [Pair::SQLITE_EMBEDDED, Pair::SQLITE_AMQP] {
+        // None of them is tried again while this runs.
+        let slow = |config: &mut crossdesk::config::Config| {
+            (config.delivery.retry.initial, config.delivery.retry.max) = ("10m".to_owned(), "10m".to_owned());
+        };
+        let mut daemon = TestDaemon::with("Acme", pair, Habits::default(), slow).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let good = daemon.open_and_share(&uuid, "Good").await;
+        let mut bad = Vec::new();
+        for n in 0..10 {
+            bad.push(daemon.open_and_share(&uuid, &format!("Bad {n}")).await);
+        }
+        until("all are out", async || (partner.tickets("POST").len() == 11).then_some(())).await;
+        daemon.until_quiet().await;
+        let posts = partner.tickets("POST");
+        let of_bad = posts.iter().filter(|post| post["subject"] != "Good");
+        partner.fail_on(&of_bad.map(|post| post["uuid"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+        let says = async |body: &str| {
+            let event = daemon.desk(|d| d.comment(&good, "Smith", body, true));
+            daemon.tell(&event).await;
+            until("it goes on", async || bodies(&partner).contains(&body.to_owned()).then_some(())).await;
+        };
+        for (n, id) in bad.iter().enumerate() {
+            fails_on(&daemon, &partner, id, n).await;
+            says(&format!("good {n}")).await;
+        }
+        let well =
+            async || daemon.get(&format!("agreements/{uuid}")).await["failing_since"].is_null().then_some(());
+        until("the partner is not seen to fail", well).await;
+        daemon.stop().await;
+        daemon.resume().await;
+        let event = daemon.desk(|d| d.comment(&good, "Smith", "after", true));
+        daemon.tell(&event).await;
+        until("the other goes on", async || bodies(&partner).contains(&"after".to_owned()).then_some(()))
+            .await;
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_partner_fails_on_one_ticket_is_told_once_that_lasts() {
+    for pair in Pair::STORES {
+        let soon =
+            |config: &mut crossdesk::config::Config| "1ms".clone_into(&mut config.delivery.notify_after);
+        let mut daemon = TestDaemon::with("Acme", pair, Habits::default(), soon).await;
+        let (partner, uuid) = daemon.agreed().await;
+        let (bad, good) =
+            (daemon.open_and_share(&uuid, "Bad").await, daemon.open_and_share(&uuid, "Good").await);
+        until("both are out", async || (partner.tickets("POST").len() == 2).then_some(())).await;
+        daemon.until_quiet().await;
+        let posts = partner.tickets("POST");
+        let of_bad = posts.iter().find(|post| post["subject"] == "Bad").unwrap()["uuid"].as_str().unwrap();
+        partner.fail_on(&[of_bad.to_owned()]);
+        fails_on(&daemon, &partner, &bad, 0).await;
+        let event = daemon.desk(|d| d.comment(&good, "Smith", "good", true));
+        daemon.tell(&event).await;
+        let expected = ("delivery".to_owned(), "partner_fails".to_owned());
+        let stands = async || daemon.issues(&bad).await.contains(&expected);
+        until("an issue says so", async || stands().await.then_some(())).await;
+        let told = || {
+            let of_bad = |notice: &&serde_json::Value| {
+                notice["kind"] == "partner_failing" && notice["ticket"]["id"] == bad.as_str()
+            };
+            daemon.desk(|desk| desk.notices.iter().filter(of_bad).count())
+        };
+        until("the desk is told", async || (told() == 1).then_some(())).await;
+        let tries = partner.tickets("PUT").len();
+        until("it is tried again", async || (partner.tickets("PUT").len() > tries + 2).then_some(())).await;
+        assert_eq!(told(), 1, "once");
+        assert!(daemon.issues(&good).await.is_empty());
+        partner.fail_on(&[]);
+        until("it is over", async || (!stands().await).then_some(())).await;
         daemon.until_quiet().await;
         daemon.stop().await;
     }

@@ -169,7 +169,9 @@ pub(super) fn check(config: &Config) -> Check {
 
 fn mail(config: &Config) -> Check {
     if config.desk.admin_email.is_empty() {
-        return Ok(());
+        let unused = config.mail.url.is_empty();
+        let usable = if unused { Ok(()) } else { crate::mail::check_url(&config.mail.url) };
+        return usable.or_else(|why| wrong("mail.url", why));
     }
     crate::mail::check_address(&config.desk.admin_email).or_else(|why| wrong("desk.admin_email", why))?;
     crate::mail::check_address(&config.mail.from).or_else(|why| wrong("mail.from", why))?;

@@ -22,6 +22,8 @@ pub enum Reason {
     CommandFailed,
     /// The partner refused a message.
     PartnerRefused,
+    /// The partner fails on the ticket, again and again, while it takes others'.
+    PartnerFails,
     /// Both sides changed it at once, and the sender's value won.
     Concurrent,
     /// The share could not begin.
@@ -44,6 +46,7 @@ impl Reason {
             Self::NotShared => "not_shared",
             Self::CommandFailed => "command_failed",
             Self::PartnerRefused => "partner_refused",
+            Self::PartnerFails => "partner_fails",
             Self::Concurrent => "concurrent",
             Self::ShareRefused => "share_refused",
             Self::NearestStatus => "nearest_status",
@@ -61,6 +64,7 @@ impl Reason {
             Self::NotShared,
             Self::CommandFailed,
             Self::PartnerRefused,
+            Self::PartnerFails,
             Self::Concurrent,
             Self::ShareRefused,
             Self::NearestStatus,
@@ -79,7 +83,7 @@ pub struct Issue {
     pub ticket: Uuid,
     /// The agreement.
     pub agreement: Uuid,
-    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`, `fetch`;
+    /// Which part of the ticket: a property's name, `comment:<uuid>`, `ticket`, `share`, `fetch`, `delivery`;
     /// `drift:` and one of these where the two sides differ.
     pub subject: String,
     /// Why, as a code.

@@ -54,7 +54,7 @@ pub use property::{Parts, Property, Title, part_at};
 pub use share::{Agreed, Counterpart, Exchange, Insisted, Insistence, Share, ShareRole, ShareState};
 pub use tags::{TagSet, Tags, TagsExchange};
 pub use ticket::{Origin, StoredComment, Ticket};
-pub use time::Timestamp;
+pub use time::{Timestamp, lasting};
 pub use trace::Traceparent;
 pub use update::{Extra, TicketUpdate};
 pub use value::{Shared, Value, Word};

@@ -247,6 +247,9 @@ pub struct Share {
     /// refuses them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comments_held: bool,
+    /// Since when the desk knows that the partner fails on this ticket, while it takes others'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Timestamp>,
     /// What the partner was told again lately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub insisted: Vec<Insisted>,
@@ -283,6 +286,7 @@ impl Share {
             refused_from: 0,
             refused: Vec::new(),
             comments_held: false,
+            failing: None,
             insisted: Vec::new(),
             reason: None,
         }

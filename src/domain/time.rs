@@ -37,3 +37,26 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
+
+/// How long something has lasted, in words: `40 seconds`, `15 minutes`, `72 hours`.
+pub fn lasting(time: Duration) -> String {
+    let (seconds, minutes) = (time.as_secs(), time.as_secs() / 60);
+    match minutes {
+        0 | 1 => format!("{seconds} second{}", if seconds == 1 { "" } else { "s" }),
+        2..120 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_the_unit_that_suits_it() {
+        let told = [0, 1, 119, 120, 7199, 7200, 259_200].map(|seconds| lasting(Duration::from_secs(seconds)));
+        let words =
+            ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "72 hours"];
+        assert_eq!(told, words);
+    }
+}

@@ -101,6 +101,11 @@ impl Case {
         (Stored::new(self.ticket, self.shares), self.loaded, self.comments)
     }
 
+    /// What people call the ticket: its number on the desk, or its uuid while it has none.
+    pub fn number(&self) -> String {
+        self.ticket.id.as_ref().map_or_else(|| self.ticket.uuid.to_string(), ToString::to_string)
+    }
+
     /// The share under an agreement.
     pub fn share(&self, agreement: &Uuid) -> Option<&Share> {
         self.shares.iter().find(|share| share.agreement == *agreement)

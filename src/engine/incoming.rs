@@ -192,8 +192,7 @@ fn apply(case: &mut Case, agreement: &Agreement, update: &TicketUpdate, ctx: &Co
     };
     asking::ask(&mut decision, case, agreement, asked, ctx);
     if !wanted.failed.is_empty() {
-        let number =
-            case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
+        let number = case.number();
         let text = format!("ticket {number}: {} does not sync: {}", agreement.name, wanted.failed.join("; "));
         decision.notice(case, &agreement.uuid, "field_failed", text, ctx);
     }

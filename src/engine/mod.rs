@@ -11,6 +11,7 @@
 //! | the desk answers a command, or never does | [`completion`] |
 //! | somebody starts or ends a share | [`sharing`] |
 //! | a partner refuses a message | [`refusal`] |
+//! | a partner fails on a ticket, and on no other | [`failing`] |
 //! | a partner that is no desk has taken one | [`carried()`] |
 //! | a partner shows what it has of a ticket | [`drift`] |
 //! | the desk could not do something, or could not then | [`undone`] |
@@ -25,6 +26,7 @@ mod decision;
 mod diff;
 pub mod drift;
 mod echo;
+pub mod failing;
 pub mod field;
 pub mod field_check;
 pub mod incoming;

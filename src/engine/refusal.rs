@@ -49,11 +49,10 @@ pub fn refused(
         _ => {}
     }
     let name = ctx.agreements.get(agreement).map_or_else(|| agreement.to_string(), |a| a.name.clone());
-    let number = case.ticket.id.as_ref().map_or_else(|| case.ticket.uuid.to_string(), ToString::to_string);
     let held = case.share(agreement).is_some_and(|share| share.comments_held);
     let held =
         if held { "; comments are not told any more until somebody sends it again, or drops it" } else { "" };
-    let text = format!("{name} refused {} for ticket {number}: {why}{held}", kind.as_str());
+    let text = format!("{name} refused {} for ticket {}: {why}{held}", kind.as_str(), case.number());
     decision.issue(case, agreement, subject(message), Reason::PartnerRefused, why, ctx);
     decision.notice(case, agreement, "partner_refused", text, ctx);
     decision

@@ -115,6 +115,13 @@ pub enum Attempted {
         /// What came of it.
         error: Option<String>,
     },
+    /// To be tried again then: the partner fails on this ticket, while it takes others'.
+    Fails {
+        /// When.
+        due_at: Timestamp,
+        /// What it said.
+        why: String,
+    },
     /// Refused for good, or given up.
     Parked(String),
 }

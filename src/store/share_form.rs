@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     domain::{
-        Counterpart, Exchange, Insisted, Parts, Share, ShareRole, ShareState, Shared, TagsExchange, Title,
-        part_at,
+        Counterpart, Exchange, Insisted, Parts, Share, ShareRole, ShareState, Shared, TagsExchange,
+        Timestamp, Title, part_at,
     },
     engine::Stored,
 };
@@ -41,6 +41,8 @@ struct ShareForm<'a> {
     refused: &'a [i64],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     comments_held: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing: Option<Timestamp>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     insisted: &'a [Insisted],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +90,7 @@ impl<'a> ShareForm<'a> {
             refused_from: share.refused_from,
             refused: &share.refused,
             comments_held: share.comments_held,
+            failing: share.failing,
             insisted: &share.insisted,
             reason: share.reason.as_deref(),
         }

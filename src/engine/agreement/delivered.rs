@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Ruling;
-use crate::domain::{Agreement, AgreementStatus, Failing, Timestamp};
+use crate::domain::{Agreement, AgreementStatus, Failing, Timestamp, lasting};
 
 /// How the reason begins that is only for the time being.
 const UNREACHABLE: &str = "the partner cannot be reached";
@@ -50,10 +50,10 @@ pub fn health(mut agreement: Agreement, failure: Option<&str>, patience: Duratio
         (Some(why), Some(failing)) if !failing.told && now.since(failing.since) >= patience => {
             agreement.failing = Some(Failing { told: true, ..failing });
             let mut ruling = Ruling::of(agreement);
-            let minutes = now.since(failing.since).as_secs() / 60;
             let text = format!(
-                "{} has been failing for {minutes} minutes; its tickets wait: {why}",
-                ruling.agreement.name
+                "{} has been failing for {}; its tickets wait: {why}",
+                ruling.agreement.name,
+                lasting(now.since(failing.since))
             );
             ruling.notice("partner_failing", text, None);
             return ruling;

@@ -37,6 +37,15 @@ impl Apart {
         is_its_own
     }
 
+    /// An earlier process left a ticket alone until then, which is so long from now.
+    pub(super) fn resume(&mut self, ticket: Uuid, until: Timestamp, wait: Duration) {
+        let (until, at) = (until, Instant::now() + wait);
+        self.until
+            .entry(ticket)
+            .and_modify(|latest| *latest = (latest.0.max(until), latest.1.max(at)))
+            .or_insert((until, at));
+    }
+
     /// The partner takes something of a ticket: whatever it fails on is those tickets' own matter.
     pub(super) fn takes(&mut self, ticket: &Uuid) {
         self.known.append(&mut self.in_a_row);

@@ -11,7 +11,7 @@ use super::{
     verdict::Verdict,
 };
 use crate::{
-    domain::{Kind, Message, Timestamp, Traceparent},
+    domain::{Kind, Message, Timestamp, Traceparent, lasting},
     engine::Refusal,
     flow::{
         change::{self, AgreementAction, Attempted, Change, Done},
@@ -82,6 +82,15 @@ impl Tried {
     /// One whose row cannot be read: it may have been withdrawn, so it stays where it is.
     pub(super) fn unknown(message: Message, error: &StoreError) -> Self {
         Self::not(message, Err(Refusal::new(503, error.to_string())))
+    }
+
+    /// The partner fails on its ticket while it takes others': told so, and not of the partner as a whole.
+    pub(super) fn is_its_tickets_matter(&mut self) {
+        if let Ok(Some(Change::Attempt(_, attempted))) = &mut self.note
+            && let Attempted::Later { due_at, error: Some(why) } = attempted
+        {
+            *attempted = Attempted::Fails { due_at: *due_at, why: std::mem::take(why) };
+        }
     }
 
     /// Has what came of it written, before the queue is acknowledged; when the daemon is stopping it is tried again after the
@@ -218,7 +227,7 @@ fn conclude(
             return (attempted, CameOfIt::Fails(due_at));
         }
         Verdict::Later { why, .. } | Verdict::Fails(why) => {
-            format!("given up after {} hours: {why}", options.give_up_after.as_secs() / 3600)
+            format!("given up after {}: {why}", lasting(options.give_up_after))
         }
         Verdict::Park(why) | Verdict::Ask(why) => why,
         Verdict::Speak(_) => "the partner speaks no known dialect".to_owned(),
@@ -250,7 +259,7 @@ fn tell(who: &Who, message: &Message, outcome: &'static str, attempted: &Attempt
             return;
         }
         Attempted::Later { error, .. } => error.clone().unwrap_or_default(),
-        Attempted::Parked(why) => why.clone(),
+        Attempted::Fails { why, .. } | Attempted::Parked(why) => why.clone(),
     };
     tracing::warn!(
         agreement.uuid = %who.agreement.uuid, ticket.uuid = %message.id.owner, message.id = %message.id,

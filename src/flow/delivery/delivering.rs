@@ -114,16 +114,18 @@ impl Worker {
                 }
                 Some(tried) = calls.next() => {
                     let mut tried: Tried = tried;
-                    let ticket = &tried.message.id.owner;
+                    let ticket = tried.message.id.owner.clone();
                     if let CameOfIt::Fails(due) = tried.came_of_it {
                         let wait = due.since(options.clock.now()).min(options.retry.longest());
-                        if !self.apart.fails(ticket, due, wait) {
+                        if !self.apart.fails(&ticket, due, wait) {
                             tried.came_of_it = CameOfIt::Later(due);
+                        } else if self.apart.is_known(&ticket) {
+                            tried.is_its_tickets_matter();
                         }
                     }
                     match tried.came_of_it {
                         CameOfIt::Later(due) => self.leave_alone_until = self.leave_alone_until.max(Some(due)),
-                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(ticket),
+                        CameOfIt::Done | CameOfIt::Parked if tried.answered => self.apart.takes(&ticket),
                         CameOfIt::Fails(_) | CameOfIt::Done | CameOfIt::Parked => {}
                     }
                     notes.push(tried.note(&options, &pipeline));

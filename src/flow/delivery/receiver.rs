@@ -71,6 +71,12 @@ impl Receiver {
         }
     }
 
+    /// Whether its row says of a partner that it is there. Of a desk nothing is kept.
+    pub(super) async fn is_well(&self, options: &Options) -> Result<bool, StoreError> {
+        let present = self.present(options).await?;
+        Ok(present.is_some_and(|present| matches!(present, Present::Partner(_)) && !present.is_failing()))
+    }
+
     /// How it is now; `None` where its agreement is gone.
     pub(super) async fn present(&self, options: &Options) -> Result<Option<Present>, StoreError> {
         let agreement = match self {

@@ -155,8 +155,18 @@ impl Worker {
     /// Takes up what an earlier process left for later.
     async fn resume(&mut self) -> Result<(), Failure> {
         let left = self.options.store.messages(self.receiver.left(), MOST).await.map_err(Failure::Store)?;
+        let more = i64::try_from(left.len()).is_ok_and(|count| count >= MOST);
         let left: Vec<_> =
             left.into_iter().filter(|message| self.apart.until(&message.id.owner).is_none()).collect();
+        // A partner that was well failed on these tickets alone.
+        if !left.is_empty() && !more && self.receiver.is_well(&self.options).await.map_err(Failure::Store)? {
+            for message in left {
+                let due_at = message.due_at.unwrap_or(message.created_at);
+                let wait = due_at.since(self.options.clock.now()).min(self.options.retry.longest());
+                self.apart.resume(message.id.owner, due_at, wait);
+            }
+            return Ok(());
+        }
         self.leave_alone_until = left.iter().filter_map(|message| message.due_at).max();
         self.left = left.into_iter().map(|message| message.id.owner).collect();
         if self.leave_alone_until.is_some() {

@@ -7,17 +7,14 @@ use super::{
     writes::Batch,
 };
 use crate::{
-    domain::{
-        Agreement, Carried, Channel, DeskEvent, MessageId, MessageState, MessageType, Share, ShareState,
-        Timestamp, Uuid,
-    },
+    domain::{Agreement, Channel, DeskEvent, MessageId, MessageState, MessageType, Share, ShareState, Uuid},
     engine::{
-        self, Case, Context, Decision, Outcome, Refusal, completion,
+        Case, Context, Decision, Outcome, Refusal, completion,
         drift::{self, Comparison},
         incoming, refusal, sharing, undone,
     },
     flow::{
-        change::{Answer, Attempted, Change, Done, TicketAction},
+        change::{Answer, Change, Done, TicketAction},
         options::Options,
     },
     ports::{Mark, StoreError},
@@ -193,79 +190,11 @@ impl Batch<'_> {
         self.writes.marks.push(Mark { id, command: false, state, attempts, due_at: None, error });
     }
 
-    fn attempt(&mut self, message: &crate::domain::Message, attempted: &Attempted) -> Answer {
-        match attempted {
-            Attempted::Delivered | Attempted::Rekeyed | Attempted::Carried(_) => {
-                self.mark(message, MessageState::Delivered, None);
-            }
-            Attempted::Taken => self.mark(message, MessageState::Published, None),
-            Attempted::Later { due_at, error } => self.writes.marks.push(Mark {
-                id: message.id.clone(),
-                command: false,
-                state: MessageState::Published,
-                attempts: message.attempts,
-                due_at: Some(*due_at),
-                error: error.clone(),
-            }),
-            Attempted::Parked(reason) => self.mark(message, MessageState::Parked, Some(reason.clone())),
-        }
-        if message.kind.is_about_agreement() {
-            return self.attempted_agreement(message, attempted);
-        }
-        if let (Attempted::Delivered | Attempted::Carried(_), Some(agreement)) =
-            (attempted, &message.agreement)
-            && let Some(case) = self.snapshot.cases.get_mut(&message.id.owner)
-        {
-            // What the partner says later in this batch, it says having answered.
-            case.unanswered.retain(|(to, open)| to != agreement || open.seq != message.contents.seq);
-        }
-        if let (Attempted::Carried(carried), Some(agreement)) = (attempted, &message.agreement) {
-            self.carried(agreement, &message.id.owner, message.event_at, carried);
-        }
-        if matches!(attempted, Attempted::Taken)
-            && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
-        {
-            self.decide(case, None, |case, ctx| completion::taken(case, message.id.n, ctx));
-        }
-        if let (Attempted::Parked(reason), Some(agreement)) = (attempted, &message.agreement)
-            && let Some(case) = self.snapshot.cases.remove(&message.id.owner)
-        {
-            self.decide(case, message.event_at, |case, ctx| {
-                refusal::refused(case, agreement, message, reason, ctx)
-            });
-            self.bury(message, reason);
-        }
-        Ok(Done::default())
-    }
-
-    /// What came of bringing a ticket to a partner that is no desk.
-    fn carried(&mut self, agreement: &Uuid, ticket: &Uuid, at: Option<Timestamp>, carried: &Carried) {
-        self.learn(agreement, carried);
-        let Some(known) = self.snapshot.agreements.get(agreement).cloned() else { return };
-        if let Some(issue) = &carried.issue {
-            self.writes.counterparts.push((agreement.clone(), issue.id.clone(), ticket.clone()));
-        }
-        if let Some(case) = self.snapshot.cases.remove(ticket) {
-            self.decide(case, at, |case, ctx| engine::carried(case, &known, carried, ctx));
-        }
-    }
-
     /// Something that came in and cannot be processed, as a dead letter of nobody's.
     fn bury_incoming(&mut self, agreement: Option<Uuid>, kind: MessageType, body: &str, reason: &str) {
         let seed = format!("{} {} {body}", self.now.millis(), self.writes.messages.len());
         let owner = self.options.desk.namespace.agreement(&seed);
         self.dead(MessageId { owner, n: 1 }, agreement, kind, body.to_owned(), reason.to_owned());
-    }
-
-    /// A copy of a parked message for the dead-letter queue.
-    fn bury(&mut self, message: &crate::domain::Message, reason: &str) {
-        if let Some(mut case) = self.snapshot.cases.remove(&message.id.owner) {
-            case.ticket.messages += 1;
-            let id = MessageId { owner: case.ticket.uuid.clone(), n: case.ticket.messages };
-            self.snapshot.cases.insert(case.ticket.uuid.clone(), case);
-            let agreement = message.agreement.clone();
-            self.dead(id, agreement, MessageType::DeadPartner, message.body.clone(), reason.to_owned());
-        }
     }
 
     fn replay(&mut self, message: &crate::domain::Message) -> Answer {

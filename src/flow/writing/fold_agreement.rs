@@ -211,7 +211,7 @@ impl Batch<'_> {
                 ruling
             }
             Attempted::Later { error: None, .. } => return Ok(Done::default()),
-            Attempted::Later { error: Some(error), .. } => {
+            Attempted::Later { error: Some(error), .. } | Attempted::Fails { why: error, .. } => {
                 agreement::troubled(before.clone(), error.clone(), false, self.now)
             }
             Attempted::Parked(reason) => {

@@ -11,6 +11,7 @@ mod finish;
 mod flight;
 mod fold;
 mod fold_agreement;
+mod fold_attempt;
 mod fold_completion;
 mod fold_event;
 mod inlet;

@@ -60,8 +60,10 @@ fn add(scope: &mut Scope, change: &Change) {
         Change::Unshare(ticket) => scope.desk_ids.push(ticket.clone()),
         Change::Attempt(message, attempted) => match attempted {
             _ if message.kind.is_about_agreement() => add_owner(scope, message),
-            // That a partner has it, or that it will be tried again, is written with the message alone.
-            Attempted::Delivered | Attempted::Later { .. } => {}
+            // That a partner has it, or that it will be tried again, is written with the message alone; unless it failed before, on this
+            // ticket alone perhaps.
+            Attempted::Delivered if message.attempts <= 1 => {}
+            Attempted::Later { .. } => {}
             Attempted::Taken => scope.tickets.push(message.id.owner.clone()),
             _ => add_owner(scope, message),
         },

@@ -135,6 +135,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::NotShared => "Not shared",
         Reason::CommandFailed => "The desk refused it",
         Reason::PartnerRefused => "The partner refused it",
+        Reason::PartnerFails => "The partner fails on it",
         Reason::Concurrent => "Changed on both sides",
         Reason::ShareRefused => "Could not be shared",
         Reason::NearestStatus => "Nearest status",
@@ -158,6 +159,9 @@ pub(super) fn remedy(reason: Reason) -> &'static str {
         }
         Reason::CommandFailed => "Mend on the desk what it says, then try again.",
         Reason::PartnerRefused => "Mend what the partner says, here or there; the next change tells it anew.",
+        Reason::PartnerFails => {
+            "Tell the partner's people what it answers; it is tried again until `delivery.retry.give_up_after`."
+        }
         Reason::Concurrent => "Look at both tickets: the sender's value stands.",
         Reason::ShareRefused => "Mend what the reason says, and share the ticket again.",
         Reason::NearestStatus => "Nothing, or map the status in the agreement's local settings.",
