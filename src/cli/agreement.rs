@@ -21,7 +21,7 @@ pub(super) enum Command {
     Decline(Which),
     /// End an agreement, or cancel an invite
     Deactivate(Which),
-    /// Change the terms (the sender), the name, the dialect
+    /// Change the terms (the sender), the name, the address, the dialect
     Edit(Edit),
     /// Ask the partner, and compare both sides' custom fields: what will sync, what will not, and why
     Check(Which),
@@ -45,6 +45,9 @@ pub(super) struct Edit {
     /// What this desk calls it
     #[arg(long)]
     name: Option<String>,
+    /// Where the partner is now, after it has moved; given as for an invite
+    #[arg(long = "partner-url", value_name = "URL")]
+    partner_url: Option<String>,
     /// Which comments cross, and with them the status
     #[arg(long)]
     comments: Option<Comments>,
@@ -123,6 +126,7 @@ impl Edit {
         let local_given = self.local.is_some();
         let form = given(vec![
             ("name", self.name.clone().map(Value::from)),
+            ("url", self.partner_url.clone().map(Value::from)),
             ("profile", self.profile.map(word)),
             ("terms", section(terms)),
             ("local", if local_given { Some(Value::Object(local)) } else { section(local) }),

@@ -43,12 +43,14 @@ pub enum AgreementAction {
     Expire,
     /// Its partner fails, for this reason; or answers again.
     Health(Option<String>),
-    /// Changes its terms, or what it is called here.
+    /// Changes its terms, what it is called here, or where its partner is.
     Edit {
         /// The new terms.
         terms: Option<TermsEdit>,
         /// The new name.
         name: Option<String>,
+        /// Where its partner is now.
+        url: Option<String>,
         /// The partner's dialect.
         profile: Option<Profile>,
         /// What this side alone settles.

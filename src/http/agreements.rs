@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
-    inviting::{make, random, with_key},
+    inviting::{address, make, random, with_key},
     jira_form::{self, JiraForm},
     name::Name,
     problem::{Problem, Result},
@@ -49,6 +49,9 @@ pub(super) struct EditForm {
     terms: Option<TermsEdit>,
     #[serde(default)]
     name: Option<String>,
+    /// Where the partner is now, after it has moved.
+    #[serde(default)]
+    url: Option<String>,
     #[serde(default)]
     profile: Option<Profile>,
     #[serde(default)]
@@ -254,6 +257,10 @@ async fn reconcile(State(context): State<Shared>, Name(uuid): Name, form: Sent) 
 )]
 async fn edit(State(context): State<Shared>, Name(uuid): Name, form: Sent) -> Result<Json<Value>> {
     let form: EditForm = body(form)?;
+    let url = match &form.url {
+        Some(url) => address(&context, find(&context, &uuid).await?.kind, Some(url.as_str()))?,
+        None => None,
+    };
     if let Some(jira) = form.jira {
         let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira).await?;
         act(&context, uuid.clone(), edit).await?;
@@ -261,6 +268,7 @@ async fn edit(State(context): State<Shared>, Name(uuid): Name, form: Sent) -> Re
     let edit = AgreementAction::Edit {
         terms: form.terms,
         name: form.name,
+        url,
         profile: form.profile,
         local: form.local,
     };

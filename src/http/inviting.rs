@@ -48,10 +48,7 @@ impl InviteForm {
 /// # Errors
 /// What of the form cannot be used.
 pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreement, AccessKey)> {
-    let url = sharing_url(form.kind, form.url.as_deref())?;
-    if let Some(url) = &url {
-        context.options.partner.permits(url).map_err(|why| Problem::unusable(format!("url: {why}")))?;
-    }
+    let url = address(context, form.kind, form.url.as_deref())?;
     let name = form.name.filter(|name| !name.trim().is_empty()).or_else(|| url.clone());
     let name = name.ok_or_else(|| Problem::unusable("name is missing"))?;
     let mut access_key = AccessKey::new(random()?);
@@ -68,9 +65,6 @@ pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreemen
         (_, Some(_)) => return Err(Problem::unusable("jira is for kind jira alone")),
         (_, None) => {}
     }
-    if url.as_deref() == Some(context.options.desk.sharing_url.trim_end_matches('/')) {
-        return Err(Problem::unusable("url is this desk's own: it shares no tickets with itself"));
-    }
     let uuid = context.options.desk.namespace.agreement(&random()?);
     let new = Invite {
         uuid,
@@ -86,6 +80,21 @@ pub(super) async fn make(context: &Shared, form: InviteForm) -> Result<(Agreemen
     let done = context.pipeline.submit_one(Change::Invite(Box::new(new))).await?;
     let agreement = done.agreement.ok_or_else(|| Problem::unknown("such agreement"))?;
     Ok((*agreement, access_key))
+}
+
+/// Where a partner of this kind is called.
+///
+/// # Errors
+/// Why it may not be called there.
+pub(super) fn address(context: &Shared, kind: Kind, url: Option<&str>) -> Result<Option<String>> {
+    let url = sharing_url(kind, url)?;
+    if let Some(url) = &url {
+        context.options.partner.permits(url).map_err(|why| Problem::unusable(format!("url: {why}")))?;
+    }
+    if url.as_deref() == Some(context.options.desk.sharing_url.trim_end_matches('/')) {
+        return Err(Problem::unusable("url is this desk's own: it shares no tickets with itself"));
+    }
+    Ok(url)
 }
 
 /// The sharing URL of a partner of this kind, from the one address that fits it.

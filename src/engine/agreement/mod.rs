@@ -5,7 +5,7 @@ mod ours;
 mod theirs;
 
 pub use delivered::{checked, delivered, health, troubled};
-pub use ours::{Invite, accept, check_again, declare, end, expire, invite, rotate_key, set_terms};
+pub use ours::{Invite, accept, check_again, declare, end, expire, invite, moved, rotate_key, set_terms};
 pub use theirs::{ALL_DECLINED, TAKEN_BACK, changed_by_partner, invited};
 
 use crate::domain::{

@@ -135,6 +135,23 @@ pub fn end(
     Ok(ruling)
 }
 
+/// The partner has moved: from now on it is called there. What waits for it goes there too.
+///
+/// # Errors
+/// 409 where the agreement is not in force: an invite says where it goes to, so another one is made.
+pub fn moved(mut agreement: Agreement, url: String, now: Timestamp) -> Result<Agreement, Refusal> {
+    if !agreement.is_accepted() {
+        let status = agreement.status.as_str();
+        let reason = format!(
+            "the agreement is {status}: end it, if it has not ended, and invite the partner at its new address"
+        );
+        return Err(Refusal::new(409, reason));
+    }
+    agreement.url = Some(url);
+    agreement.updated_at = now;
+    Ok(agreement)
+}
+
 /// This desk, the sender, changes the terms; the partner is told.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ use crate::{
 
 /// How long a partner's name may be.
 const NAME: usize = 200;
+/// How much of a URL is shown.
+const URL: usize = 500;
 /// Why an invite is declined that nobody was asked about.
 pub const ALL_DECLINED: &str = "all invites are declined";
 /// Why an invite ended that its sender took back before anybody had answered.
@@ -80,6 +82,23 @@ fn same_url(one: &str, other: &str) -> bool {
     one.trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
+/// The partner of an agreement in force names another URL of its own than the one that it is called at. Whoever has its key could say
+/// so, and many a server does not know how it is reached from outside: a person decides.
+fn says_it_moved(agreement: &Agreement, told: &Told) -> Option<String> {
+    let theirs = match agreement.direction.theirs() {
+        Party::Sender => &told.sender_url,
+        Party::Receiver => &told.receiver_url,
+    };
+    let (known, said) = (agreement.url.as_deref()?, theirs.as_deref().filter(|url| !url.is_empty())?);
+    let (name, uuid) = (&agreement.name, &agreement.uuid);
+    let said: String = said.chars().filter(|c| !c.is_control()).take(URL).collect();
+    (agreement.is_accepted() && !same_url(known, &said)).then(|| {
+        format!(
+            "{name} says that its sharing URL is {said}; it is still called at {known}. If it has moved: crossdesk agreement edit {uuid} --partner-url URL"
+        )
+    })
+}
+
 /// The partner changes an agreement: its status, and, where it is the sender, terms, name and key. What is null, absent
 /// or as it was is no change.
 ///
@@ -121,6 +140,9 @@ pub fn changed_by_partner(
             ruling.agreement.reason = Some(TAKEN_BACK.to_owned());
         }
         ruling.notice(kind, format!("{name} {what}"), Some(by.clone()));
+    }
+    if !advanced && let Some(text) = says_it_moved(&ruling.agreement, told) {
+        ruling.notice("agreement_changed", text, Some(by.clone()));
     }
     if actor == Party::Sender && !ruling.agreement.status.is_final() {
         let terms = told.terms_over(ruling.agreement.terms);

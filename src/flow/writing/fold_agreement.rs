@@ -78,7 +78,7 @@ impl Batch<'_> {
                 Ok(agreement::health(agreement, failure.as_deref(), patience, self.now))
             }
             AgreementAction::Expire => Ok(agreement::expire(agreement, &self.options.desk.name, self.now)),
-            AgreementAction::Edit { terms, name, profile, local } => {
+            AgreementAction::Edit { terms, name, url, profile, local } => {
                 if let Some(local) = local {
                     agreement.local = merged(&agreement.local, local)?;
                     agreement.updated_at = self.now;
@@ -93,7 +93,13 @@ impl Batch<'_> {
                     agreement.own_name = true;
                     agreement.updated_at = self.now;
                 }
+                let moves = url.as_ref().is_some_and(|url| agreement.url.as_ref() != Some(url));
+                if let Some(url) = url.as_ref().filter(|_| moves) {
+                    agreement = agreement::moved(agreement, url.clone(), self.now)?;
+                }
                 match terms {
+                    // The Jira is looked at where it is now.
+                    None if moves && agreement.kind == Kind::Jira => Ok(agreement::check_again(agreement)),
                     Some(edit) => {
                         let terms = edit.over(agreement.terms);
                         agreement::set_terms(agreement, terms, self.now)
