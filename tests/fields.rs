@@ -115,5 +115,17 @@ async fn a_value_that_fitted_no_field_is_set_when_the_catalogue_changes() {
         .await;
         daemon.until_quiet().await;
         assert_eq!(sender.partner.tickets("PUT").len(), 0, "nothing of it is said back");
+
+        // What is shared no more, need not sync: an end settles its issues, and no others.
+        let others = ["t1", "t2"].map(|uuid| daemon.desk(|d| d.find(uuid)).unwrap());
+        assert_eq!(sender.ticket("DELETE", "t0", &json!(null)).await, 200);
+        until("its issue is settled", async || daemon.issues(&id).await.is_empty().then_some(())).await;
+        for other in &others {
+            assert_eq!(daemon.issues(other).await.len(), 1, "{other}");
+        }
+        daemon.post(&format!("agreements/{}/deactivate", sender.uuid), json!(null)).await;
+        for other in &others {
+            until("all are", async || daemon.issues(other).await.is_empty().then_some(())).await;
+        }
     }
 }

@@ -55,6 +55,25 @@ impl Reason {
         }
     }
 
+    /// Those that the end of a share settles. What the desk could not do, what a closed ticket was told and a share that could not
+    /// begin are still there for somebody to look at.
+    pub const OF_SYNC: [Self; 9] = [
+        Self::UnknownField,
+        Self::IncompatibleType,
+        Self::UnknownOption,
+        Self::NotShared,
+        Self::PartnerRefused,
+        Self::PartnerFails,
+        Self::Concurrent,
+        Self::NearestStatus,
+        Self::Drift,
+    ];
+
+    /// Whether the end of a share settles it.
+    pub fn ends_with_share(self) -> bool {
+        Self::OF_SYNC.contains(&self)
+    }
+
     /// Reads the code.
     pub fn parse(code: &str) -> Option<Self> {
         [

@@ -160,6 +160,8 @@ pub struct Decision {
     pub issues: Vec<Issue>,
     /// Messages of this case under these agreements that need no longer be sent.
     pub withdraw: Vec<Uuid>,
+    /// Agreements under which the ticket is shared no more: what did not sync under them is nobody's trouble any more.
+    pub ended: Vec<Uuid>,
     /// What became of the event.
     pub outcome: Outcome,
     /// The parts that the change changed, by name.

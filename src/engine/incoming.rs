@@ -112,6 +112,7 @@ pub fn ticket_unshared(
     };
     decision.command(case, &agreement.uuid, command, ctx);
     decision.withdraw.push(agreement.uuid.clone());
+    decision.ended.push(agreement.uuid.clone());
     decision.outcome = Outcome::Applied;
     Ok(decision)
 }

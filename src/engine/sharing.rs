@@ -126,6 +126,7 @@ fn end(decision: &mut Decision, case: &mut Case, agreement: &Uuid, why: &str, ct
     share.state = ShareState::Ended;
     share.reason = Some(why.to_owned());
     decision.withdraw.push(agreement.clone());
+    decision.ended.push(agreement.clone());
     if told {
         let id = case.next_message();
         decision.messages.push(Draft {

@@ -23,4 +23,4 @@ pub use recorded::{Before, Mapped, Recorded, Tables};
 pub use store::{Beat, MessageFilter, Scope, Store, StoreError, TicketRef};
 pub use tracker::{Errand, Looked, Point, Setback, Task, Tracker};
 pub use view::{Counts, Happened, Minute, TicketView, Trouble, TroubleKey};
-pub use writes::{Changed, Mark, NewComment, Withdraw, Writes};
+pub use writes::{Changed, Ended, Mark, NewComment, Withdraw, Writes};

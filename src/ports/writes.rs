@@ -11,6 +11,15 @@ use crate::{
     engine::{Imprint, Stored, agreement::NewKey},
 };
 
+/// What has ended: one ticket's share under an agreement, or all of them with it.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The ticket; `None`: the agreement has ended.
+    pub ticket: Option<Uuid>,
+    /// The agreement.
+    pub agreement: Uuid,
+}
+
 /// Messages that need no longer be sent, of those that were never tried.
 #[derive(Clone, Debug)]
 pub struct Withdraw {
@@ -64,6 +73,8 @@ pub struct Writes {
     pub users: Vec<User>,
     /// Issues opened or resolved.
     pub issues: Vec<Issue>,
+    /// Shares and agreements that have ended: issues of before about what does not sync under them are resolved.
+    pub ended: Vec<Ended>,
     /// Messages that need no longer be sent.
     pub withdraw: Vec<Withdraw>,
     /// New messages.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Issue, MessageState, TicketId, Timestamp, User, Uuid},
-    ports::{Changed, StoreError, Writes},
+    ports::{Changed, Ended, StoreError, Writes},
 };
 
 /// The statements of a batch.
@@ -43,6 +43,8 @@ pub(super) fn statements(writes: &Writes, vault: &Vault, daemon: &str) -> Result
     push(!writes.older.is_empty(), &|| comment::older(&writes.older));
     push(!writes.learnt.is_empty(), &|| comment::learnt(&writes.learnt));
     push(!writes.users.is_empty(), &|| users(&writes.users));
+    // Issues of before; what is new in this batch stays.
+    writes.ended.iter().for_each(|one| push(true, &|| ended(one, writes.now)));
     push(!writes.issues.is_empty(), &|| issues(&writes.issues));
     push(!writes.seen.is_empty(), &|| seen(&writes.seen, writes.now));
     push(!writes.waiting.is_empty(), &|| waiting(&writes.waiting, writes.now));
@@ -224,6 +226,21 @@ fn users(users: &[User]) -> Statement {
     Statement::rows(sql, COLUMNS, users.into_iter().map(row).collect())
 }
 
+/// What the end of a ticket's share settles, by `Reason::OF_SYNC`; that of an agreement settles all.
+const ENDED: &str = "update issue set resolved_at = $2 where agreement = $1 and ticket = $3 and resolved_at is null and reason in \
+    ('unknown_field', 'incompatible_type', 'unknown_option', 'not_shared', 'partner_refused', 'partner_fails', 'concurrent', \
+    'nearest_status', 'drift')";
+
+/// Resolves issues about what has ended.
+fn ended(Ended { ticket, agreement }: &Ended, now: Timestamp) -> Statement {
+    let all = "update issue set resolved_at = $2 where agreement = $1 and resolved_at is null";
+    let args = vec![agreement.into(), now.into()];
+    match ticket {
+        Some(ticket) => Statement::new(ENDED, args.into_iter().chain([ticket.into()]).collect()),
+        None => Statement::new(all, args),
+    }
+}
+
 fn issues(issues: &[Issue]) -> Statement {
     const COLUMNS: &[(&str, Type)] = &[
         ("ticket", Type::Text),
@@ -302,4 +319,16 @@ fn history(happened: &[(Uuid, i64, String)], now: Timestamp) -> Statement {
 fn setting(key: &'static str, value: Cell) -> Statement {
     let sql = "insert into setting (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value";
     Statement::new(sql, vec![key.into(), value])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Reason;
+
+    #[test]
+    fn the_end_of_a_share_settles_what_it_says() {
+        let named: Vec<&str> = ENDED.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(named, Reason::OF_SYNC.map(Reason::as_str));
+    }
 }

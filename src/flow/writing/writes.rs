@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::cause::Cause;
 use crate::{
     domain::{
-        Agreement, Catalogue, Channel, Command, Contents, FieldNotSynced, Kind, Message, MessageId,
+        Agreement, Catalogue, Channel, Command, Contents, FieldNotSynced, Issue, Kind, Message, MessageId,
         MessageState, MessageType, Notice, QuickSet, TicketId, Timestamp, Traceparent, Uuid,
     },
     engine::{Case, Content, Context, Decision, Draft, Outcome, Refusal, Snapshot, agreement::Ruling},
     flow::options::Options,
-    ports::{Withdraw, Writes},
+    ports::{Ended, Withdraw, Writes},
     wire,
 };
 
@@ -155,6 +155,9 @@ impl<'a> Batch<'a> {
         for user in &decision.users {
             self.snapshot.users.insert((user.agreement.clone(), user.uuid.clone()), user.clone());
         }
+        for agreement in std::mem::take(&mut decision.ended) {
+            self.ended(Some(ticket), agreement);
+        }
         self.writes.users.append(&mut decision.users);
         self.writes.issues.append(&mut decision.issues);
         for agreement in &decision.withdraw {
@@ -166,6 +169,19 @@ impl<'a> Batch<'a> {
         for draft in std::mem::take(&mut decision.messages) {
             self.message(draft);
         }
+    }
+
+    /// What a share or an agreement had not synced is no trouble any more once it has ended. Issues of this very batch are not in the store yet.
+    fn ended(&mut self, ticket: Option<&Uuid>, agreement: Uuid) {
+        let now = self.now;
+        let of_it = |issue: &&mut Issue| {
+            issue.agreement == agreement && ticket.is_none_or(|ticket| issue.ticket == *ticket)
+        };
+        let known = self.writes.issues.iter_mut().filter(of_it);
+        known.filter(|issue| ticket.is_none() || issue.reason.ends_with_share()).for_each(|issue| {
+            issue.resolved_at.get_or_insert(now);
+        });
+        self.writes.ended.push(Ended { ticket: ticket.cloned(), agreement });
     }
 
     /// Messages of this very batch are not in the store yet, so they are withdrawn here.
@@ -260,6 +276,9 @@ impl<'a> Batch<'a> {
         }
         if let Some(fields) = ruling.partner_fields {
             self.writes.partner_fields.push((agreement.uuid.clone(), fields));
+        }
+        if agreement.status.is_final() {
+            self.ended(None, agreement.uuid.clone());
         }
         if ruling.withdraw {
             self.writes.withdraw.push(Withdraw { ticket: None, agreement: agreement.uuid.clone() });
