@@ -14,7 +14,7 @@ use super::{
     apart::Apart,
     away,
     flight::{Flight, Said, partner_of, taker_of},
-    line::{Connected, Line, Site, blocked, in_time, unanswered},
+    line::{Connected, Line, NARROW, Site, blocked, in_time, unanswered},
     listening::Listening,
     topology::{Taker, Topology},
 };
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Amqp {
 impl Amqp {
     pub(super) fn new(url: &str, authorities: Option<String>, topology: Topology) -> Result<Self, String> {
         let site = Arc::new(Site::new(url, authorities, topology)?);
-        Ok(Self { speaking: Line::new(site.clone()), listening: Listening::new(site.clone()), site })
+        Ok(Self { speaking: Line::new(site.clone(), NARROW), listening: Listening::new(site.clone()), site })
     }
 
     /// What came of messages. Those that the broker says nothing of, though it answers otherwise, are refused by their queues.

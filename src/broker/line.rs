@@ -24,10 +24,12 @@ use crate::{domain::Uuid, ports::BrokerError};
 
 /// How long it may take to say that it is there.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// The largest frame, in bytes, where the URL names none. The headers of a message travel in one, however long they are, and what is longer
-/// than was agreed costs the connection; RabbitMQ itself allows 128 KiB. lapin has a buffer of 32 of them for each direction, and goes round in
-/// all of it.
-const FRAME: u32 = 64 * 1024;
+/// The largest frame, in bytes, where messages of others come in and the URL names none. The headers of a message travel in one, however long
+/// they are, and what is longer than was agreed costs the connection; RabbitMQ itself allows 128 KiB.
+pub(super) const WIDE: u32 = 64 * 1024;
+/// The same where messages of ours go out, whose headers are short. lapin has a buffer of 32 frames for each direction, and goes round in all of
+/// it.
+pub(super) const NARROW: u32 = 16 * 1024;
 /// How many queues are made sure of at once: each takes a channel.
 const AT_ONCE: usize = 128;
 
@@ -42,6 +44,8 @@ pub(super) struct Site {
 /// A line to RabbitMQ, opened by whoever needs it first, and anew after it has failed.
 pub(super) struct Line {
     site: Arc<Site>,
+    /// The largest frame, in bytes, where the URL names none.
+    frame: u32,
     open: Mutex<Option<Open>>,
 }
 
@@ -65,7 +69,6 @@ impl Site {
             .parse()
             .map_err(|_| "not a URL of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
         uri.query.heartbeat.get_or_insert(20);
-        uri.query.frame_max.get_or_insert(FRAME);
         Ok(Self { uri, authorities, topology })
     }
 
@@ -73,12 +76,13 @@ impl Site {
         &self.uri.authority.host
     }
 
-    async fn connect(&self) -> lapin::Result<Open> {
+    async fn connect(&self, frame: u32) -> lapin::Result<Open> {
+        let mut uri = self.uri.clone();
+        uri.query.frame_max.get_or_insert(frame);
         let properties = ConnectionProperties::default().with_connection_name("crossdesk".into());
         let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
         let runtime = lapin::runtime::default_runtime()?;
-        let connection =
-            Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime).await?;
+        let connection = Connection::connect_uri_with_config(uri, properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
         self.topology.declare(&connection, &channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -102,8 +106,8 @@ impl Open {
 }
 
 impl Line {
-    pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { site, open: Mutex::new(None) }
+    pub(super) fn new(site: Arc<Site>, frame: u32) -> Self {
+        Self { site, frame, open: Mutex::new(None) }
     }
 
     /// Does something with the open line, which nobody else has meanwhile; one that failed is not used again.
@@ -111,7 +115,7 @@ impl Line {
         let mut open = self.open.lock().await;
         open.take_if(|open| !open.works());
         if open.is_none() {
-            *open = Some(in_time("a connection", self.site.connect()).await.map_err(with_remedy)?);
+            *open = Some(in_time("a connection", self.site.connect(self.frame)).await.map_err(with_remedy)?);
         }
         open.as_mut().map(act).ok_or_else(|| away("not connected"))
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{
     away,
     consumer::AmqpDeliveries,
-    line::{Line, Site, unanswered},
+    line::{Line, Site, WIDE, unanswered},
     topology::Taker,
 };
 use crate::{
@@ -38,7 +38,7 @@ pub(super) struct Listening {
 
 impl Listening {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        let (line, trying) = (Line::new(site.clone()), Line::new(site.clone()));
+        let (line, trying) = (Line::new(site.clone(), WIDE), Line::new(site.clone(), WIDE));
         Self { site, line, trying, silent: Mutex::default() }
     }
 
