@@ -40,15 +40,15 @@ impl super::Broker {
     /// Whether each thing on the broker has a name, and one of its own: events that came to the commands' queue would be lost.
     pub(super) fn check_names(&self) -> Check {
         let exchanges = [
-            ("events_exchange", &self.events_exchange),
-            ("commands_exchange", &self.commands_exchange),
-            ("partners_exchange", &self.partners_exchange),
+            ("events_exchange", &self.events_exchange, "amq.topic"),
+            ("commands_exchange", &self.commands_exchange, "amq.topic"),
+            ("partners_exchange", &self.partners_exchange, "amq.direct"),
         ];
         let queues = [
-            ("events_queue", &self.events_queue),
-            ("commands_queue", &self.commands_queue),
-            ("inbound_queue", &self.inbound_queue),
-            ("dead_letter_queue", &self.dead_letter_queue),
+            ("events_queue", &self.events_queue, ""),
+            ("commands_queue", &self.commands_queue, ""),
+            ("inbound_queue", &self.inbound_queue, ""),
+            ("dead_letter_queue", &self.dead_letter_queue, ""),
         ];
         let most = LONGEST - LONGEST_UUID;
         let prefix = self.partner_queue_prefix.as_str();
@@ -60,16 +60,17 @@ impl super::Broker {
         if self.events_queue.len() > LONGEST - SUFFIX {
             return wrong("broker.events_queue", format!("must have {} bytes at most", LONGEST - SUFFIX));
         }
-        for (names, is_queue) in [(&exchanges[..], false), (&queues[..], true)] {
-            for (at, (key, name)) in names.iter().enumerate() {
+        // RabbitMQ has exchanges of its own, of which those of the right type will do.
+        for names in [&exchanges[..], &queues[..]] {
+            for (at, (key, name, own)) in names.iter().enumerate() {
                 let key = format!("broker.{key}");
                 if name.is_empty() || name.len() > LONGEST {
                     return wrong(key, format!("must have 1 to {LONGEST} bytes"));
                 }
-                if is_queue && name.starts_with("amq.") {
+                if name.starts_with("amq.") && name != own {
                     return wrong(key, "begins with amq., which RabbitMQ keeps for itself");
                 }
-                if let Some((other, _)) = names.iter().take(at).find(|(_, other)| other == name) {
+                if let Some((other, ..)) = names.iter().take(at).find(|(_, other, _)| other == name) {
                     return wrong(
                         key,
                         format!("is the same as broker.{other}; each needs a name of its own"),

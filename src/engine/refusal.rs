@@ -95,18 +95,19 @@ pub fn replayed(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Cont
 /// A person wants a refused message forgotten: comments that it held are tried once more with the next change. A share that did not come
 /// to be for it has ended then, and can be begun anew.
 pub fn dropped(case: &mut Case, agreement: &Uuid, message: &Message, ctx: &Context<'_>) -> Decision {
+    let mut decision = Decision::default();
     let unborn = |share: &&mut Share| message.id.n >= share.from_n && share.state == ShareState::Parked;
     if message.kind == MessageType::TicketCreate
         && let Some(share) = case.share_mut(agreement).filter(unborn)
     {
         share.state = ShareState::Ended;
+        decision.ended.push(agreement.clone());
     }
     let first = message.contents.first_comment.unwrap_or(i64::MAX);
     let holds = |share: &&mut Share| message.id.n >= share.from_n && first <= share.refused_from;
     if let Some(share) = case.share_mut(agreement).filter(holds) {
         share.comments_held = false;
     }
-    let mut decision = Decision::default();
     settled(&mut decision, case, agreement, message, ctx);
     decision
 }
