@@ -169,7 +169,7 @@ async fn that_a_partner_fails_on_one_ticket_is_told_once_that_lasts() {
         until("an issue says so", async || stands().await.then_some(())).await;
         let told = || {
             let of_bad = |notice: &&serde_json::Value| {
-                notice["kind"] == "partner_failing" && notice["ticket"]["id"] == bad.as_str()
+                notice["kind"] == "ticket_failing" && notice["ticket"]["id"] == bad.as_str()
             };
             daemon.desk(|desk| desk.notices.iter().filter(of_bad).count())
         };

@@ -23,7 +23,7 @@ pub fn fails(case: &mut Case, agreement: &Uuid, why: &str, time: Duration, ctx: 
         case.number(),
         lasting(time)
     );
-    decision.notice(case, agreement, "partner_failing", text, ctx);
+    decision.notice(case, agreement, "ticket_failing", text, ctx);
     decision
 }
 
