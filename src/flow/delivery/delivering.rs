@@ -136,7 +136,10 @@ impl Worker {
                         let Reading { taken, owners, waiting, look, .. } = reading;
                         present = reading.present;
                         if reading.renewed {
-                            self.failing = present.as_ref().is_some_and(Present::is_failing);
+                            // What is noted meanwhile, the row may not have said yet.
+                            if healths.is_empty() && self.health.is_none() && look.knows_receiver(&pipeline) {
+                                self.failing = present.as_ref().is_some_and(Present::is_failing);
+                            }
                             looked = Some(look);
                         }
                         let apart: Vec<Uuid> = owners.iter().filter(|owner| self.apart.keeps(owner)).cloned().collect();
