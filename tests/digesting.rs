@@ -148,6 +148,45 @@ async fn after_a_restart_nobody_waits_for_tickets_that_the_partner_cannot_digest
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_tried_again_after_a_restart_is_not_taken_for_the_partners_own_failure() {
+    let mut daemon = TestDaemon::start("Acme", Pair::SQLITE_AMQP).await;
+    let (partner, uuid) = daemon.agreed().await;
+    let good = daemon.open_and_share(&uuid, "Good").await;
+    let mut bad = Vec::new();
+    for n in 0..10 {
+        bad.push(daemon.open_and_share(&uuid, &format!("Bad {n}")).await);
+    }
+    until("all are out", async || (partner.tickets("POST").len() == 11).then_some(())).await;
+    daemon.until_quiet().await;
+    let posts = partner.tickets("POST");
+    let of_bad = posts.iter().filter(|post| post["subject"] != "Good");
+    partner.fail_on(&of_bad.map(|post| post["uuid"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+    let says = async |body: &str| {
+        let event = daemon.desk(|d| d.comment(&good, "Smith", body, true));
+        daemon.tell(&event).await;
+        until("it goes on", async || bodies(&partner).contains(&body.to_owned()).then_some(())).await;
+    };
+    let tries = || partner.tickets("PUT").iter().filter(|put| put["comments"][0]["body"] == "bad").count();
+    for (n, id) in bad.iter().enumerate() {
+        let before = tries();
+        fails_on(&daemon, &partner, id, before).await;
+        says(&format!("good {n}")).await;
+    }
+    let failing =
+        async || daemon.get(&format!("agreements/{uuid}")).await["failing_since"].as_str().map(str::to_owned);
+    until("the partner is not seen to fail", async || failing().await.is_none().then_some(())).await;
+    daemon.stop().await;
+    daemon.resume().await;
+    let before = tries();
+    until("all were tried twice again", async || (tries() >= before + 20).then_some(())).await;
+    let failing = daemon.get(&format!("agreements/{uuid}")).await["failing_since"].clone();
+    assert!(failing.is_null(), "nobody takes the partner for away: {failing}");
+    partner.fail_on(&[]);
+    daemon.until_quiet().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn that_a_partner_fails_on_one_ticket_is_told_once_that_lasts() {
     for pair in Pair::STORES {
         let soon =

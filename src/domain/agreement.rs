@@ -132,8 +132,8 @@ pub struct AgreementChange {
     pub rekeys: bool,
 }
 
-/// A partner that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A partner that fails, altogether or on one ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failing {
     /// Since when.
     pub since: Timestamp,

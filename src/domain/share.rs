@@ -7,7 +7,10 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{AgreementStatus, Parts, Shared, TagsExchange, Timestamp, Title, Uuid, Value};
+use super::{
+    AgreementStatus, Failing, Message, MessageType, Parts, Shared, TagsExchange, Timestamp, Title, Uuid,
+    Value,
+};
 
 /// Whether this desk started the share or the partner did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -247,9 +250,9 @@ pub struct Share {
     /// refuses them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comments_held: bool,
-    /// Since when the desk knows that the partner fails on this ticket, while it takes others'.
+    /// The partner fails on this ticket, while it takes others'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing: Option<Timestamp>,
+    pub failing: Option<Failing>,
     /// What the partner was told again lately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub insisted: Vec<Insisted>,
@@ -290,6 +293,13 @@ impl Share {
             insisted: Vec::new(),
             reason: None,
         }
+    }
+
+    /// Whether a message of ours is this share's. One that has ended, or begun anew since, has nothing to do with an old message, but for
+    /// that of its end.
+    pub fn has(&self, message: &Message) -> bool {
+        let ends = message.kind == MessageType::TicketUnshare;
+        (self.state == ShareState::Ended) == ends && message.id.n >= self.from_n
     }
 
     /// Whether changes cross.

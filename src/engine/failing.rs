@@ -3,18 +3,28 @@
 use std::time::Duration;
 
 use super::{Case, Context, Decision, Outcome};
-use crate::domain::{Reason, Uuid, lasting};
+use crate::domain::{Failing, Message, Reason, Uuid, lasting};
 
 /// What the issue is about: whatever waits for the partner of this ticket.
 const SUBJECT: &str = "delivery";
 
-/// The partner has been failing on the ticket for some time: that is told once.
-pub fn fails(case: &mut Case, agreement: &Uuid, why: &str, time: Duration, ctx: &Context<'_>) -> Decision {
+/// The partner fails on the ticket again. Once it has for `patience`, that is told.
+pub fn fails(
+    case: &mut Case,
+    agreement: &Uuid,
+    message: &Message,
+    why: &str,
+    patience: Duration,
+    ctx: &Context<'_>,
+) -> Decision {
     let mut decision = Decision::default();
-    let Some(share) = case.share_mut(agreement).filter(|share| share.failing.is_none()) else {
+    let Some(share) = case.share_mut(agreement).filter(|share| share.has(message)) else { return decision };
+    let failing = *share.failing.get_or_insert(Failing { since: ctx.now, told: false });
+    let time = ctx.now.since(failing.since);
+    if failing.told || time < patience {
         return decision;
-    };
-    share.failing = Some(ctx.now);
+    }
+    share.failing = Some(Failing { told: true, ..failing });
     decision.outcome = Outcome::Applied;
     decision.issue(case, agreement, SUBJECT, Reason::PartnerFails, why, ctx);
     let name = ctx.agreements.get(agreement).map_or_else(|| agreement.to_string(), |a| a.name.clone());
@@ -27,12 +37,12 @@ pub fn fails(case: &mut Case, agreement: &Uuid, why: &str, time: Duration, ctx: 
     decision
 }
 
-/// The partner has taken something of the ticket, or has refused it for good, which is an issue of its own.
+/// The partner has taken something of the ticket, or what it failed on is parked, which is an issue of its own.
 pub fn over(case: &mut Case, agreement: &Uuid, ctx: &Context<'_>) -> Decision {
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
-    if let Some(share) = case.share_mut(agreement) {
-        share.failing = None;
+    let failing = case.share_mut(agreement).and_then(|share| share.failing.take());
+    if failing.is_some_and(|failing| failing.told) {
+        decision.resolved(case, agreement, SUBJECT, Reason::PartnerFails, ctx);
     }
-    decision.resolved(case, agreement, SUBJECT, Reason::PartnerFails, ctx);
     decision
 }

@@ -22,12 +22,8 @@ pub fn refused(
     let mut decision = Decision { outcome: Outcome::Applied, ..Decision::default() };
     let (kind, contents) = (message.kind, &message.contents);
     case.unanswered.retain(|(to, open)| to != agreement || open.seq != contents.seq);
-    // A share that has ended, or begun anew since, has nothing to do with an old message of its, but for that of its end.
-    let ends = kind == MessageType::TicketUnshare;
-    let concerned =
-        |share: &&mut Share| (share.state == ShareState::Ended) == ends && message.id.n >= share.from_n;
     let now = case.ticket.effective_properties().into_owned();
-    let Some(share) = case.share_mut(agreement).filter(concerned) else { return decision };
+    let Some(share) = case.share_mut(agreement).filter(|share| share.has(message)) else { return decision };
     match kind {
         MessageType::TicketCreate => {
             share.state = ShareState::Parked;

@@ -166,7 +166,7 @@ mod tests {
             "agreed": {"properties": {"status": {"wire": "open", "here": "pending", "seq": 5, "unfit": true}},
                 "tags": {"wire": ["vip"], "here": ["VIP"], "told": {"vip": 6}, "names": {"VIP": "vip"}}, "not_taken": {"Zoom": "3"}},
             "partner": {"ticket_id": "9", "url": "https://other.example/9", "told": {"assignee": "Ann"}, "at": {"status": 7}},
-            "told_number": true, "refused_from": 8, "refused": [9], "comments_held": true, "failing": 11,
+            "told_number": true, "refused_from": 8, "refused": [9], "comments_held": true, "failing": {"since": 11, "told": true},
             "insisted": [{"what": "status", "since": 10, "times": 2}], "reason": "parked"})
     }
 

@@ -60,8 +60,8 @@ pub enum AgreementAction {
     Speak(Profile),
     /// Its credentials are not accepted, for this reason; or are again.
     Trouble(Option<String>),
-    /// What is settled about a Jira, and its secrets where they are new.
-    Jira(Box<Jira>, Option<AccessKey>),
+    /// What is settled about a Jira, its secrets where they are new, and where it is now, where it has moved.
+    Jira(Box<Jira>, Option<AccessKey>, Option<String>),
 }
 
 /// What changes of an agreement's terms; the rest stays.

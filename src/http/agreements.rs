@@ -246,7 +246,7 @@ async fn reconcile(State(context): State<Shared>, Name(uuid): Name, form: Sent) 
     Ok(json(ReconciledView::of(&step)))
 }
 
-/// Changes an agreement: the sender its terms, either side what it alone settles. What is absent stays.
+/// Changes an agreement: the sender its terms, either side what it alone settles and where the partner is called. What is absent stays.
 #[utoipa::path(
     patch,
     path = "/agreements/{uuid}",
@@ -257,12 +257,13 @@ async fn reconcile(State(context): State<Shared>, Name(uuid): Name, form: Sent) 
 )]
 async fn edit(State(context): State<Shared>, Name(uuid): Name, form: Sent) -> Result<Json<Value>> {
     let form: EditForm = body(form)?;
-    let url = match &form.url {
+    let mut url = match &form.url {
         Some(url) => address(&context, find(&context, &uuid).await?.kind, Some(url.as_str()))?,
         None => None,
     };
     if let Some(jira) = form.jira {
-        let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira).await?;
+        // At once, so that no new token goes to the old address.
+        let edit = jira_form::edit(&context, &find(&context, &uuid).await?, jira, url.take()).await?;
         act(&context, uuid.clone(), edit).await?;
     }
     let edit = AgreementAction::Edit {

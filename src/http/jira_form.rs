@@ -108,7 +108,12 @@ impl JiraForm {
 ///
 /// # Errors
 /// 422 where the agreement's partner is no Jira, or statuses or fields are given here.
-pub(super) async fn edit(context: &Shared, agreement: &Agreement, form: JiraForm) -> Result<AgreementAction> {
+pub(super) async fn edit(
+    context: &Shared,
+    agreement: &Agreement,
+    form: JiraForm,
+    url: Option<String>,
+) -> Result<AgreementAction> {
     let Some(jira) = agreement.jira.clone() else {
         return Err(Problem::unusable("jira: the partner of this agreement is none"));
     };
@@ -125,5 +130,5 @@ pub(super) async fn edit(context: &Shared, agreement: &Agreement, form: JiraForm
     }
     secrets.webhook = form.webhook_secret.clone().map(AccessKey::new).or(secrets.webhook);
     let changed = (secrets != before).then(|| secrets.packed());
-    Ok(AgreementAction::Jira(Box::new(form.over(jira)), changed))
+    Ok(AgreementAction::Jira(Box::new(form.over(jira)), changed, url))
 }

@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     domain::{
-        Counterpart, Exchange, Insisted, Parts, Share, ShareRole, ShareState, Shared, TagsExchange,
-        Timestamp, Title, part_at,
+        Counterpart, Exchange, Failing, Insisted, Parts, Share, ShareRole, ShareState, Shared, TagsExchange,
+        Title, part_at,
     },
     engine::Stored,
 };
@@ -42,7 +42,7 @@ struct ShareForm<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     comments_held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failing: Option<Timestamp>,
+    failing: Option<Failing>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     insisted: &'a [Insisted],
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -135,17 +135,22 @@ pub fn end(
     Ok(ruling)
 }
 
-/// The partner has moved: from now on it is called there. What waits for it goes there too.
+/// The partner has moved: from the next try on it is called there, with what waits for it. A Jira knows no invites, so one that is not in
+/// force yet may be given another address.
 ///
 /// # Errors
-/// 409 where the agreement is not in force: an invite says where it goes to, so another one is made.
+/// 409 where the agreement is not in force, since an invite says where it goes to, or where the configuration says where the partner is.
 pub fn moved(mut agreement: Agreement, url: String, now: Timestamp) -> Result<Agreement, Refusal> {
-    if !agreement.is_accepted() {
-        let status = agreement.status.as_str();
-        let reason = format!(
-            "the agreement is {status}: end it, if it has not ended, and invite the partner at its new address"
-        );
-        return Err(Refusal::new(409, reason));
+    if agreement.declared {
+        return Err(Refusal::new(409, "the agreement stands in the configuration: change its url there"));
+    }
+    let (status, is_jira) = (agreement.status, agreement.kind == Kind::Jira);
+    if status.is_final() || !(is_jira || agreement.is_accepted()) {
+        let anew = match agreement.direction {
+            Direction::Outbound => "end it, if it has not ended, and invite the partner at its new address",
+            Direction::Inbound => "the partner invites again from its new address",
+        };
+        return Err(Refusal::new(409, format!("the agreement is {}: {anew}", status.as_str())));
     }
     agreement.url = Some(url);
     agreement.updated_at = now;

@@ -91,11 +91,14 @@ fn says_it_moved(agreement: &Agreement, told: &Told) -> Option<String> {
     };
     let (known, said) = (agreement.url.as_deref()?, theirs.as_deref().filter(|url| !url.is_empty())?);
     let (name, uuid) = (&agreement.name, &agreement.uuid);
-    let said: String = said.chars().filter(|c| !c.is_control()).take(URL).collect();
-    (agreement.is_accepted() && !same_url(known, &said)).then(|| {
-        format!(
-            "{name} says that its sharing URL is {said}; it is still called at {known}. If it has moved: crossdesk agreement edit {uuid} --partner-url URL"
-        )
+    (agreement.is_accepted() && !same_url(known, said)).then(|| {
+        let said: String = said.chars().filter(|c| !c.is_control()).take(URL).collect();
+        let mend = if agreement.declared {
+            "change it in the configuration".to_owned()
+        } else {
+            format!("crossdesk agreement edit {uuid} --partner-url URL")
+        };
+        format!("{name} says that its sharing URL is {said}; it is still called at {known}. If it has moved: {mend}")
     })
 }
 

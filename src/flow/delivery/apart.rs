@@ -37,8 +37,11 @@ impl Apart {
         is_its_own
     }
 
-    /// An earlier process left a ticket alone until then, which is so long from now.
-    pub(super) fn resume(&mut self, ticket: Uuid, until: Timestamp, wait: Duration) {
+    /// An earlier process left a ticket alone until then, which is so long from now; `is_its_own`: the partner took others' meanwhile.
+    pub(super) fn resume(&mut self, ticket: Uuid, until: Timestamp, wait: Duration, is_its_own: bool) {
+        if is_its_own {
+            self.known.insert(ticket.clone());
+        }
         let (until, at) = (until, Instant::now() + wait);
         self.until
             .entry(ticket)

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::attempt::{CameOfIt, Tried, is_over};
 use crate::{
-    domain::{Completion, CompletionStatus, DeskEvent, EventBody, Message, Revision, Timestamp},
+    domain::{Completion, CompletionStatus, DeskEvent, EventBody, Message, Revision, Timestamp, lasting},
     flow::{
         change::{Attempted, Change},
         options::Options,
@@ -51,8 +51,8 @@ pub(super) async fn bring(
         Judged::Taken => (Change::Attempt(Arc::new(message.clone()), Attempted::Taken), CameOfIt::Done),
         Judged::Refused(why) => (refused(&message, why, now), CameOfIt::Done),
         Judged::Later(why) if now.since(message.created_at) > options.give_up_after => {
-            let hours = options.give_up_after.as_secs() / 3600;
-            (refused(&message, format!("given up after {hours} hours: {why}"), now), CameOfIt::Done)
+            let reason = format!("given up after {}: {why}", lasting(options.give_up_after));
+            (refused(&message, reason, now), CameOfIt::Done)
         }
         Judged::Later(why) => {
             let after = result.as_ref().ok().and_then(|answer| answer.retry_after);

@@ -136,9 +136,10 @@ impl Worker {
                         let Reading { taken, owners, waiting, look, .. } = reading;
                         present = reading.present;
                         if reading.renewed {
-                            // What is noted meanwhile, the row may not have said yet.
-                            if healths.is_empty() && self.health.is_none() && look.knows_receiver(&pipeline) {
-                                self.failing = present.as_ref().is_some_and(Present::is_failing);
+                            let fails = present.as_ref().is_some_and(Present::is_failing);
+                            // That it fails may be on its way to the row still.
+                            if fails || (healths.is_empty() && self.health.is_none() && look.knows_receiver(&pipeline)) {
+                                self.failing = fails;
                             }
                             looked = Some(look);
                         }

@@ -159,11 +159,16 @@ impl Worker {
         let left: Vec<_> =
             left.into_iter().filter(|message| self.apart.until(&message.id.owner).is_none()).collect();
         // A partner that was well failed on these tickets alone.
-        if !left.is_empty() && !more && self.receiver.is_well(&self.options).await.map_err(Failure::Store)? {
+        let may_go_on = !left.is_empty() && !more && self.leave_alone_until.is_none();
+        if may_go_on && self.receiver.is_well(&self.options).await.map_err(Failure::Store)? {
+            let failed = |message: &Message| message.attempts > 0 && message.error.is_some();
+            // Very many failed because it was away for a while: it may be again.
+            let few = left.iter().filter(|message| failed(message)).count() <= MANY_LEFT;
             for message in left {
+                let is_its_own = few && failed(&message);
                 let due_at = message.due_at.unwrap_or(message.created_at);
                 let wait = due_at.since(self.options.clock.now()).min(self.options.retry.longest());
-                self.apart.resume(message.id.owner, due_at, wait);
+                self.apart.resume(message.id.owner, due_at, wait, is_its_own);
             }
             return Ok(());
         }

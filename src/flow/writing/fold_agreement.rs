@@ -97,24 +97,28 @@ impl Batch<'_> {
                 if let Some(url) = url.as_ref().filter(|_| moves) {
                     agreement = agreement::moved(agreement, url.clone(), self.now)?;
                 }
-                match terms {
-                    // The Jira is looked at where it is now.
-                    None if moves && agreement.kind == Kind::Jira => Ok(agreement::check_again(agreement)),
+                let ruling = match terms {
                     Some(edit) => {
                         let terms = edit.over(agreement.terms);
                         agreement::set_terms(agreement, terms, self.now)
                     }
                     None => Ok(agreement::unchanged(agreement)),
-                }
+                }?;
+                // A Jira is looked at where it is now.
+                let looks = moves && ruling.agreement.kind == Kind::Jira;
+                Ok(if looks { agreement::check_again(ruling.agreement) } else { ruling })
             }
             AgreementAction::Trouble(reason) => {
                 agreement.reason.clone_from(reason);
                 agreement.updated_at = self.now;
                 Ok(agreement::unchanged(agreement))
             }
-            AgreementAction::Jira(jira, secrets) => {
+            AgreementAction::Jira(jira, secrets, url) => {
                 if agreement.kind != Kind::Jira {
                     return Err(Refusal::new(422, "jira: the agreement's partner is none"));
+                }
+                if let Some(url) = url {
+                    agreement = agreement::moved(agreement, url.clone(), self.now)?;
                 }
                 let known = agreement.jira.take().unwrap_or_else(|| jira.as_ref().clone());
                 let service = known.service.filter(|_| known.project == jira.project);

@@ -37,7 +37,7 @@ impl Batch<'_> {
             case.unanswered.retain(|(to, open)| to != agreement || open.seq != message.contents.seq);
         }
         if let Some(agreement) = &message.agreement {
-            self.digested(agreement, message, attempted);
+            self.fails_or_is_over(agreement, message, attempted);
         }
         if let (Attempted::Carried(carried), Some(agreement)) = (attempted, &message.agreement) {
             self.carried(agreement, &message.id.owner, message.event_at, carried);
@@ -58,17 +58,22 @@ impl Batch<'_> {
         Ok(Done::default())
     }
 
-    /// A partner fails on a ticket while it takes others', or has got over that.
-    fn digested(&mut self, agreement: &Uuid, message: &Message, attempted: &Attempted) {
-        let failing_for = self.now.since(message.created_at);
-        let told = |case: &Case| case.share(agreement).is_some_and(|share| share.failing.is_some());
+    /// A partner fails on a ticket while it takes others', or does no more.
+    fn fails_or_is_over(&mut self, agreement: &Uuid, message: &Message, attempted: &Attempted) {
+        let fails = |case: &Case| case.share(agreement).is_some_and(|share| share.failing.is_some());
         let Some(case) = self.snapshot.cases.remove(&message.id.owner) else { return };
         match attempted {
-            Attempted::Fails { why, .. } if failing_for >= self.options.notify_after => {
-                self.decide(case, None, |case, ctx| failing::fails(case, agreement, why, failing_for, ctx));
+            Attempted::Fails { why, .. } => {
+                let patience = self.options.notify_after;
+                self.decide(case, None, |case, ctx| {
+                    failing::fails(case, agreement, message, why, patience, ctx)
+                });
             }
-            Attempted::Delivered | Attempted::Carried(_) | Attempted::Parked(_) if told(&case) => {
+            Attempted::Delivered | Attempted::Parked(_) if fails(&case) => {
+                // What is parked has a line of its own.
+                let cause = self.cause.take();
                 self.decide(case, None, |case, ctx| failing::over(case, agreement, ctx));
+                self.cause = cause;
             }
             _ => drop(self.snapshot.cases.insert(message.id.owner.clone(), case)),
         }

@@ -64,6 +64,10 @@ fn add(scope: &mut Scope, change: &Change) {
             // ticket alone perhaps.
             Attempted::Delivered if message.attempts <= 1 => {}
             Attempted::Later { .. } => {}
+            Attempted::Delivered | Attempted::Fails { .. } => {
+                scope.tickets.push(message.id.owner.clone());
+                scope.agreements.extend(message.agreement.iter().map(ToString::to_string));
+            }
             Attempted::Taken => scope.tickets.push(message.id.owner.clone()),
             _ => add_owner(scope, message),
         },

@@ -155,11 +155,11 @@ impl<'a> Batch<'a> {
         for user in &decision.users {
             self.snapshot.users.insert((user.agreement.clone(), user.uuid.clone()), user.clone());
         }
+        self.writes.users.append(&mut decision.users);
+        self.writes.issues.append(&mut decision.issues);
         for agreement in std::mem::take(&mut decision.ended) {
             self.ended(Some(ticket), agreement);
         }
-        self.writes.users.append(&mut decision.users);
-        self.writes.issues.append(&mut decision.issues);
         for agreement in &decision.withdraw {
             self.writes
                 .withdraw
@@ -269,6 +269,8 @@ impl<'a> Batch<'a> {
     pub(super) fn ruling(&mut self, ruling: Ruling) -> Agreement {
         let agreement = ruling.agreement;
         self.agreements_changed = true;
+        let is_final = |known: &Agreement| known.status.is_final();
+        let had_ended = self.snapshot.agreements.get(&agreement.uuid).is_some_and(is_final);
         self.snapshot.agreements.insert(agreement.uuid.clone(), agreement.clone());
         self.agreements.insert(agreement.uuid.clone(), agreement.clone());
         if let Some(key) = ruling.access_key {
@@ -277,7 +279,7 @@ impl<'a> Batch<'a> {
         if let Some(fields) = ruling.partner_fields {
             self.writes.partner_fields.push((agreement.uuid.clone(), fields));
         }
-        if agreement.status.is_final() {
+        if is_final(&agreement) && !had_ended {
             self.ended(None, agreement.uuid.clone());
         }
         if ruling.withdraw {
