@@ -371,12 +371,9 @@ async fn a_partner_that_has_moved_is_called_where_it_is_now() {
         .await;
         // An invite says where it goes to.
         let pending = acme.invite(&before.url).await;
-        let edited = acme.driver.ask(
-            Method::PATCH,
-            &format!("agreements/{pending}"),
-            Some(&json!({"url": after.url})),
-        );
-        assert!(edited.await.unwrap_err().to_string().contains("409"));
+        let (there, moved) = (format!("agreements/{pending}"), json!({"url": after.url}));
+        let edited = acme.driver.ask(Method::PATCH, &there, Some(&moved)).await;
+        assert!(edited.unwrap_err().to_string().contains("409"));
         acme.post(&format!("{path}/deactivate"), Value::Null).await;
         assert!(edit(&before.url).await.unwrap_err().to_string().contains("409"));
         acme.stop().await;
