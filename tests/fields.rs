@@ -129,3 +129,35 @@ async fn a_value_that_fitted_no_field_is_set_when_the_catalogue_changes() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_the_desk_could_not_create_leaves_no_issue_about_fields() {
+    for pair in Pair::STORES {
+        let daemon = TestDaemon::start("Lens", pair).await;
+        let sender = Sender::agreed(&daemon).await;
+        daemon.until_quiet().await;
+        daemon.stop_desk();
+        let mut ticket = new_ticket("t1");
+        ticket["custom_fields"] = json!({"Model": "x100"});
+        assert_eq!(sender.ticket("POST", "t1", &ticket).await, 201);
+        let unknown = ("field:Model".to_owned(), "unknown_field".to_owned());
+        until("it is an issue", async || daemon.issues("t1").await.contains(&unknown).then_some(())).await;
+        let create = until("the desk is asked", async || {
+            let commands = daemon.get("commands").await;
+            commands.as_array()?.iter().find(|c| c["type"] == "crossdesk.ticket.create").cloned()
+        })
+        .await;
+        let refused = json!({"specversion": "1.0", "id": "e-refused", "source": "desk", "type": "helpdesk.command.completed",
+            "data": {"command_id": create["id"], "status": "failed", "error": "the queue is closed"}});
+        daemon.driver.tell(&refused).await.unwrap();
+        let left = [("ticket".to_owned(), "command_failed".to_owned())];
+        until("what the desk could not do stands, and nothing else", async || {
+            (daemon.issues("t1").await == left).then_some(())
+        })
+        .await;
+        until("the partner is told", async || {
+            sender.partner.received().iter().any(|request| request.method == "DELETE").then_some(())
+        })
+        .await;
+    }
+}

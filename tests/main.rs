@@ -44,6 +44,7 @@ mod kit; // what examines partners, and what is one
 mod life; // the life of an agreement: every step by every party, in the domain, over the wire and by the API
 mod limits; // too much, too often, too slow, for too long
 mod lost_answers; // refusals that mean something else
+mod moving; // a partner that is elsewhere than before
 mod notices; // who is told, on the desk and by mail
 mod outages; // brokers and databases that go away and come back
 mod pages; // who gets to see the admin pages

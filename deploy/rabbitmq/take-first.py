@@ -50,7 +50,9 @@ def main():
     if not unreadable and "--any" not in sys.argv:
         sys.exit("the first message can be read; it stays (--any takes it all the same)")
     kept = pathlib.Path(f"{queue}-{os.getpid()}.message")
-    kept.write_bytes(repr(properties).encode() + b"\n\n" + body)
+    # For nobody else to read: a bridge's message has its key in a header.
+    with os.fdopen(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(repr(properties).encode() + b"\n\n" + body)
     channel.basic_reject(method.delivery_tag, requeue=False)
     connection.close()
     print(f"taken out of {queue}, and kept in {kept}")

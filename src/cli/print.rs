@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Write};
 use anyhow::Result;
 use serde_json::Value;
 
-/// Writes a line; a reader that has gone away is fine.
+/// Writes a line, or several; a reader that has gone away is fine.
 pub(super) fn line(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
+    match writeln!(std::io::stdout(), "{}", shown(text)) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
@@ -28,10 +28,17 @@ pub(super) fn text(value: &Value, path: &str) -> String {
     }
 }
 
+/// A text that others wrote, for a terminal, which takes control characters for orders.
+fn shown(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', " ")
+}
+
 /// Writes rows as a table: title and path of each column.
 pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> Result<()> {
     let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|(title, _)| (*title).to_owned()).collect()];
-    lines.extend(rows.iter().map(|row| columns.iter().map(|(_, path)| text(row, path)).collect()));
+    lines.extend(
+        rows.iter().map(|row| columns.iter().map(|(_, path)| text(row, path).replace('\n', " ")).collect()),
+    );
     let width = |at: usize| {
         lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
@@ -55,4 +62,14 @@ pub(super) fn members(value: &Value) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_partners_write_gives_the_terminal_no_orders() {
+        assert_eq!(shown("Lens\u{1b}[2J\u{7}\r\nPartner, Zoë"), "Lens [2J  \nPartner, Zoë");
+    }
 }

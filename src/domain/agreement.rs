@@ -185,6 +185,8 @@ pub struct Agreement {
     pub own_name: bool,
     /// Since when its partner fails, if it does.
     pub failing: Option<Failing>,
+    /// Where the partner last said that it is, if that is elsewhere than where it is called.
+    pub said_url: Option<String>,
     /// What its configuration file last said of it.
     pub declared_as: Option<DeclaredAs>,
     /// Written in the configuration file.
@@ -264,6 +266,7 @@ impl Agreement {
             jira: None,
             own_name: false,
             failing: None,
+            said_url: None,
             declared_as: None,
             declared: false,
             created_at: now,

@@ -120,7 +120,7 @@ pub(super) fn not_told(
     if !case.share(agreement).is_some_and(Share::is_active) {
         return;
     }
-    let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let number = case.number();
     let name = ctx.agreements.get(agreement).map(|agreement| agreement.name.as_str()).unwrap_or_default();
     let text = format!(
         "ticket {number} is to be shared with \"{name}\", but the desk has not told it ({why}): {name} hears of it once the desk sends \

@@ -1,14 +1,10 @@
 //! The desk answers a command, or is not heard of it in time.
 
 use crate::domain::{
-    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, ShareState, Shared, Tags, Undone,
-    Uuid,
+    Comment, Completion, CompletionStatus, OpenCommand, Reason, Revision, Shared, Tags, Undone,
 };
 
-use super::{
-    Case, Content, Context, Decision, Draft, Outcome, PartnerMessage, asking, asking::Asked, diff, echo,
-    undone,
-};
+use super::{Case, Context, Decision, Outcome, asking, asking::Asked, diff, echo, sharing, undone};
 
 /// How many comments of a ticket are looked out for after their commands have ended.
 const MISSING: usize = 50;
@@ -176,7 +172,7 @@ fn failed(
         decision.issue(case, &agreement, "ticket", Reason::CommandFailed, words, ctx);
         let text = format!("the desk could not create ticket {}: {words}", case.ticket.uuid);
         decision.notice(case, &agreement, "command_failed", text.clone(), ctx);
-        end_refused(decision, case, &agreement, text, ctx);
+        sharing::end(decision, case, &agreement, &text, ctx);
         return;
     }
     if command.fetches {
@@ -234,27 +230,6 @@ fn failed(
     if !wanted.is_empty() {
         undone::keep(case, wanted);
     }
-}
-
-fn end_refused(
-    decision: &mut Decision,
-    case: &mut Case,
-    agreement: &Uuid,
-    reason: String,
-    ctx: &Context<'_>,
-) {
-    if let Some(share) = case.share_mut(agreement) {
-        share.state = ShareState::Ended;
-        share.reason = Some(reason);
-    }
-    let id = case.next_message();
-    decision.messages.push(Draft {
-        id,
-        agreement: Some(agreement.clone()),
-        content: Content::Partner(PartnerMessage::Unshare),
-        contents: crate::domain::Contents::default(),
-        event_at: ctx.event_at,
-    });
 }
 
 /// Lets go what nothing is waited for any more.

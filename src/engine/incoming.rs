@@ -216,7 +216,7 @@ fn closed(
             format!("the ticket is closed and takes no comment; {} wrote: {words}", comment.author.name);
         decision.hold_back(&agreement.uuid, ChangedPart::Comment(comment.uuid.clone()), Reason::TicketClosed);
         decision.issue(case, &agreement.uuid, subject, Reason::TicketClosed, detail, ctx);
-        let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let number = case.number();
         let text = format!(
             "ticket {number} is closed, so a comment of {} was not added to it; crossdesk ticket explain {number} shows it",
             comment.author.name

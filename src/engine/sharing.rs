@@ -71,7 +71,7 @@ pub fn refused(
 ) -> Decision {
     let mut decision = Decision { outcome: Outcome::Rejected, ..Decision::default() };
     let uuid = agreement.map_or_else(|| Uuid::new(wanted), |agreement| agreement.uuid.clone());
-    let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let number = case.number();
     let text = format!("ticket {number} was not shared with \"{wanted}\": {why}");
     decision.notice(case, &uuid, "share_refused", text, ctx);
     decision.issue(case, &uuid, "share", Reason::ShareRefused, why, ctx);
@@ -104,7 +104,7 @@ pub fn gone(case: &mut Case, why: &str, ctx: &Context<'_>) -> Decision {
     last_words(&mut decision, case, ctx);
     for agreement in active {
         end(&mut decision, case, &agreement, why, ctx);
-        let number = case.ticket.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let number = case.number();
         let text = format!("ticket {number} {why}, so it is no longer shared; the partner keeps its ticket");
         decision.notice(case, &agreement, "ticket_unshared", text, ctx);
         decision.outcome = Outcome::Applied;
@@ -120,7 +120,8 @@ fn last_words(decision: &mut Decision, case: &mut Case, ctx: &Context<'_>) {
     }
 }
 
-fn end(decision: &mut Decision, case: &mut Case, agreement: &Uuid, why: &str, ctx: &Context<'_>) {
+/// Ends a share; a partner that knows of it is told.
+pub(super) fn end(decision: &mut Decision, case: &mut Case, agreement: &Uuid, why: &str, ctx: &Context<'_>) {
     let Some(share) = case.share_mut(agreement) else { return };
     let told = share.begun;
     share.state = ShareState::Ended;

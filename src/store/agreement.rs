@@ -44,6 +44,8 @@ struct Doc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing: Option<Failing>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    said_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     declared_as: Option<DeclaredAs>,
 }
 
@@ -79,6 +81,7 @@ pub(super) fn read(row: Row) -> Result<Agreement, StoreError> {
         jira: doc.jira,
         own_name: doc.own_name,
         failing: doc.failing,
+        said_url: doc.said_url,
         declared_as: doc.declared_as,
     })
 }
@@ -116,6 +119,7 @@ pub(super) fn write(agreement: &Agreement) -> Statement {
             jira: agreement.jira.clone(),
             own_name: agreement.own_name,
             failing: agreement.failing,
+            said_url: agreement.said_url.clone(),
             declared_as: agreement.declared_as.clone(),
         }),
     ];

@@ -141,6 +141,9 @@ pub fn end(
 /// # Errors
 /// 409 where the agreement is not in force, since an invite says where it goes to, or where the configuration says where the partner is.
 pub fn moved(mut agreement: Agreement, url: String, now: Timestamp) -> Result<Agreement, Refusal> {
+    if agreement.url.as_ref() == Some(&url) {
+        return Ok(agreement);
+    }
     if agreement.declared {
         return Err(Refusal::new(409, "the agreement stands in the configuration: change its url there"));
     }

@@ -82,24 +82,34 @@ fn same_url(one: &str, other: &str) -> bool {
     one.trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
-/// The partner of an agreement in force names another URL of its own than the one that it is called at. Whoever has its key could say
-/// so, and many a server does not know how it is reached from outside: a person decides.
-fn says_it_moved(agreement: &Agreement, told: &Told) -> Option<String> {
+/// The partner of an agreement in force names another URL of its own than the one that it is called at: that is told once. Whoever has its
+/// key could say so, and many a server does not know how it is reached from outside: a person decides.
+fn says_it_moved(agreement: &mut Agreement, told: &Told) -> Option<String> {
     let theirs = match agreement.direction.theirs() {
         Party::Sender => &told.sender_url,
         Party::Receiver => &told.receiver_url,
     };
     let (known, said) = (agreement.url.as_deref()?, theirs.as_deref().filter(|url| !url.is_empty())?);
-    let (name, uuid) = (&agreement.name, &agreement.uuid);
-    (agreement.is_accepted() && !same_url(known, said)).then(|| {
-        let said: String = said.chars().filter(|c| !c.is_control()).take(URL).collect();
-        let mend = if agreement.declared {
-            "change it in the configuration".to_owned()
-        } else {
-            format!("crossdesk agreement edit {uuid} --partner-url URL")
-        };
-        format!("{name} says that its sharing URL is {said}; it is still called at {known}. If it has moved: {mend}")
-    })
+    if !agreement.is_accepted() {
+        return None;
+    }
+    let elsewhere = !same_url(known, said);
+    let shown: String = said.chars().filter(|c| !c.is_control()).take(URL).collect();
+    let said = elsewhere.then_some(shown);
+    if agreement.said_url == said {
+        return None;
+    }
+    agreement.said_url = said;
+    let (name, said) = (&agreement.name, agreement.said_url.as_ref()?);
+    let known = agreement.url.as_deref().unwrap_or_default();
+    let mend = if agreement.declared {
+        "change it in the configuration".to_owned()
+    } else {
+        format!("crossdesk agreement edit {} --partner-url URL", agreement.uuid)
+    };
+    Some(format!(
+        "{name} says that its sharing URL is {said}; it is still called at {known}. If it has moved: {mend}"
+    ))
 }
 
 /// The partner changes an agreement: its status, and, where it is the sender, terms, name and key. What is null, absent
@@ -144,7 +154,7 @@ pub fn changed_by_partner(
         }
         ruling.notice(kind, format!("{name} {what}"), Some(by.clone()));
     }
-    if !advanced && let Some(text) = says_it_moved(&ruling.agreement, told) {
+    if let Some(text) = says_it_moved(&mut ruling.agreement, told) {
         ruling.notice("agreement_changed", text, Some(by.clone()));
     }
     if actor == Party::Sender && !ruling.agreement.status.is_final() {

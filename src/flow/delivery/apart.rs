@@ -27,10 +27,11 @@ pub(super) struct Apart {
 impl Apart {
     /// The partner fails on a ticket, which is to be tried again then, after so long. Returns whether that may be the ticket's own matter.
     pub(super) fn fails(&mut self, ticket: &Uuid, until: Timestamp, wait: Duration) -> bool {
-        if !self.known.contains(ticket) {
+        let known = self.known.contains(ticket);
+        if !known {
             self.in_a_row.insert(ticket.clone());
         }
-        let is_its_own = self.in_a_row.len() <= FEW;
+        let is_its_own = known || self.in_a_row.len() <= FEW;
         if is_its_own {
             self.until.insert(ticket.clone(), (until, Instant::now() + wait));
         }
@@ -58,6 +59,11 @@ impl Apart {
     /// Whether the partner has taken others' since it began to fail on a ticket.
     pub(super) fn is_known(&self, ticket: &Uuid) -> bool {
         self.known.contains(ticket)
+    }
+
+    /// Whether it fails on a ticket while, as far as is known, it takes others'.
+    pub(super) fn fails_on_it_alone(&self, ticket: &Uuid) -> bool {
+        self.known.contains(ticket) && self.in_a_row.is_empty()
     }
 
     /// Whether it has begun to fail on more tickets in a row than a partner does that is there.
@@ -110,11 +116,17 @@ mod tests {
             assert!(apart.fails(&ticket(n), at, LONG) && apart.fails(&ticket(n), at, LONG));
         }
         assert!(!apart.fails(&ticket(FEW), at, LONG) && apart.until(&ticket(FEW)).is_none());
+        assert!(!apart.fails_on_it_alone(&ticket(0)));
         // It takes something else: however many it fails on, it is not the partner as a whole.
         apart.takes(&ticket(99));
         for n in 0..=FEW {
             assert!(apart.fails(&ticket(n), at, LONG) && apart.is_known(&ticket(n)));
         }
+        // What is known to fail says nothing of the partner, even while it is down.
+        assert!((50..=50 + FEW).all(|n| apart.fails(&ticket(n), at, LONG) == (n < 50 + FEW)));
+        assert!(apart.fails(&ticket(0), at, LONG) && !apart.fails_on_it_alone(&ticket(0)));
+        apart.takes(&ticket(99));
+        assert!(apart.fails_on_it_alone(&ticket(0)));
         apart.takes(&ticket(0));
         assert!(!apart.is_known(&ticket(0)));
     }

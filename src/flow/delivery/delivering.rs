@@ -119,7 +119,7 @@ impl Worker {
                         let wait = due.since(options.clock.now()).min(options.retry.longest());
                         if !self.apart.fails(&ticket, due, wait) {
                             tried.came_of_it = CameOfIt::Later(due);
-                        } else if self.apart.is_known(&ticket) {
+                        } else if self.apart.fails_on_it_alone(&ticket) {
                             tried.is_its_tickets_matter();
                         }
                     }

@@ -77,6 +77,7 @@ impl Hand {
                 ticket.look = look;
             }
         }
+        let mut again = Vec::new();
         for message in rows.into_iter().filter(|message| !message.state.is_final()) {
             if done.contains(&message.id) {
                 continue;
@@ -89,12 +90,18 @@ impl Hand {
             }
             if ticket.waiting.is_empty() && ticket.called.is_none() {
                 // What has failed before comes after what has not: it is the others that tell whether the partner is there.
-                let line = if message.attempts == 0 { &mut self.ready } else { &mut self.again };
-                line.push_back(message.id.owner.clone());
+                if message.attempts == 0 {
+                    self.ready.push_back(message.id.owner.clone());
+                } else {
+                    again.push((message.due_at, message.id.owner.clone()));
+                }
             }
             ticket.waiting.push_back(message);
             self.rows += 1;
         }
+        // Whoever was tried last comes last: else the same few that fail would be tried each time, and nobody behind them.
+        again.sort_by_key(|(due_at, _)| *due_at);
+        self.again.extend(again.into_iter().map(|(_, owner)| owner));
         for owner in owners {
             self.let_go(&owner);
         }

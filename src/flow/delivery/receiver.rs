@@ -84,9 +84,9 @@ impl Receiver {
             Self::Partner(agreement) => agreement,
         };
         let scope = Scope { agreements: vec![agreement.to_string()], ..Scope::default() };
-        let (snapshot, keys) = (options.store.snapshot(&scope), options.store.access_keys(agreement));
-        let (mut snapshot, keys) = tokio::try_join!(snapshot, keys)?;
-        let known = snapshot.agreements.remove(agreement);
+        // The keys first: a new one never goes to an address that was left meanwhile.
+        let keys = options.store.access_keys(agreement).await?;
+        let known = options.store.snapshot(&scope).await?.agreements.remove(agreement);
         Ok(known.map(|agreement| Present::Partner(Arc::new(Who { agreement, keys }))))
     }
 

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Of how many tickets something may be left for others to be taken beside them, how many messages that are at most, how many of them at
-/// once, and how soon they must be there.
+/// once, and how soon all of them must be there.
 const MANY_LEFT: usize = 64;
 const OTHERS: usize = 1000;
 const TOGETHER: usize = 32;
@@ -188,9 +188,10 @@ impl Worker {
         let consume = self.options.broker.consume(self.receiver.source());
         let Some(consumed) = stop.run_until_cancelled(consume).await else { return Ok(Vec::new()) };
         let deliveries = self.deliveries.insert(consumed.map_err(Failure::Broker)?);
-        let mut others = Vec::new();
+        let (mut others, until) = (Vec::new(), Instant::now() + AT_HAND);
+        // What is left may get more all the time, and keeps nobody from being tried.
         while others.len() < OTHERS
-            && let Ok(taken) = timeout(AT_HAND, deliveries.next(TOGETHER, Duration::ZERO)).await
+            && let Ok(taken) = timeout_at(until, deliveries.next(TOGETHER, Duration::ZERO)).await
         {
             let (taken, owners) = (taken.map_err(Failure::Broker)?, &self.left);
             let is_other =

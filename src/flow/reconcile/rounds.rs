@@ -74,7 +74,10 @@ impl Reconcile {
             looked += step.looked;
             differing += step.differing.len();
             after = step.next;
-            if after.is_none() || stop.is_cancelled() {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            if after.is_none() {
                 break;
             }
         }

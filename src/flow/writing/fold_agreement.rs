@@ -94,7 +94,7 @@ impl Batch<'_> {
                     agreement.updated_at = self.now;
                 }
                 let moves = url.as_ref().is_some_and(|url| agreement.url.as_ref() != Some(url));
-                if let Some(url) = url.as_ref().filter(|_| moves) {
+                if let Some(url) = url {
                     agreement = agreement::moved(agreement, url.clone(), self.now)?;
                 }
                 let ruling = match terms {

@@ -156,6 +156,13 @@ impl<'a> Batch<'a> {
             self.snapshot.users.insert((user.agreement.clone(), user.uuid.clone()), user.clone());
         }
         self.writes.users.append(&mut decision.users);
+        for issue in &mut decision.issues {
+            let agreement = self.snapshot.agreements.get(&issue.agreement);
+            // What was on its way when the agreement ended, is nobody's trouble.
+            if issue.reason.ends_with_share() && agreement.is_some_and(|known| known.status.is_final()) {
+                issue.resolved_at.get_or_insert(self.now);
+            }
+        }
         self.writes.issues.append(&mut decision.issues);
         for agreement in std::mem::take(&mut decision.ended) {
             self.ended(Some(ticket), agreement);

@@ -130,3 +130,18 @@ fn one_that_comes_back_is_before_what_follows_it() {
     let (through, rest) = hand.into_rest();
     assert_eq!((through, rest.len()), (Some(1), 1));
 }
+
+#[test]
+fn of_what_has_failed_whoever_was_tried_longest_ago_comes_first() {
+    let mut hand = Hand::default();
+    let failed = |owner: &str, due_at| Message {
+        attempts: 1,
+        due_at: Some(Timestamp::from_millis(due_at)),
+        ..message(owner, 1)
+    };
+    let owners = ["a", "b", "c"].map(Uuid::new).into_iter().collect();
+    let rows = vec![failed("a", 30), failed("b", 10), failed("c", 20)];
+    hand.put(Vec::new(), owners, rows, Look::new(0, 0));
+    let order: Vec<_> = std::iter::from_fn(|| next(&mut hand)).map(|(owner, _)| owner).collect();
+    assert_eq!(order, ["b", "c", "a"]);
+}
